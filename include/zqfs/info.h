@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The facts of an image that "zqfs info" shows, without opening it for writing.
+ */
+#ifndef ZQFS_INFO_H
+#define ZQFS_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <zqfs/error.h>
+#include <zqfs/geometry.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct zq_snapshot_info {
+	char *id, *name;    /* owned by the zq_image_info */
+	uint64_t date_sec;  /* since the epoch */
+	uint64_t disk_size; /* bytes */
+	uint64_t vm_state;  /* bytes */
+};
+
+struct zq_image_info {
+	struct zq_geometry geo;
+	unsigned layout;          /* of the zoned extension */
+	unsigned ext_len;         /* its length field: more than layout in a newer revision */
+	bool wp_little_endian;
+	uint32_t corrupt_zones;
+	uint64_t cluster_size;
+	unsigned refcount_bits;
+	const char *compression;  /* "zlib" or "zstd" */
+	bool dirty, corrupt, extended_l2, lazy_refcounts, data_file_raw, bitmaps;
+	uint64_t incompat, compat, autoclear; /* the header's feature words */
+	char *backing_file, *backing_fmt, *data_file; /* owned; NULL: none */
+	bool has_data_file;
+	uint64_t file_size, disk_usage; /* of the image file, bytes */
+	uint64_t data_usage;            /* of the external data file */
+	uint64_t table_offset;          /* of the write pointers in the file */
+	struct zq_snapshot_info *snapshots; /* owned */
+	uint32_t nr_snapshots;
+};
+
+/* force_share: look even while another process writes. data_file may be NULL. */
+int zq_get_image_info(const char *path, const char *data_file, bool force_share,
+		      struct zq_image_info *info, struct zq_error *err);
+void zq_image_info_free(struct zq_image_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

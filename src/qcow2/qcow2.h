@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the zoned device sees of an image: a range of guest bytes that can be read,
+ * written, zeroed and let go, a table with one write pointer per zone, and a commit that
+ * brings all of it to stable storage in an order that survives a power failure.
+ *
+ * This layer knows clusters and write pointers as stored numbers. It never knows a zone's
+ * state: zone/ decides what may be written where, and says so here.
+ *
+ * All functions are safe to call from several threads; how, is written in image.h.
+ * All return 0 or a negative errno unless a line says otherwise.
+ */
+#ifndef ZQ_QCOW2_QCOW2_H
+#define ZQ_QCOW2_QCOW2_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zqfs/error.h>
+#include <zqfs/geometry.h>
+#include <zqfs/io.h>
+
+struct qcow2_image;
+struct qcow2_header;
+
+/* Receives one line (no newline) about damage met while the image is in use. */
+typedef void (*qcow2_log_fn)(void *data, const char *line);
+
+struct qcow2_open_opts {
+	bool writable;
+	bool zoned;            /* the image must carry the zoned extension; false for backing files */
+	enum zq_lock lock;     /* taken on the image and on its external data file */
+	size_t cache_bytes;    /* bound of the metadata cache; 0 picks the default (32 MiB) */
+	const char *data_file; /* external data file, overrides the name in the image; or NULL */
+	unsigned depth;        /* position in the backing chain, 0 for the image itself */
+	bool defer_writes;     /* do not touch the file before the first change (dirty bit and
+	                        * autoclear bits are written then); always the case today */
+	qcow2_log_fn log;      /* may be NULL */
+	void *log_data;
+};
+
+/*
+ * Opens the image in io. Takes io over in every case: on failure it has been closed.
+ * Nothing is written before the first change. Spec: "Header", "Header extensions".
+ */
+int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow2_image **img,
+	       struct zq_error *err);
+
+/* Frees everything and closes the files. Does not commit: what is not committed is lost. */
+void qcow2_close(struct qcow2_image *img);
+
+const struct qcow2_header *qcow2_get_header(const struct qcow2_image *img);
+const char *qcow2_name(const struct qcow2_image *img);
+uint64_t qcow2_size(const struct qcow2_image *img);     /* guest bytes */
+bool qcow2_writable(const struct qcow2_image *img);     /* false too for a corrupt image */
+const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a clause */
+
+/* ---- data ---------------------------------------------------------------------------- */
+
+/* Reads guest bytes [off, off + len), which lie within the image. -EIO (and a line in the
+ * log) where the mapping is damaged. */
+int qcow2_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len);
+
+struct qcow2_write {
+	uint64_t off;    /* guest offset, any byte */
+	const void *buf;
+	size_t len;      /* bytes in buf, > 0 */
+	size_t pad;      /* zero bytes to write behind them, 0 to 511 */
+	uint64_t zero_end; /* when a cluster is allocated, what lies between the end of this
+	                    * write and zero_end becomes zeros; other bytes of the cluster keep
+	                    * what they read as. At least off + len + pad. */
+	uint32_t stream;  /* writes of one stream (a zone) get adjacent host clusters */
+	bool move_wp;     /* with the last mapping, set zone's pointer to wp in one step, so that
+	                   * no commit sees one without the other */
+	uint32_t zone;
+	uint64_t wp;
+};
+
+/*
+ * Writes guest bytes. All or nothing as far as the pointer goes: after a failure it stands
+ * where it stood, though part of the bytes behind it may have changed. Allocates, copies
+ * shared clusters first, never overwrites what a snapshot refers to. When the host has no
+ * room, clusters that await reuse are freed (a commit) and it is tried once more; then
+ * -ENOSPC. In the steady state: one pwritev.
+ */
+int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w);
+
+/*
+ * Makes [off, off + len) read as zeros. Whole clusters are unmapped and their space goes
+ * back to the host with the next commit; parts of clusters are overwritten, so the caller makes sure
+ * that no pointer on disk covers them (qcow2_wp_settle). A raw data file is punched too.
+ */
+int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len);
+
+/* True when zeroing [off, off + len) overwrites bytes in place (parts of a cluster, or an
+ * external data file), so that pointers that go back must be on disk first. */
+bool qcow2_zero_in_place(const struct qcow2_image *img, uint64_t off, uint64_t len);
+
+/* What of the range is in the image: *data tells whether the byte at off is allocated, *run
+ * how many bytes from off are alike (1 to len). For SEEK_DATA, SEEK_HOLE and check. */
+int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data,
+		       uint64_t *run);
+
+/* Gives back the host clusters that are reserved for a stream and not used. */
+void qcow2_stream_release(struct qcow2_image *img, uint32_t stream);
+
+/* ---- write pointers --------------------------------------------------------------------- */
+
+enum qcow2_wp_kind {
+	QCOW2_WP_SEQ,     /* a pointer of a sequential zone within its bounds */
+	QCOW2_WP_CONV,    /* bit 59 set, agrees with conventional_zones */
+	QCOW2_WP_CORRUPT, /* outside of its zone, or its type disagrees with the header */
+};
+
+struct qcow2_zoned_info {
+	struct zq_geometry geo;
+	unsigned layout;         /* length of the extension's known layout: 48 or 56 */
+	bool little_endian;      /* byte order of the pointer table */
+	uint64_t table_offset;   /* of the zonedmeta region, bytes in the file */
+	uint32_t corrupt;        /* pointers that are not sane in the image's byte order */
+};
+
+/* Only for images opened with opts.zoned. */
+const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img);
+
+/* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. */
+uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind);
+
+/* Moves a pointer forward; goes to disk in the last step of the next commit. */
+void qcow2_wp_forward(struct qcow2_image *img, uint32_t zone, uint64_t wp);
+
+/* Moves a pointer back to the zone's start; goes to disk in the first step of the next commit. */
+void qcow2_wp_back(struct qcow2_image *img, uint32_t zone);
+
+/* Returns once every pointer that went back before the call is on disk (a commit if needed). */
+int qcow2_wp_settle(struct qcow2_image *img);
+
+/* ---- commit --------------------------------------------------------------------------------- */
+
+/*
+ * Brings everything that was done before the call to stable storage, in the order of
+ * DESIGN.md "commit". Callers that arrive while one runs share the next. On failure all
+ * stays dirty and the next commit tries again.
+ */
+int qcow2_commit(struct qcow2_image *img);
+
+/* True when something awaits a commit; *bytes (may be NULL) how much metadata is pinned. */
+bool qcow2_dirty(struct qcow2_image *img, size_t *bytes);
+
+/* Counters since opening, for benchmarks and tests. */
+struct qcow2_stats {
+	uint64_t commits, flushes, meta_bytes, data_writes, data_bytes, reads;
+};
+void qcow2_get_stats(struct qcow2_image *img, struct qcow2_stats *st);
+
+#endif
