@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sentence that goes with a failure. Owns nothing, locks nothing, never prints; a
+ * sentence that is too long is cut, at a whole character, and never overflows.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <zqfs/error.h>
+
+/*
+ * One line, whatever a hostile image put into a name that is quoted in it: control
+ * characters become question marks. A UTF-8 character that the end of the buffer
+ * cut in two goes as a whole.
+ */
+static void tidy(char *msg, size_t size)
+{
+	size_t len = strlen(msg);
+
+	if (len == size - 1) {
+		size_t start = len;
+
+		while (start && ((unsigned char)msg[start - 1] & 0xc0) == 0x80)
+			start--;
+		if (start && ((unsigned char)msg[start - 1] & 0xc0) == 0xc0)
+			msg[start - 1] = '\0';
+	}
+	for (char *p = msg; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c < 0x20 || c == 0x7f)
+			*p = '?';
+	}
+}
+
+int zq_fail(struct zq_error *err, int code, const char *fmt, ...)
+{
+	char msg[sizeof(err->msg)]; /* an argument may be err->msg itself */
+	va_list ap;
+
+	if (!err)
+		return code;
+	va_start(ap, fmt);
+	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
+		msg[0] = '\0';
+	va_end(ap);
+	tidy(msg, sizeof(msg));
+	memcpy(err->msg, msg, strlen(msg) + 1);
+	return code;
+}
+
+void zq_error_prefix(struct zq_error *err, const char *prefix)
+{
+	if (err)
+		zq_fail(err, 0, "%s: %s", prefix, err->msg);
+}
