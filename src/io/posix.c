@@ -198,7 +198,7 @@ static int posix_truncate(struct zq_io *io, uint64_t size)
 	if (size > INT64_MAX)
 		return -EFBIG;
 	if (p->block_device) {
-		uint64_t have;
+		uint64_t have = 0;
 		int ret = posix_size(io, &have);
 
 		if (ret)
