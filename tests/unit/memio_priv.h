@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What memio.c (content) and memio_io.c (operations, faults, log) share; for nobody else.
+ */
+#ifndef ZQ_TESTS_MEMIO_PRIV_H
+#define ZQ_TESTS_MEMIO_PRIV_H
+
+#include <pthread.h>
+
+#include "memio.h"
+
+struct page {
+	struct page *next;
+	uint64_t nr; /* offset / MEMIO_PAGE */
+	uint8_t data[MEMIO_PAGE];
+};
+
+struct fault {
+	uint64_t after; /* operations that still succeed */
+	uint64_t apply;
+	int err; /* 0: none */
+	bool sticky;
+};
+
+struct mem_file; /* an open io; memio_io.c */
+
+struct memio {
+	pthread_mutex_t lock; /* guards all that follows; nothing is called out with it held */
+	struct page **bucket;
+	size_t nr_buckets, nr_pages;
+	uint64_t size, limit;
+	bool no_punch;
+	struct mem_file *open;
+	memio_hook hook;
+	void *hook_data;
+	struct fault fault[MEMIO_NR_OPS];
+	uint64_t failures[MEMIO_NR_OPS];
+	struct memio_stats stats;
+	bool logging;
+	struct memio_entry *log;
+	size_t nr_log, cap_log;
+};
+
+/* Ends the program without memory: a test has nothing better to do. */
+void *memio_must(void *p);
+
+/* With the lock held. */
+void content_read(struct memio *m, uint64_t off, void *buf, uint64_t len);
+void content_write(struct memio *m, uint64_t off, const void *buf, uint64_t len);
+void content_resize(struct memio *m, uint64_t size);
+void content_punch(struct memio *m, uint64_t off, uint64_t len);
+/* SEEK_DATA or SEEK_HOLE as in struct zq_io_ops. */
+int content_seek(struct memio *m, uint64_t off, bool hole, uint64_t *found);
+void log_drop(struct memio *m);
+
+#endif
