@@ -23,6 +23,7 @@
 
 struct qcow2_image;
 struct qcow2_header;
+struct qcow2_chain;
 
 /* Receives one line (no newline) about damage met while the image is in use. */
 typedef void (*qcow2_log_fn)(void *data, const char *line);
@@ -34,6 +35,7 @@ struct qcow2_open_opts {
 	size_t cache_bytes;    /* bound of the metadata cache; 0 picks the default (32 MiB) */
 	const char *data_file; /* external data file, overrides the name in the image; or NULL */
 	unsigned depth;        /* position in the backing chain, 0 for the image itself */
+	const struct qcow2_chain *chain; /* set by backing.c: the images above, to find loops */
 	bool defer_writes;     /* do not touch the file before the first change (dirty bit and
 	                        * autoclear bits are written then); always the case today */
 	qcow2_log_fn log;      /* may be NULL */
