@@ -10,7 +10,7 @@
 
 struct qcow2_create_params {
 	struct zq_geometry geo; /* validated by the caller with zq_geometry_validate */
-	unsigned layout;        /* of the zoned extension: 48 or 56 */
+	unsigned layout;	/* of the zoned extension: 48 or 56 */
 	bool wp_little_endian;
 	unsigned cluster_bits;
 	unsigned refcount_order;
@@ -18,8 +18,8 @@ struct qcow2_create_params {
 	bool extended_l2, lazy_refcounts;
 	bool prealloc_metadata;
 	bool data_file_raw;
-	const char *data_file;      /* name as stored, or NULL */
-	struct zq_io *data_io;      /* the data file, opened; or NULL */
+	const char *data_file;	    /* name as stored, or NULL */
+	struct zq_io *data_io;	    /* the data file, opened; or NULL */
 	const char *backing_file;   /* name as stored, or NULL */
 	const char *backing_format; /* "raw" or "qcow2", or NULL */
 };
