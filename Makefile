@@ -115,3 +115,157 @@ $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 	$(CC) $(BASE_LDFLAGS) -o $@ $< $(LIB) $(COMP_LIBS)
 
 -include $(ALL_OBJ:.o=.d)
+
+# ---- tests ---------------------------------------------------------------------------------
+
+# "make check TESTS='append reset'" runs the tests whose names contain one of the words.
+TESTS ?=
+JOBS ?= 2
+RUN_TESTS = BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' JOBS='$(JOBS)' \
+	tests/run $(foreach t,$(TESTS),-t '$(t)')
+
+# The packages come first, in a make of their own: pkg-config is asked after they are there.
+.PHONY: check
+check:
+	contrib/setup.sh build test
+	+$(MAKE) --no-print-directory check-built
+
+.PHONY: check-built
+check-built: all unit
+	$(RUN_TESTS)
+
+.PHONY: demo
+demo:
+	contrib/setup.sh build demo
+	+$(MAKE) --no-print-directory --quiet all
+	ZQFS='$(abspath $(PROG))' contrib/demo.sh
+
+# Leaks are not looked for in tsan; a report of either sanitizer makes the program fail.
+.PHONY: asan tsan
+asan:
+	+ASAN_OPTIONS=abort_on_error=0:exitcode=99:detect_stack_use_after_return=1:$(ASAN_OPTIONS) \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:$(UBSAN_OPTIONS) CK_DEFAULT_TIMEOUT=120 \
+	$(MAKE) --no-print-directory check-built BUILD=build/asan CFLAGS='-O1 -g' \
+		SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+tsan:
+	+TSAN_OPTIONS=exitcode=99:$(TSAN_OPTIONS) CK_DEFAULT_TIMEOUT=240 \
+	$(MAKE) --no-print-directory check-built BUILD=build/tsan CFLAGS='-O1 -g' \
+		SAN='-fsanitize=thread -fno-omit-frame-pointer'
+
+.PHONY: bench
+bench:
+	contrib/setup.sh build bench
+	+$(MAKE) --no-print-directory --quiet all unit
+	@test -x tests/bench/run || { echo 'tests/bench/run is missing: nothing to measure with'; exit 1; }
+	BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/bench/run $(BENCH_ARGS)
+
+# ---- style ---------------------------------------------------------------------------------
+
+C_FILES = $(sort $(wildcard src/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
+	tests/bench/*.[ch] contrib/*/*.[ch]))
+SCRIPTS = $(sort .ci/run tests/run $(wildcard tests/*.sh tests/*/*.sh tests/bench/run contrib/*.sh \
+	contrib/*/*.sh))
+TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
+LINT_JOBS ?= 2
+
+.PHONY: format
+format:
+	clang-format -i $(C_FILES)
+
+.PHONY: lint lint-format lint-tidy lint-cppcheck lint-shell
+lint: lint-format lint-shell lint-cppcheck lint-tidy
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+lint-shell:
+	shellcheck -x $(SCRIPTS)
+lint-cppcheck:
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 -j $(LINT_JOBS) \
+		-D_GNU_SOURCE -D__linux__ -Iinclude -Isrc -Itests/unit $(TIDY_FILES)
+lint-tidy:
+	printf '%s\n' $(TIDY_FILES) | xargs -P $(LINT_JOBS) -n 4 sh -c 'clang-tidy --quiet "$$@" -- \
+		-std=gnu17 $(DEFINES) -Iinclude -Isrc -Itests/unit $(FUSE_CFLAGS) $(COMP_CFLAGS) \
+		$(CHECK_CFLAGS) 2>$(BUILD)/tidy.$$$$ || { cat $(BUILD)/tidy.$$$$; exit 1; }; \
+		rm -f $(BUILD)/tidy.$$$$' tidy
+
+# ---- installing ----------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+bindir ?= $(PREFIX)/bin
+libdir ?= $(PREFIX)/lib
+includedir ?= $(PREFIX)/include
+datadir ?= $(PREFIX)/share
+mandir ?= $(datadir)/man
+
+# MODE:SOURCE:DESTINATION, for install and uninstall alike. What is not there yet is left out.
+entry = $(foreach f,$(wildcard $(2)),$(1):$(f):$(3)/$(or $(4),$(notdir $(f))))
+MANIFEST = \
+	0755:$(PROG):$(bindir)/zqfs \
+	0644:$(LIB):$(libdir)/libzqfs.a \
+	0644:$(BUILD)/zqfs.pc:$(libdir)/pkgconfig/zqfs.pc \
+	$(call entry,0644,$(PUBLIC_HEADERS),$(includedir)/zqfs) \
+	$(call entry,0644,zqfs.1,$(mandir)/man1) \
+	$(call entry,0644,contrib/completions/zqfs.bash,$(datadir)/bash-completion/completions,zqfs) \
+	$(call entry,0644,contrib/completions/_zqfs,$(datadir)/zsh/site-functions) \
+	$(call entry,0644,contrib/completions/zqfs.fish,$(datadir)/fish/vendor_completions.d)
+
+$(BUILD)/zqfs.pc: include/zqfs/version.h force
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$(includedir)' 'libdir=$(libdir)' '' \
+		'Name: zqfs' 'Description: Zoned block devices in qcow2 images' \
+		'Version: $(VERSION)' 'Requires.private: libzstd zlib' \
+		'Cflags: -I$${includedir} -D_FILE_OFFSET_BITS=64' \
+		'Libs: -L$${libdir} -lzqfs -lzstd -lz -pthread' > $@
+
+.PHONY: install uninstall
+install: all $(BUILD)/zqfs.pc
+	@set -e; for e in $(MANIFEST); do \
+		mode=$${e%%:*}; e=$${e#*:}; src=$${e%%:*}; to='$(DESTDIR)'$${e#*:}; \
+		echo "install $$to"; \
+		$(INSTALL) -D -m "$$mode" "$$src" "$$to"; \
+	done
+
+uninstall:
+	@set -e; for e in $(MANIFEST); do \
+		e=$${e#*:}; to='$(DESTDIR)'$${e#*:}; \
+		echo "remove $$to"; \
+		rm -f "$$to"; \
+	done
+	@rmdir '$(DESTDIR)$(includedir)/zqfs' 2>/dev/null || true
+
+# ---- releases ------------------------------------------------------------------------------
+
+# In a checkout what git knows, outside of one what the tarball's own list says.
+DIST := zqfs-$(VERSION)
+.PHONY: dist
+dist:
+	@rm -rf '$(BUILD)/dist' && mkdir -p '$(BUILD)/dist/$(DIST)'
+	@if [ -e .git ]; then git ls-files; else cat MANIFEST; fi | grep -vx MANIFEST | sort \
+		> '$(BUILD)/dist/list'
+	@tar -cf - -T '$(BUILD)/dist/list' | tar -xf - -C '$(BUILD)/dist/$(DIST)'
+	@{ cat '$(BUILD)/dist/list'; echo MANIFEST; } > '$(BUILD)/dist/$(DIST)/MANIFEST'
+	@tar -C '$(BUILD)/dist' --sort=name --owner=0 --group=0 --numeric-owner \
+		--mtime="@$$( [ -e .git ] && git log -1 --format=%ct || stat -c %Y MANIFEST )" \
+		-cf - '$(DIST)' | gzip -n9 > '$(DIST).tar.gz'
+	@rm -rf '$(BUILD)/dist'
+	@echo '$(DIST).tar.gz'
+
+.PHONY: clean
+clean:
+	rm -rf build '$(BUILD)'
+	rm -f zqfs libzqfs.a zqfs-*.tar.gz
+
+.PHONY: help
+help:
+	@printf '%s\n' \
+	'make                  zqfs and libzqfs.a' \
+	'make demo             builds and shows what zqfs does, step by step' \
+	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
+	'make asan, make tsan  all tests under the address+undefined or the thread sanitizer' \
+	'make bench            measures and compares' \
+	'make lint             clang-format, shellcheck, cppcheck, clang-tidy' \
+	'make format           clang-format on all sources' \
+	'make install          to $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall' \
+	'make dist             zqfs-$(VERSION).tar.gz' \
+	'make clean            removes what was built' \
+	'Variables: CC CFLAGS LDFLAGS BUILD PREFIX DESTDIR WERROR=1 PKG_CONFIG'

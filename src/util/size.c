@@ -75,7 +75,7 @@ char *size_format(uint64_t bytes, char *buf)
 	uint64_t whole, part;
 	int digits;
 
-	/* 1000 and not 1024: "0.98 KiB" is shorter than "1000 B", as qemu-img does it. */
+	/* 1000 and not 1024, as qemu-img does it: no number has four digits. */
 	while (power < 6 && bytes >> (10 * power) >= 1000)
 		power++;
 	if (!power) {
@@ -84,9 +84,9 @@ char *size_format(uint64_t bytes, char *buf)
 	}
 	unit = UINT64_C(1) << (10 * power);
 	whole = bytes / unit;
-	digits = whole >= 100 ? 0 : whole >= 10 ? 1 : 2;
-	scale = digits == 0 ? 1 : digits == 1 ? 10 : 100;
-	/* bytes % unit < 2^60, so times 100 it may not fit: drop bits that do not show */
+	digits = whole >= 100 ? 0 : whole >= 10 ? 1 : whole ? 2 : 3;
+	scale = digits == 0 ? 1 : digits == 1 ? 10 : digits == 2 ? 100 : 1000;
+	/* bytes % unit < 2^60, so times 1000 it may not fit: drop bits that do not show */
 	part = bytes % unit;
 	if (power > 4) {
 		part >>= 20;
@@ -97,12 +97,8 @@ char *size_format(uint64_t bytes, char *buf)
 		whole++;
 		part = 0;
 	}
-	if (!part)
-		digits = 0;
-	else if (digits == 2 && part % 10 == 0) {
+	for (; digits && part % 10 == 0; digits--)
 		part /= 10;
-		digits = 1;
-	}
 	if (digits)
 		snprintf(buf, SIZE_TEXT_MAX, "%u.%0*u %ciB", (unsigned)whole, digits,
 			 (unsigned)part, suffixes[power]);

@@ -1,0 +1,268 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What every shell test sources first: "source "${0%/*}/lib.sh"". tests/README has the list.
+# Owns the temporary folder $DIR and everything that is mounted or started through it.
+
+set -euo pipefail
+umask 022
+
+TOP=${TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+BUILD=${BUILD:-$TOP/build}
+ZQFS=${ZQFS:-$TOP/zqfs}
+TOOLS=$BUILD/tests/tools
+IMAGES=$TOP/tests/images
+# shellcheck disable=SC2034 # for the tests
+SHARED=$TOP/../shared
+export LC_ALL=C TZ=UTC
+
+DIR=$(mktemp -d "${TMPDIR:-/tmp}/zqfs-test.XXXXXX")
+cleanup_list_=()
+mounts_=()  # mount points
+daemons_=() # their processes, same order
+
+# ---- ends ----------------------------------------------------------------------------------
+
+skip() { # WHY
+    echo "skip: $*"
+    exit 77
+}
+
+fail() { # WHY
+    local i
+    echo "fail: $*"
+    for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+        echo "  at ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}"
+    done
+    exit 1
+}
+
+# Has COMMAND ARGUMENTS... run when the test ends, however it ends; the last one first.
+cleanup_fn() {
+    cleanup_list_=("$(printf '%q ' "$@")" "${cleanup_list_[@]}")
+}
+
+on_error_() {
+    echo "fail: line $1: status $2 from: $3"
+}
+
+on_exit_() {
+    local rc=$? i command
+    set +e
+    trap - ERR
+    trap '' INT TERM HUP
+    for command in "${cleanup_list_[@]}"; do
+        eval "$command"
+    done
+    for ((i = ${#mounts_[@]} - 1; i >= 0; i--)); do
+        end_mount_ "${mounts_[i]}" "${daemons_[i]}"
+    done
+    if [ -n "${KEEP:-}" ]; then
+        echo "kept: $DIR"
+    else
+        rm -rf --one-file-system "$DIR"
+    fi
+    exit "$rc"
+}
+trap on_exit_ EXIT
+trap 'on_error_ "$LINENO" "$?" "$BASH_COMMAND"' ERR
+set -E
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# ---- what a test needs ------------------------------------------------------------------------
+
+requires() { # COMMAND...
+    local c
+    for c in "$@"; do
+        command -v "$c" >/dev/null || skip "$c is not installed"
+    done
+}
+
+requires_fuse() {
+    [ -c /dev/fuse ] || skip "no /dev/fuse"
+    [ -w /dev/fuse ] || skip "/dev/fuse may not be used"
+    [ "$(id -u)" -eq 0 ] || requires fusermount3
+}
+
+requires_root() {
+    [ "$(id -u)" -eq 0 ] || skip "only root can do this"
+}
+
+requires_shared() { # FILE: of the folder "shared" beside the project
+    [ -e "$SHARED/$1" ] || skip "../shared/$1 is not there"
+}
+
+requires_tool() { # NAME: of tests/tools
+    [ -x "$TOOLS/$1" ] || fail "tests/tools/$1 is not built"
+}
+
+# Unpacks an image of tests/images (stored as NAME.zst or NAME.gz or as it is) to $DIR/NAME.
+unpack_image() { # NAME
+    local to=$DIR/$1
+    if [ -e "$IMAGES/$1" ]; then
+        cp --sparse=always "$IMAGES/$1" "$to"
+    elif [ -e "$IMAGES/$1.zst" ]; then
+        requires zstd
+        zstd -dqf --sparse "$IMAGES/$1.zst" -o "$to"
+    elif [ -e "$IMAGES/$1.gz" ]; then
+        gzip -dc "$IMAGES/$1.gz" >"$to"
+    else
+        fail "tests/images has no $1"
+    fi
+    chmod u+w "$to"
+}
+
+# ---- mounts --------------------------------------------------------------------------------------
+
+is_mounted() { # MOUNTPOINT; asks no file system, so it never hangs
+    grep -qF " $(cd "$(dirname "$1")" && pwd -P)/$(basename "$1") " /proc/self/mounts
+}
+
+# The process that serves a mount point: the one of ours that names it and still runs.
+daemon_of_() { # MOUNTPOINT
+    local dir=$1 p
+    for p in /proc/[0-9]*; do
+        [ "$p" != "/proc/$$" ] || continue
+        if [ "$(readlink "$p/exe" 2>/dev/null)" = "$(readlink -f "$ZQFS")" ] &&
+            tr '\0' '\n' 2>/dev/null <"$p/cmdline" | grep -qxF -- "$dir"; then
+            echo "${p#/proc/}"
+            return
+        fi
+    done
+    return 0
+}
+
+# Mounts IMAGE at DIR (made if missing) and remembers it; it is unmounted when the test ends.
+mount_image() { # IMAGE DIR [OPTION...]
+    local image=$1 dir=$2
+    shift 2
+    mkdir -p "$dir"
+    "$ZQFS" "$@" "$image" "$dir" || fail "mounting $image: status $?"
+    mounts_+=("$dir")
+    daemons_+=("$(daemon_of_ "$dir")")
+    is_mounted "$dir" || fail "zqfs returned 0 and $dir is not mounted"
+}
+
+# Pid of the process that serves a mount point of mount_image.
+mount_pid() { # DIR
+    local i
+    for i in "${!mounts_[@]}"; do
+        [ "${mounts_[i]}" = "$1" ] && echo "${daemons_[i]}"
+    done
+    return 0
+}
+
+forget_mount_() { # DIR
+    local i m=() d=()
+    for i in "${!mounts_[@]}"; do
+        if [ "${mounts_[i]}" != "$1" ]; then
+            m+=("${mounts_[i]}")
+            d+=("${daemons_[i]}")
+        fi
+    done
+    mounts_=("${m[@]}")
+    daemons_=("${d[@]}")
+}
+
+# Unmounts with "zqfs umount" and makes sure that the process has ended.
+unmount() { # DIR
+    local pid
+    pid=$(mount_pid "$1")
+    "$ZQFS" umount "$1" || fail "zqfs umount $1: status $?"
+    if is_mounted "$1"; then
+        fail "zqfs umount returned 0 and $1 is mounted"
+    fi
+    if [ -n "$pid" ] && running_ "$pid"; then
+        fail "zqfs umount returned 0 and process $pid still runs"
+    fi
+    forget_mount_ "$1"
+}
+
+running_() { # PID: exists and is no zombie
+    local state
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
+    [ -n "$state" ] && [ "$state" != Z ]
+}
+
+wait_gone() { # PID [SECONDS]: fails when the process is still there then
+    local n=$((${2:-10} * 10))
+    while running_ "$1"; do
+        [ "$n" -gt 0 ] || return 1
+        n=$((n - 1))
+        sleep 0.1
+    done
+}
+
+# For the end of a test: lets go of a mount whatever state it is in.
+end_mount_() { # DIR PID
+    if is_mounted "$1"; then
+        timeout 20 "$ZQFS" umount "$1" >/dev/null 2>&1 ||
+            fusermount3 -uqz "$1" 2>/dev/null || umount -l "$1" 2>/dev/null
+    fi
+    if [ -n "$2" ] && ! wait_gone "$2" 5; then
+        kill -KILL "$2" 2>/dev/null
+    fi
+}
+
+# Remounts: what is there now must all be in the image.
+remount_image() { # IMAGE DIR [OPTION...]
+    unmount "$2"
+    mount_image "$@"
+}
+
+# ---- asserting ---------------------------------------------------------------------------------------
+
+assert_eq() { # GOT WANT WHAT
+    [ "$1" = "$2" ] || fail "$3: got '$1', expected '$2'"
+}
+
+assert_size() { # FILE BYTES
+    assert_eq "$(size_of "$1")" "$2" "size of ${1#"$DIR"/}"
+}
+
+assert_attr() { # FILE NAME VALUE; NAME without "user.zone."
+    assert_eq "$(attr "$1" "$2")" "$3" "user.zone.$2 of ${1#"$DIR"/}"
+}
+
+assert_same() { # FILE FILE
+    cmp -- "$1" "$2" || fail "$1 and $2 differ"
+}
+
+assert_status() { # STATUS COMMAND...; output goes to $DIR/out
+    local want=$1 rc=0
+    shift
+    "$@" >"$DIR/out" 2>&1 || rc=$?
+    [ "$rc" -eq "$want" ] || {
+        sed 's/^/  /' "$DIR/out"
+        fail "status $rc, expected $want: $*"
+    }
+}
+
+# The command must fail, not by a signal, and say this; its output stays in $DIR/out.
+expect_fail() { # "PART OF THE MESSAGE" COMMAND...
+    local part=$1 rc=0
+    shift
+    "$@" >"$DIR/out" 2>&1 || rc=$?
+    [ "$rc" -ne 0 ] || fail "succeeded, expected '$part': $*"
+    [ "$rc" -lt 126 ] || {
+        sed 's/^/  /' "$DIR/out"
+        fail "status $rc, expected '$part': $*"
+    }
+    grep -qF -- "$part" "$DIR/out" || {
+        sed 's/^/  /' "$DIR/out"
+        fail "did not say '$part': $*"
+    }
+}
+
+# ---- looking --------------------------------------------------------------------------------------------
+
+size_of() { stat -c %s -- "$1"; } # FILE: bytes
+disk_usage() { echo $(($(stat -c '%b * %B' -- "$1"))); } # FILE: bytes on the host's disk
+attr() { getfattr --only-values --absolute-names -n "user.zone.$2" -- "$1"; } # FILE NAME
+random_bytes() { head -c "$1" /dev/urandom; } # BYTES
+
+# BYTES that are the same every time for one SEED.
+pattern_bytes() { # SEED BYTES
+    awk -v s="$1" "BEGIN { for (i = 0; ; i++) print s, i }" | head -c "$2" || true
+}
