@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * "zqfs create": options of the command line into struct zq_create_opts, and one line that
+ * says what was made. What the keys mean is the library's business (zq_create_set).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zqfs/create.h>
+#include <zqfs/info.h>
+
+#include "cli/command.h"
+#include "util/cleanup.h"
+#include "util/size.h"
+
+static bool create_key(size_t i, struct cli_key *key)
+{
+	const struct zq_create_option *o = zq_create_options();
+
+	/* The table ends with a NULL name; i never passes it by more than one. */
+	for (size_t n = 0; n < i && o->name; n++)
+		o++;
+	if (!o->name)
+		return false;
+	*key = (struct cli_key){ o->name, o->value, o->help, o->alias };
+	return true;
+}
+
+/* Sets "key=value"; a key alone means "on", as qemu-img has it. */
+static int set_one(const struct cli_args *args, struct zq_create_opts *o, char *item)
+{
+	char *eq = strchr(item, '=');
+	struct zq_error err = { "" };
+
+	if (eq)
+		*eq = '\0';
+	if (zq_create_set(o, item, eq ? eq + 1 : "on", &err))
+		return cli_usage_error(args->cmd, "%s", err.msg);
+	return 0;
+}
+
+/* One -o: items between commas; two commas are one comma within a value. */
+static int set_list(const struct cli_args *args, struct zq_create_opts *o, const char *list)
+{
+	char *item CLEANUP_FREE = malloc(strlen(list) + 1);
+	size_t len = 0;
+
+	if (!item)
+		return cli_error("out of memory");
+	for (const char *p = list;; p++) {
+		if (*p == ',' && p[1] == ',') {
+			item[len++] = *p++;
+		} else if (*p && *p != ',') {
+			item[len++] = *p;
+		} else {
+			int ret;
+
+			item[len] = '\0';
+			ret = len ? set_one(args, o, item) : 0;
+			if (ret || !*p)
+				return ret;
+			len = 0;
+		}
+	}
+}
+
+static int parse_size_operand(const struct cli_args *args, struct zq_create_opts *o)
+{
+	const char *image = args->operands[0], *size = args->operands[1];
+	uint64_t ignored;
+	int ret = size_parse(size, &o->size);
+
+	if (!ret)
+		return 0;
+	if (!size_parse(image, &ignored))
+		return cli_usage_error(args->cmd,
+				       "the image comes before the size: zqfs create %s %s", size,
+				       image);
+	if (ret == -ERANGE)
+		return cli_usage_error(args->cmd, "size %s does not fit into 63 bits", size);
+	return cli_usage_error(args->cmd, "'%s' is not a size: write bytes, or 64M, 10G, 1T", size);
+}
+
+static void say_created(const char *image)
+{
+	char size[SIZE_TEXT_MAX], zone[SIZE_TEXT_MAX], cap[SIZE_TEXT_MAX];
+	struct zq_image_info info;
+	struct zq_error err = { "" };
+
+	if (zq_get_image_info(image, NULL, true, &info, &err)) {
+		printf("created %s\n", image);
+		return;
+	}
+	printf("created %s: %s, %u zone%s of %s", image, size_format(info.geo.size, size),
+	       info.geo.nr_zones, info.geo.nr_zones == 1 ? "" : "s",
+	       size_format(info.geo.zone_size, zone));
+	if (info.geo.zone_capacity != info.geo.zone_size)
+		printf(" (%s usable)", size_format(info.geo.zone_capacity, cap));
+	if (info.geo.nr_conv)
+		printf(", %u of them conventional", info.geo.nr_conv);
+	putchar('\n');
+	zq_image_info_free(&info);
+}
+
+static int create(const struct cli_args *args, struct zq_create_opts *o)
+{
+	struct zq_error err = { "" };
+	int ret = 0;
+
+	for (size_t i = 0; i < args->nr_values && !ret; i++)
+		if (args->values[i].opt->id == 'o')
+			ret = set_list(args, o, args->values[i].text);
+	ret = ret ? ret : parse_size_operand(args, o);
+	if (ret)
+		return ret;
+	o->force = cli_given(args, 'F');
+	if (zq_create(args->operands[0], o, &err))
+		return cli_error("%s", err.msg);
+	if (!cli_given(args, 'q'))
+		say_created(args->operands[0]);
+	return CLI_DONE;
+}
+
+static int run_create(const struct cli_args *args)
+{
+	struct zq_create_opts o = { 0 };
+	int ret = create(args, &o);
+
+	zq_create_opts_free(&o);
+	return ret;
+}
+
+static const struct cli_option create_options[] = {
+	{ 'o', NULL, "KEY=VALUE[,...]", NULL, "set an option of the image; may be repeated" },
+	{ 'F', "force", NULL, NULL, "overwrite an existing file" },
+	{ 'q', "quiet", NULL, NULL, "do not say what was created" },
+	{ 0 },
+};
+
+static const char *const create_operands[] = { "IMAGE", "SIZE", NULL };
+
+const struct cli_command cmd_create = {
+	.name = "create",
+	.summary = "make a new zoned image",
+	.details = "SIZE is that of the whole device, in bytes or with a suffix K, M, G or T. The "
+		   "number of zones follows from it and zone.size; the last zone is shorter when "
+		   "the size is not a multiple. A failure leaves no file behind.",
+	.operands = create_operands,
+	.min_operands = 2,
+	.options = create_options,
+	.key = create_key,
+	.run = run_create,
+};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which images are mounted where, from the kernel's list of mounts. A zqfs mount has the type
+ * "fuse.zqfs" and, unless fsname= said otherwise, its image's absolute path as its source.
+ */
+#ifndef ZQ_CLI_MOUNTS_H
+#define ZQ_CLI_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct mount_entry {
+	char *type, *source, *dir; /* owned by the list */
+	dev_t dev;		   /* st_dev of what lies on it */
+	bool readonly;
+};
+
+struct mount_list {
+	struct mount_entry *e; /* in the order of mounting */
+	size_t nr;
+};
+
+/* Reads the list; 0 or a negative errno. Free with mounts_free in every case. */
+int mounts_load(struct mount_list *list);
+void mounts_free(struct mount_list *list);
+
+bool mount_is_zqfs(const struct mount_entry *e);
+
+/* The zqfs mount of the image at path (a writable one if there are several), or NULL. */
+const struct mount_entry *mounts_of_image(const struct mount_list *list, const char *path);
+/* The mount of any type on that directory, the topmost; dir is absolute. */
+const struct mount_entry *mounts_at(const struct mount_list *list, const char *dir);
+/* The mount with that device number. */
+const struct mount_entry *mounts_of_dev(const struct mount_list *list, dev_t dev);
+
+/*
+ * The absolute path of what may be a mount point whose server is gone, so that nothing about
+ * the directory itself can be asked. Allocated; NULL with errno set.
+ */
+char *mounts_resolve(const char *path);
+
+#endif
