@@ -4,15 +4,16 @@
  *
  *   image.c     open, close, header fields that change, entering "changed" state
  *   mdcache.c   bounded cache of table slices (L2 tables, refcount blocks)
- *   l2.c        L1 and L2 tables: finding, creating and copying a table; entries
+ *   table.c     tables kept whole in memory: L1, refcount table
+ *   l2.c        L2 tables: finding, creating and copying a table; entries
  *   map.c       guest range -> extents, read only
  *   refcount.c  refcount table and blocks, counts up and down
  *   alloc.c     free clusters, runs, streams
  *   read.c      reading guest bytes
  *   write.c     writing guest bytes
- *   zero.c      zeroing and unmapping
- *   wptable.c   the write pointer table
- *   commit.c    the ordered commit
+ *   zero.c      zeroing and unmapping     inflight.h  clusters whose mapping is changing
+ *   wptable.c   the write pointer table   change.c   before the first change
+ *   commit.c    the ordered commit        release.c  its last step, freeing clusters
  *   compress.c  compressed clusters      backing.c  the backing chain
  *   snapshot.c  the snapshot table       create.c   a new image
  *   header.c, zoned_ext.c, format.h      the header
@@ -40,20 +41,7 @@
 #include "qcow2/header.h"
 #include "qcow2/mdcache.h"
 #include "qcow2/qcow2.h"
-
-/* In-memory flag in L1 and refcount table words: the table is new, its cluster is not yet
- * zeroed on disk, so what is not in the cache reads as zeros. Never written out. */
-#define TABLE_NEW UINT64_C(1)
-
-/* A table of big-endian words that is kept whole in memory (L1, refcount table). */
-struct qcow2_table {
-	uint64_t *word;      /* [lock] in host byte order */
-	uint64_t nr;         /* words */
-	uint64_t offset;     /* in the file, bytes */
-	uint8_t *dirty;      /* [lock] one byte per group of TABLE_GROUP words */
-	bool any_dirty;      /* [lock] */
-};
-#define TABLE_GROUP 64u /* words; 512 bytes, so that a torn write never splits a word */
+#include "qcow2/table.h"
 
 /* A run of host clusters: [start, start + count), in clusters. */
 struct qcow2_run {
@@ -89,42 +77,48 @@ struct qcow2_image {
 	unsigned cluster_bits;
 	uint64_t cluster_size;
 	unsigned l2_entry_size; /* 8, or 16 with extended L2 */
-	unsigned l2_bits;       /* log2 of the entries in an L2 table */
-	unsigned subclusters;   /* in a cluster: 1, or 32 with extended L2 */
-	uint64_t sub_size;      /* bytes of a subcluster */
+	unsigned l2_bits;	/* log2 of the entries in an L2 table */
+	unsigned subclusters;	/* in a cluster: 1, or 32 with extended L2 */
+	uint64_t sub_size;	/* bytes of a subcluster */
 	unsigned refblock_bits; /* log2 of the entries in a refcount block */
-	size_t slice_size;      /* bytes of a cached piece of a table: min(cluster, 4096) */
+	size_t slice_size;	/* bytes of a cached piece of a table: min(cluster, 4096) */
 	bool has_data_file, data_raw, ext_l2;
 
 	pthread_mutex_t lock;
-	pthread_cond_t cond;   /* a slice was loaded, an inflight range ended */
-	bool changed;          /* [lock] the first change has been prepared (image_begin_change) */
-	uint64_t file_end;     /* [lock] the file has at least this many bytes or will have:
-	                        * mapped offsets must lie below it */
+	pthread_cond_t cond;	     /* a slice was loaded, an inflight range ended */
+	pthread_mutex_t change_lock; /* held while the first change is prepared; before lock */
+	atomic_bool changed;	     /* the first change has been prepared (image_begin_change) */
+	bool table_busy;	     /* [lock] an L2 table is being made or copied; wait on cond */
+	uint64_t file_end;	     /* [lock] the file has at least this many bytes or will have:
+				      * mapped offsets must lie below it */
 	struct qcow2_table l1, reftable;
-	struct mdcache cache;  /* [lock] */
-	struct qcow2_alloc *alloc;       /* [lock] NULL when read-only */
-	struct qcow2_runs let_go;        /* [lock] references dropped since the last commit copied
-	                                  * its values; each run counts for one reference */
-	struct qcow2_runs old_tables;    /* [lock] as let_go, for a refcount table that was replaced */
-	bool reftable_moved;             /* [lock] offset and size in the header must be written */
+	struct mdcache cache;		 /* [lock] */
+	size_t cache_bytes;		 /* bound of the cache */
+	struct qcow2_alloc *alloc;	 /* [lock] NULL when read-only */
+	struct qcow2_runs let_go;	 /* [lock] references dropped since the last commit copied
+					  * its values; each run counts for one reference */
+	bool reftable_moved;		 /* [lock] offset and size in the header must be written */
 	struct qcow2_inflight *inflight; /* [lock] */
-	struct qcow2_wptable *wpt;       /* [lock] NULL unless zoned */
-	bool data_dirty;                 /* [lock] guest bytes were written since the last copy */
+	struct qcow2_wptable *wpt;	 /* [lock] NULL unless zoned */
+	bool data_dirty;		 /* [lock] guest bytes were written since the last copy */
 
-	struct qcow2_backing *backing;   /* NULL: none */
-	struct qcow2_decomp *decomp;     /* cache of decompressed clusters; own lock */
+	struct qcow2_backing *backing; /* NULL: none */
+	struct qcow2_decomp *decomp;   /* cache of decompressed clusters; own lock */
 
 	/* I/O in flight, by the parity of the epoch in which it began */
 	atomic_uint epoch;
 	atomic_uint active[2];
+	atomic_bool draining;
+	pthread_mutex_t drain_lock; /* taken with no other lock held */
+	pthread_cond_t drain_cond;
 
 	pthread_mutex_t commit_lock;
 	pthread_cond_t commit_cond;
-	bool commit_running;        /* [commit_lock] */
-	uint64_t commit_started;    /* [commit_lock] commits that have copied their values */
-	uint64_t commit_done;       /* [commit_lock] commits that have ended */
-	int commit_result;          /* [commit_lock] of the last one */
+	bool commit_running;	 /* [commit_lock] */
+	uint64_t commit_started; /* [commit_lock] commits that have copied their values */
+	uint64_t commit_done;	 /* [commit_lock] commits that have ended */
+	int commit_result;	 /* [commit_lock] of the last one */
+	int flush_error;	 /* only the running commit: a flush failed, for good */
 
 	struct {
 		atomic_ullong commits, flushes, meta_bytes, data_writes, data_bytes, reads;
@@ -143,14 +137,18 @@ void image_log(struct qcow2_image *img, const char *fmt, ...) __attribute__((for
 
 /* Metadata I/O on the image file with the counters kept. */
 int image_write_meta(struct qcow2_image *img, const void *buf, size_t len, uint64_t off);
-/* Makes a range of the image file read as zeros, by a hole, by extending, or by writing. */
-int image_zero_host(struct qcow2_image *img, struct zq_io *io, uint64_t off, uint64_t len);
+/* Makes a range of a file read as zeros, by a hole, by extending the file, or by writing. */
+int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len);
 
 /* Around every access to data that a mapping led to; the token goes back to the end call. */
 unsigned image_io_begin(struct qcow2_image *img);
 void image_io_end(struct qcow2_image *img, unsigned token);
 /* Returns once all I/O that began before the call has ended. Without the lock. */
 void image_io_drain(struct qcow2_image *img);
+
+/* Does the range of the image file overlap the header, the L1 table, the refcount table or
+ * the write pointers, where no data and no other table can be? */
+bool image_is_fixed_meta(const struct qcow2_image *img, uint64_t off, uint64_t len);
 
 /* Adds a run (merged with the last one where it continues it). -ENOMEM. */
 int runs_add(struct qcow2_runs *r, uint64_t start, uint64_t count);

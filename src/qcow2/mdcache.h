@@ -20,8 +20,10 @@ struct md_slice {
 	uint8_t *data; /* slice_size bytes, as on disk */
 	unsigned pins;
 	bool loading;  /* data is being read; wait on the image's cond */
+	int error;     /* why reading it failed; only those who waited see such a slice */
 	bool dirty;    /* differs from the disk and from every copy that a commit took */
 	bool copied;   /* a running commit writes an older copy: must not be dropped */
+	bool unlinked; /* of a copied table that nothing on disk refers to yet */
 	bool refblock; /* a slice of a refcount block, else of an L2 table */
 	struct md_slice *hash_next;
 	struct md_slice *lru_prev, *lru_next; /* unpinned clean slices only */
@@ -30,7 +32,7 @@ struct md_slice {
 
 struct mdcache {
 	struct md_slice **bucket;
-	size_t nr_buckets, nr, max;      /* slices; max may be exceeded by pinned and dirty ones */
+	size_t nr_buckets, nr, max; /* slices; max may be exceeded by pinned and dirty ones */
 	struct md_slice *lru_head, *lru_tail;
 	struct md_slice *dirty_head;
 	size_t nr_dirty;
@@ -49,12 +51,13 @@ int mdcache_pin(struct qcow2_image *img, uint64_t off, bool refblock, bool fresh
 		struct md_slice **slice);
 void mdcache_unpin(struct qcow2_image *img, struct md_slice *s);
 void mdcache_set_dirty(struct qcow2_image *img, struct md_slice *s);
-/* Forgets a table's slices [off, off + len) that was let go; they are not pinned. */
+/* Forgets what is cached of [off, off + len), where a new table begins; nobody pins it. */
 void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len);
 
 /* A commit's copy of a dirty slice. */
 struct md_copy {
 	struct md_slice *slice;
+	bool unlinked; /* as the slice was */
 	uint8_t *data;
 };
 /* Copies all dirty slices; they become clean but stay until mdcache_commit_end. -ENOMEM. */

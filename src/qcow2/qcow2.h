@@ -30,15 +30,15 @@ typedef void (*qcow2_log_fn)(void *data, const char *line);
 
 struct qcow2_open_opts {
 	bool writable;
-	bool zoned;            /* the image must carry the zoned extension; false for backing files */
-	enum zq_lock lock;     /* taken on the image and on its external data file */
-	size_t cache_bytes;    /* bound of the metadata cache; 0 picks the default (32 MiB) */
+	bool zoned;	    /* the image must carry the zoned extension; false for backing files */
+	enum zq_lock lock;  /* taken on the image and on its external data file */
+	size_t cache_bytes; /* bound of the metadata cache; 0 picks the default (32 MiB) */
 	const char *data_file; /* external data file, overrides the name in the image; or NULL */
-	unsigned depth;        /* position in the backing chain, 0 for the image itself */
+	unsigned depth;	       /* position in the backing chain, 0 for the image itself */
 	const struct qcow2_chain *chain; /* set by backing.c: the images above, to find loops */
-	bool defer_writes;     /* do not touch the file before the first change (dirty bit and
-	                        * autoclear bits are written then); always the case today */
-	qcow2_log_fn log;      /* may be NULL */
+	bool defer_writes; /* do not touch the file before the first change (dirty bit and
+			    * autoclear bits are written then); always the case today */
+	qcow2_log_fn log;  /* may be NULL */
 	void *log_data;
 };
 
@@ -54,8 +54,8 @@ void qcow2_close(struct qcow2_image *img);
 
 const struct qcow2_header *qcow2_get_header(const struct qcow2_image *img);
 const char *qcow2_name(const struct qcow2_image *img);
-uint64_t qcow2_size(const struct qcow2_image *img);     /* guest bytes */
-bool qcow2_writable(const struct qcow2_image *img);     /* false too for a corrupt image */
+uint64_t qcow2_size(const struct qcow2_image *img); /* guest bytes */
+bool qcow2_writable(const struct qcow2_image *img); /* false too for a corrupt image */
 const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a clause */
 
 /* ---- data ---------------------------------------------------------------------------- */
@@ -65,16 +65,16 @@ const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a cla
 int qcow2_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len);
 
 struct qcow2_write {
-	uint64_t off;    /* guest offset, any byte */
+	uint64_t off; /* guest offset, any byte */
 	const void *buf;
-	size_t len;      /* bytes in buf, > 0 */
-	size_t pad;      /* zero bytes to write behind them, 0 to 511 */
+	size_t len;	   /* bytes in buf, > 0 */
+	size_t pad;	   /* zero bytes to write behind them, 0 to 511 */
 	uint64_t zero_end; /* when a cluster is allocated, what lies between the end of this
-	                    * write and zero_end becomes zeros; other bytes of the cluster keep
-	                    * what they read as. At least off + len + pad. */
-	uint32_t stream;  /* writes of one stream (a zone) get adjacent host clusters */
-	bool move_wp;     /* with the last mapping, set zone's pointer to wp in one step, so that
-	                   * no commit sees one without the other */
+			    * write and zero_end becomes zeros; other bytes of the cluster keep
+			    * what they read as. At least off + len + pad. */
+	uint32_t stream;   /* writes of one stream (a zone) get adjacent host clusters */
+	bool move_wp;	   /* with the last mapping, set zone's pointer to wp in one step, so that
+			    * no commit sees one without the other */
 	uint32_t zone;
 	uint64_t wp;
 };
@@ -90,8 +90,8 @@ int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w);
 
 /*
  * Makes [off, off + len) read as zeros. Whole clusters are unmapped and their space goes
- * back to the host with the next commit; parts of clusters are overwritten, so the caller makes sure
- * that no pointer on disk covers them (qcow2_wp_settle). A raw data file is punched too.
+ * back to the host with the next commit; parts of clusters are overwritten, so the caller makes
+ * sure that no pointer on disk covers them (qcow2_wp_settle). A raw data file is punched too.
  */
 int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len);
 
@@ -110,17 +110,17 @@ void qcow2_stream_release(struct qcow2_image *img, uint32_t stream);
 /* ---- write pointers --------------------------------------------------------------------- */
 
 enum qcow2_wp_kind {
-	QCOW2_WP_SEQ,     /* a pointer of a sequential zone within its bounds */
-	QCOW2_WP_CONV,    /* bit 59 set, agrees with conventional_zones */
+	QCOW2_WP_SEQ,	  /* a pointer of a sequential zone within its bounds */
+	QCOW2_WP_CONV,	  /* bit 59 set, agrees with conventional_zones */
 	QCOW2_WP_CORRUPT, /* outside of its zone, or its type disagrees with the header */
 };
 
 struct qcow2_zoned_info {
 	struct zq_geometry geo;
-	unsigned layout;         /* length of the extension's known layout: 48 or 56 */
-	bool little_endian;      /* byte order of the pointer table */
-	uint64_t table_offset;   /* of the zonedmeta region, bytes in the file */
-	uint32_t corrupt;        /* pointers that are not sane in the image's byte order */
+	unsigned layout;       /* length of the extension's known layout: 48 or 56 */
+	bool little_endian;    /* byte order of the pointer table */
+	uint64_t table_offset; /* of the zonedmeta region, bytes in the file */
+	uint32_t corrupt;      /* pointers that are not sane in the image's byte order */
 };
 
 /* Only for images opened with opts.zoned. */

@@ -26,8 +26,8 @@ bool wptable_dirty_locked(const struct qcow2_image *img);
 /* A commit's copy: what to write in the first step and in the last. */
 struct wp_update {
 	uint32_t zone;
-	bool back;         /* write the zone's start in the first step */
-	uint64_t wp;       /* value to stand there after the last step */
+	bool back;   /* write the zone's start in the first step */
+	uint64_t wp; /* value to stand there after the last step */
 };
 int wptable_commit_begin(struct qcow2_image *img, struct wp_update **upd, size_t *nr);
 /* Writes the pointers that went back / forward. Without the lock; commits are serialised. */
