@@ -4,15 +4,16 @@
  * let go of the image. umount(8) and fusermount3 return before that. Also clears a mount
  * whose process is gone.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +25,8 @@
 #include "util/cleanup.h"
 
 #define POLL_MICROSECONDS 3000
-/* A reader writes nothing: how long its lock is waited for at most, in seconds. */
+#define MAX_HOLDERS	  16
+/* A reader writes nothing: how long it is waited for at most, in seconds. */
 #define READER_PATIENCE 2.0
 
 extern char **environ;
@@ -125,21 +127,37 @@ static bool process_holds(const char *pid, const char *image)
 	return holds;
 }
 
-/* Is it still a zqfs that has the image, and not someone who took it since? */
-static bool zqfs_holds(const char *image)
+/* The zqfs processes that have an image open, as descriptors that tell of their end. */
+struct holders {
+	struct pollfd fd[MAX_HOLDERS];
+	nfds_t nr;
+};
+
+static void find_holders(struct holders *h, const char *image)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
-	bool holds = false;
-	long self = getpid();
 
-	if (!d)
-		return true;
-	while (!holds && (entry = readdir(d)))
-		if (isdigit((unsigned char)entry->d_name[0]) && atol(entry->d_name) != self)
-			holds = process_holds(entry->d_name, image);
-	closedir(d);
-	return holds;
+	h->nr = 0;
+	while (d && h->nr < MAX_HOLDERS && (entry = readdir(d))) {
+		pid_t pid = (pid_t)atol(entry->d_name);
+		int fd;
+
+		if (pid <= 0 || pid == getpid() || !process_holds(entry->d_name, image))
+			continue;
+		fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (fd >= 0)
+			h->fd[h->nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	}
+	if (d)
+		closedir(d);
+}
+
+static void let_go(struct holders *h)
+{
+	for (nfds_t i = 0; i < h->nr; i++)
+		close(h->fd[i].fd);
+	h->nr = 0;
 }
 
 /* True while a lock of that kind cannot be had. Lets go of it at once. */
@@ -155,30 +173,55 @@ static bool image_locked(const char *image, enum zq_lock mode)
 	return locked;
 }
 
-/*
- * A writer excludes readers until it has written everything. A reader is waited for with
- * the stronger lock, but not for long: force_share takes none, and others may read too.
- */
-static void wait_until_unlocked(const char *image, bool readonly)
-{
-	enum zq_lock mode = readonly ? ZQ_LOCK_WRITE : ZQ_LOCK_READ;
-	struct timespec start, asked;
-	bool told = false;
+/* Tells a person once why nothing seems to happen. */
+struct patience {
+	struct timespec start;
+	const char *image;
+	bool told;
+};
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	asked = start;
-	while (image_locked(image, mode)) {
-		if (readonly && term_seconds_since(&start) > READER_PATIENCE)
+static double waited(struct patience *p)
+{
+	double seconds = term_seconds_since(&p->start);
+
+	if (seconds > 1 && !p->told) {
+		if (term_is_fancy(stderr))
+			fprintf(stderr, "zqfs: %s: writing what is left ...\n", p->image);
+		p->told = true;
+	}
+	return seconds;
+}
+
+/*
+ * Waits for the process that served the mount. There is more than one holder only where
+ * all are readers, or readers that take no lock: the first to end is then the one.
+ */
+static void wait_for_process(struct holders *h, struct patience *p, bool readonly)
+{
+	while (h->nr && poll(h->fd, h->nr, 100) <= 0)
+		if (waited(p) > READER_PATIENCE && readonly)
 			return;
-		if (term_seconds_since(&asked) > 1) {
-			if (!zqfs_holds(image))
+}
+
+/*
+ * A writer excludes readers until it has written everything; this is for a process that
+ * cannot be seen. A reader holds nothing that has to be written.
+ */
+static void wait_for_lock(const char *image, struct patience *p)
+{
+	while (image_locked(image, ZQ_LOCK_READ)) {
+		if (waited(p) > 1) {
+			struct holders now;
+			nfds_t left;
+
+			/* Someone else may have taken the image since. */
+			find_holders(&now, image);
+			left = now.nr;
+			let_go(&now);
+			if (!left)
 				return;
-			if (!told && term_is_fancy(stderr))
-				fprintf(stderr, "zqfs: %s: writing what is left ...\n", image);
-			told = true;
-			clock_gettime(CLOCK_MONOTONIC, &asked);
 		}
-		usleep(POLL_MICROSECONDS);
+		usleep(p->told ? 100 * 1000 : POLL_MICROSECONDS);
 	}
 }
 
@@ -207,6 +250,7 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 {
 	char *dir CLEANUP_FREE = mounts_resolve(operand);
 	const struct mount_entry *e;
+	struct holders holders;
 	int ret;
 
 	if (!dir)
@@ -217,9 +261,18 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 		e = mounts_of_image(mounts, operand);
 	if (!e || !mount_is_zqfs(e))
 		return explain(mounts, operand, dir);
+	/* Found while it is still mounted: afterwards it may be about to end. */
+	find_holders(&holders, e->source);
 	ret = take_away(e->dir);
-	if (!ret && e->source[0] == '/')
-		wait_until_unlocked(e->source, e->readonly);
+	if (!ret && e->source[0] == '/') {
+		struct patience p = { .image = e->source };
+
+		clock_gettime(CLOCK_MONOTONIC, &p.start);
+		wait_for_process(&holders, &p, e->readonly);
+		if (!e->readonly)
+			wait_for_lock(e->source, &p);
+	}
+	let_go(&holders);
 	return ret;
 }
 
