@@ -194,6 +194,13 @@ wait_gone() { # PID [SECONDS]: fails when the process is still there then
     done
 }
 
+# For cleanup_fn: ends a process that the test started and that may have ended already.
+stop_process() { # PID
+    running_ "$1" || return 0
+    kill "$1" 2>/dev/null || return 0
+    wait_gone "$1" 5 || kill -KILL "$1" 2>/dev/null || true
+}
+
 # For the end of a test: lets go of a mount whatever state it is in.
 end_mount_() { # DIR PID
     if is_mounted "$1"; then
