@@ -36,7 +36,7 @@ static int set_one(const struct cli_args *args, struct zq_create_opts *o, char *
 	if (eq)
 		*eq = '\0';
 	if (zq_create_set(o, item, eq ? eq + 1 : "on", &err))
-		return cli_usage_error(args->cmd, "%s", err.msg);
+		return cli_error("%s: %s", args->operands[0], err.msg);
 	return 0;
 }
 
@@ -78,8 +78,8 @@ static int parse_size_operand(const struct cli_args *args, struct zq_create_opts
 				       "the image comes before the size: zqfs create %s %s", size,
 				       image);
 	if (ret == -ERANGE)
-		return cli_usage_error(args->cmd, "size %s does not fit into 63 bits", size);
-	return cli_usage_error(args->cmd, "'%s' is not a size: write bytes, or 64M, 10G, 1T", size);
+		return cli_error("%s: size %s does not fit into 63 bits", image, size);
+	return cli_error("%s: '%s' is not a size: write bytes, or 64M, 10G, 1T", image, size);
 }
 
 static void say_created(const char *image)

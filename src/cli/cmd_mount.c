@@ -142,7 +142,7 @@ static const char *const mount_operands[] = { "IMAGE", "MOUNTPOINT", NULL };
 
 const struct cli_command cmd_mount = {
 	.name = "mount",
-	.summary = "show the zones of an image as files (the command when none is named)",
+	.summary = "show the zones of an image as files; needs no name",
 	.details = "Returns once the mount answers. Conventional zones are cnv/0, cnv/1 ..., "
 		   "sequential ones seq/0, seq/1 ...: the size of a file is its write pointer. "
 		   "Unmount with "

@@ -294,9 +294,16 @@ int zones_open_files(struct zone_source *src, char **files, int nr, struct zq_er
 {
 	struct zq_error ignored = { "" };
 	struct mount_list mounts;
+	struct zone_row row;
 	struct stat st;
 
-	(void)err;
+	/* All of them before the first line of output. */
+	for (int i = 0; i < nr; i++) {
+		int ret = read_file(files[i], &row, err);
+
+		if (ret)
+			return ret;
+	}
 	*src = (struct zone_source){ .files = files, .nr = (uint32_t)nr };
 	/* What they lie on tells the geometry; it is no loss where that cannot be read. */
 	(void)mounts_load(&mounts);
