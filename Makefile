@@ -77,6 +77,10 @@ $(call obj,$(FS_SRC)): EXTRA_CFLAGS = $(FUSE_CFLAGS)
 $(call obj,$(TEST_SRC) $(HELPER_SRC)): EXTRA_CFLAGS = $(CHECK_CFLAGS) $(COMP_CFLAGS) -Itests/unit
 $(call obj,$(TOOL_SRC)): EXTRA_CFLAGS = $(COMP_CFLAGS)
 
+# "make V=1" shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf "  %-5s %s\n" $(1) $(patsubst $(CURDIR)/%,%,$(2)))
+
 # Holds the flags of the last build; what was compiled with other flags is compiled again.
 FLAGS_STAMP := $(BUILD)/flags
 FLAGS_TEXT = $(CC) $(BASE_CFLAGS) | $(BASE_LDFLAGS)
@@ -96,23 +100,28 @@ $(BUILD)/prog.list: force
 
 $(ALL_OBJ): $(BUILD)/obj/%.o: %.c $(FLAGS_STAMP)
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ) $(BUILD)/lib.list
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcs $@ $(LIB_OBJ)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
 
 $(PROG): $(PROG_OBJ) $(LIB) $(BUILD)/prog.list
-	$(CC) $(BASE_LDFLAGS) -o $@ $(PROG_OBJ) $(LIB) $(FUSE_LIBS) $(COMP_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $(PROG_OBJ) $(LIB) $(FUSE_LIBS) $(COMP_LIBS)
 
 $(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(HELPER_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(BASE_LDFLAGS) -o $@ $< $(HELPER_OBJ) $(LIB) $(CHECK_LIBS) $(COMP_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(HELPER_OBJ) $(LIB) $(CHECK_LIBS) $(COMP_LIBS)
 
 $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(BASE_LDFLAGS) -o $@ $< $(LIB) $(COMP_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(LIB) $(COMP_LIBS)
 
 -include $(ALL_OBJ:.o=.d)
 
@@ -121,6 +130,8 @@ $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 # "make check TESTS='append reset'" runs the tests whose names contain one of the words.
 TESTS ?=
 JOBS ?= 2
+# Two jobs unless this make was given a number itself.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 RUN_TESTS = BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' JOBS='$(JOBS)' \
 	tests/run $(foreach t,$(TESTS),-t '$(t)')
 
@@ -128,7 +139,7 @@ RUN_TESTS = BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' JOBS='$(JOBS)'
 .PHONY: check
 check:
 	contrib/setup.sh build test
-	+$(MAKE) --no-print-directory check-built
+	+$(SUBMAKE) check-built
 
 .PHONY: check-built
 check-built: all unit
@@ -137,7 +148,7 @@ check-built: all unit
 .PHONY: demo
 demo:
 	contrib/setup.sh build demo
-	+$(MAKE) --no-print-directory --quiet all
+	+$(SUBMAKE) --quiet all
 	ZQFS='$(abspath $(PROG))' contrib/demo.sh
 
 # Leaks are not looked for in tsan; a report of either sanitizer makes the program fail.
@@ -145,17 +156,17 @@ demo:
 asan:
 	+ASAN_OPTIONS=abort_on_error=0:exitcode=99:detect_stack_use_after_return=1:$(ASAN_OPTIONS) \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:$(UBSAN_OPTIONS) CK_DEFAULT_TIMEOUT=120 \
-	$(MAKE) --no-print-directory check-built BUILD=build/asan CFLAGS='-O1 -g' \
+	$(SUBMAKE) check-built BUILD=build/asan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 tsan:
 	+TSAN_OPTIONS=exitcode=99:$(TSAN_OPTIONS) CK_DEFAULT_TIMEOUT=240 \
-	$(MAKE) --no-print-directory check-built BUILD=build/tsan CFLAGS='-O1 -g' \
+	$(SUBMAKE) check-built BUILD=build/tsan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=thread -fno-omit-frame-pointer'
 
 .PHONY: bench
 bench:
 	contrib/setup.sh build bench
-	+$(MAKE) --no-print-directory --quiet all unit
+	+$(SUBMAKE) --quiet all unit
 	@test -x tests/bench/run || { echo 'tests/bench/run is missing: nothing to measure with'; exit 1; }
 	BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/bench/run $(BENCH_ARGS)
 
@@ -268,4 +279,4 @@ help:
 	'make install          to $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall' \
 	'make dist             zqfs-$(VERSION).tar.gz' \
 	'make clean            removes what was built' \
-	'Variables: CC CFLAGS LDFLAGS BUILD PREFIX DESTDIR WERROR=1 PKG_CONFIG'
+	'Variables: CC CFLAGS LDFLAGS BUILD PREFIX DESTDIR WERROR=1 V=1 PKG_CONFIG'
