@@ -113,6 +113,8 @@ static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_er
 	if (rc == 0 && img->writable)
 		rc = table_load(&img->reftable, img->file, h->reftable_offset,
 				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8);
+	if (rc == 0)
+		rc = decomp_init(img);
 	if (rc == 0 && img->writable)
 		rc = alloc_init(img);
 	if (rc < 0)
