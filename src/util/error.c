@@ -36,17 +36,17 @@ static void tidy(char *msg, size_t size)
 
 int zq_fail(struct zq_error *err, int code, const char *fmt, ...)
 {
-	char msg[sizeof(err->msg)]; /* an argument may be err->msg itself */
+	struct zq_error text; /* an argument may be err->msg itself */
 	va_list ap;
 
 	if (!err)
 		return code;
 	va_start(ap, fmt);
-	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
-		msg[0] = '\0';
+	if (vsnprintf(text.msg, sizeof(text.msg), fmt, ap) < 0)
+		text.msg[0] = '\0';
 	va_end(ap);
-	tidy(msg, sizeof(msg));
-	memcpy(err->msg, msg, strlen(msg) + 1);
+	tidy(text.msg, sizeof(text.msg));
+	memcpy(err->msg, text.msg, strlen(text.msg) + 1);
 	return code;
 }
 

@@ -57,9 +57,10 @@ static void grow_table(struct memio *m)
 static struct page *page_make(struct memio *m, uint64_t nr)
 {
 	struct page **slot = page_slot(m, nr);
+	struct page *found = *slot;
 
-	if (*slot)
-		return *slot;
+	if (found)
+		return found;
 	if (m->nr_pages >= m->nr_buckets) {
 		grow_table(m);
 		slot = page_slot(m, nr);

@@ -46,7 +46,7 @@ struct memio;
 /* A new empty file. NULL only without memory. */
 struct memio *memio_new(void);
 /* With the content of a host file (holes stay holes); 0 or -errno. */
-int memio_load(const char *path, struct memio **m);
+int memio_load(const char *path, struct memio **out);
 /* Writes the content to a host file, created or replaced, sparse; 0 or -errno. */
 int memio_save(struct memio *m, const char *path);
 /* A second file with the same content; hook, log and counters start anew. */
