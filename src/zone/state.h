@@ -13,8 +13,8 @@
 #include <zqfs/device.h>
 
 enum zone_op {
-	ZONE_OP_WRITE,  /* implicit open; becomes full when the pointer reaches the capacity */
-	ZONE_OP_OPEN,   /* explicit open */
+	ZONE_OP_WRITE, /* implicit open; becomes full when the pointer reaches the capacity */
+	ZONE_OP_OPEN,  /* explicit open */
 	ZONE_OP_CLOSE,
 	ZONE_OP_FINISH,
 	ZONE_OP_RESET,
@@ -38,8 +38,9 @@ struct zone_step {
  * What op does to a zone in this state. at_start: the write pointer stands at the zone's
  * start; fills (for ZONE_OP_WRITE): the write reaches the capacity.
  * 0 and *step; -EBUSY: no open or active slot can be had; -EINVAL: not possible in this
- * state (a write to a full or conventional zone, closing a full zone ...); -EPERM: the zone
- * is read-only or offline. On error *step is untouched.
+ * state (a write to a full zone, its explicit open, anything on a conventional zone); -EPERM: the
+ * zone is read-only or offline. On error *step is untouched. Closing an empty, closed or full
+ * zone and finishing a full one succeed and change nothing.
  */
 int zone_step(enum zq_zone_state state, enum zone_op op, bool at_start, bool fills,
 	      const struct zone_slots *slots, const struct zone_limits *limits,

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Appending to sequential zones, partial blocks included. BEHAVIOUR.md section 3.
+ *
+ * What is on disk and the pointer in memory always stand at whole blocks: a write that ends
+ * within a block is padded at once. Its writer remembers where its bytes really end and goes
+ * on there, within the padding, as long as nobody else has changed the zone (the stamp). An
+ * image whose pointer stands within a block goes on exactly there.
+ *
+ * The zone's stripe is held from the first check until the data is written.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+#include "util/math.h"
+#include "zone/zone.h"
+
+#define GAP_WAIT_NS INT64_C(10000000)
+
+/* One write on its way. Offsets are absolute. */
+struct append {
+	struct zq_device *dev;
+	uint32_t zone;
+	struct zq_writer *w; /* or NULL */
+	const void *buf;
+	uint64_t off; /* where the caller wants it; the end with ZQ_WRITE_APPEND */
+	uint64_t len; /* clamped to the capacity */
+	unsigned flags;
+	uint64_t wp;  /* the pointer, as last looked at */
+	uint64_t pos; /* where it goes */
+};
+
+static uint64_t cap_end(const struct append *a)
+{
+	return zq_zone_start(&a->dev->geo, a->zone) + zq_zone_cap(&a->dev->geo, a->zone);
+}
+
+/* The padding of the last block belongs to this writer. */
+static bool owns_tail(const struct append *a)
+{
+	return a->w && a->w->stamp == a->dev->zones[a->zone].stamp;
+}
+
+/* Sets pos and shortens the write there. */
+static int put_at(struct append *a, uint64_t pos)
+{
+	if (pos >= cap_end(a))
+		return -EFBIG;
+	a->pos = pos;
+	a->len = min_u64(a->len, cap_end(a) - pos);
+	return 0;
+}
+
+static int check_alignment(const struct append *a, uint64_t off)
+{
+	if (!a->dev->opts.strict && !(a->flags & ZQ_WRITE_DIRECT))
+		return 0;
+	return is_aligned(off | a->len, ZQ_BLOCK) ? 0 : -EINVAL;
+}
+
+static int place_at_end(struct append *a)
+{
+	bool whole = a->dev->opts.strict || (a->flags & ZQ_WRITE_DIRECT);
+	uint64_t end = owns_tail(a) ? a->w->end : a->wp;
+	int rc = put_at(a, whole ? a->wp : end);
+
+	/* a direct write has no place within a block, except where the image itself ends so */
+	if (rc == 0)
+		rc = check_alignment(a, a->dev->opts.strict ? a->pos : 0);
+	return rc;
+}
+
+static int place_at_offset(struct append *a)
+{
+	const struct zone *z = &a->dev->zones[a->zone];
+	int rc = check_alignment(a, a->off);
+
+	if (rc < 0)
+		return rc;
+	if (a->off == a->wp || (owns_tail(a) && a->off == a->w->end))
+		return put_at(a, a->off);
+	/* The kernel turns RWF_APPEND into the size it knows, which is where the last stream
+	 * ends; padding included, that is the pointer. */
+	if (z->tail_pad && a->off == a->wp - z->tail_pad)
+		return put_at(a, a->wp);
+	return a->off > a->wp ? -EAGAIN : -EINVAL;
+}
+
+/* 0 with pos and len set; -EAGAIN: ahead of the pointer; or why not. */
+static int place(struct append *a)
+{
+	enum zq_zone_state state = zone_state(a->dev, a->zone);
+	int rc = device_check_writable(a->dev);
+
+	if (rc < 0)
+		return rc;
+	if (state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
+		return -EPERM;
+	a->wp = zone_wp(a->dev, a->zone);
+	return a->flags & ZQ_WRITE_APPEND ? place_at_end(a) : place_at_offset(a);
+}
+
+/*
+ * Asynchronous writes may overtake each other on their way here: waits until the pointer
+ * comes to the offset, for as long as it moves at least every 10 ms. Drops the stripe
+ * while it waits.
+ */
+static int place_waiting(struct append *a)
+{
+	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
+	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+	bool timeout = false;
+	int rc;
+
+	for (;;) {
+		uint64_t seen = a->wp;
+
+		rc = place(a);
+		if (rc != -EAGAIN || !(a->flags & ZQ_WRITE_WAIT) || timeout)
+			break;
+		if (a->wp != seen)
+			deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+		timeout = cond_wait_until(&s->cond, &s->lock, deadline) == -ETIMEDOUT;
+	}
+	return rc == -EAGAIN ? -EINVAL : rc;
+}
+
+/* A write into the padding failed and may have left a part of itself where readers see it. */
+static void scrub_tail(struct append *a)
+{
+	static const uint8_t zeros[ZQ_BLOCK];
+	struct qcow2_write w = { .off = a->pos, .buf = zeros, .stream = a->zone };
+
+	if (a->pos >= a->wp)
+		return;
+	w.len = (size_t)(a->wp - a->pos);
+	w.zero_end = a->wp;
+	qcow2_write(a->dev->img, &w); /* what it returns adds nothing to the failure at hand */
+}
+
+/* The state, the data, the pointer: all of it or nothing. */
+static int write_out(struct append *a, uint64_t end, uint64_t new_wp)
+{
+	const struct zq_geometry *g = &a->dev->geo;
+	bool fills = new_wp >= cap_end(a);
+	struct qcow2_write w = {
+		.off = a->pos,
+		.buf = a->buf,
+		.len = (size_t)a->len,
+		.pad = (size_t)(align_up(end, ZQ_BLOCK) - end),
+		.zero_end = zq_zone_start(g, a->zone) + zq_zone_len(g, a->zone),
+		.stream = a->zone,
+		.move_wp = new_wp != a->wp,
+		.zone = a->zone,
+		.wp = new_wp,
+	};
+	/* a full zone's writer may still have its own last block to complete: no transition */
+	bool within = zone_state(a->dev, a->zone) == ZQ_FULL;
+	struct zone_change c;
+	int rc = 0;
+
+	if (!within)
+		rc = zone_begin(a->dev, a->zone, ZONE_OP_WRITE, fills, &c);
+	if (rc < 0)
+		return rc;
+	rc = zone_purge(a->dev, a->zone);
+	if (rc == 0)
+		rc = qcow2_write(a->dev->img, &w);
+	if (!within) {
+		zone_end(a->dev, a->zone, &c, rc == 0, new_wp, fills);
+	} else if (rc == 0) {
+		SCOPE_LOCK(&a->dev->lock);
+		zone_touch(a->dev, a->zone);
+	}
+	if (rc < 0) {
+		scrub_tail(a);
+		zone_fault(a->dev, a->zone, rc, "write");
+	} else if (fills) {
+		qcow2_stream_release(a->dev->img, a->zone);
+	}
+	return rc;
+}
+
+/* With the stripe. */
+static int append_locked(struct append *a)
+{
+	struct zone *z = &a->dev->zones[a->zone];
+	uint64_t end, padded;
+	int rc = place_waiting(a);
+
+	if (rc < 0)
+		return rc;
+	end = a->pos + a->len;
+	padded = align_up(end, ZQ_BLOCK);
+	rc = write_out(a, end, max_u64(padded, a->wp));
+	if (rc < 0)
+		return rc;
+	z->stamp++;
+	z->tail_pad = (uint16_t)(padded - end);
+	if (a->w) {
+		a->w->stamp = z->stamp;
+		a->w->end = end;
+	}
+	return 0;
+}
+
+ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
+		  const void *buf, size_t len, unsigned flags, uint64_t *where)
+{
+	struct append a = { .dev = dev, .zone = zone, .w = w, .buf = buf, .flags = flags };
+	struct zone_stripe *s;
+	uint64_t start, cap;
+	int rc;
+
+	if (zone >= dev->geo.nr_zones || zq_zone_is_conv(&dev->geo, zone))
+		return -EINVAL;
+	start = zq_zone_start(&dev->geo, zone);
+	cap = zq_zone_cap(&dev->geo, zone);
+	if (flags & ZQ_WRITE_APPEND)
+		off = 0;
+	if (off >= cap)
+		return -EFBIG;
+	if (!len)
+		return 0;
+	a.off = start + off;
+	a.len = min_u64(len, cap - off);
+
+	s = zone_stripe(dev, zone);
+	pthread_mutex_lock(&s->lock);
+	rc = append_locked(&a);
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+	if (rc < 0)
+		return rc;
+	if (where)
+		*where = a.pos - start;
+	rc = device_changed(dev, flags & ZQ_WRITE_SYNC);
+	return rc < 0 ? rc : (ssize_t)a.len;
+}

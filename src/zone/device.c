@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opening and closing a zoned device, and the plain facts about one. Decides between
+ * read-write and read-only; everything about zones is in the other files.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "zone/zone.h"
+
+void device_log(struct zq_device *dev, int priority, const char *fmt, ...)
+{
+	char msg[256], line[512];
+	va_list ap;
+
+	if (!dev->opts.log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	snprintf(line, sizeof(line), "%.200s: %s", qcow2_name(dev->img), msg);
+	dev->opts.log(dev->opts.log_data, priority, line);
+}
+
+/* What qcow2/ has to say is about damage. */
+static void log_damage(void *data, const char *line)
+{
+	struct zq_device *dev = data;
+
+	if (dev->opts.log)
+		dev->opts.log(dev->opts.log_data, LOG_WARNING, line);
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+static void init_locks(struct zq_device *dev)
+{
+	pthread_mutex_init(&dev->lock, NULL);
+	for (unsigned i = 0; i < ZONE_STRIPES; i++) {
+		pthread_mutex_init(&dev->stripe[i].lock, NULL);
+		cond_init_monotonic(&dev->stripe[i].cond);
+	}
+	committer_init(dev);
+}
+
+static void free_device(struct zq_device *dev)
+{
+	committer_destroy(dev);
+	for (unsigned i = 0; i < ZONE_STRIPES; i++) {
+		pthread_mutex_destroy(&dev->stripe[i].lock);
+		pthread_cond_destroy(&dev->stripe[i].cond);
+	}
+	pthread_mutex_destroy(&dev->lock);
+	free(dev->zones);
+	free(dev);
+}
+
+static struct zq_device *new_device(const struct zq_open_opts *opts)
+{
+	/* the stripes want more alignment than malloc gives */
+	size_t size = (sizeof(struct zq_device) + 127) & ~(size_t)127;
+	struct zq_device *dev = aligned_alloc(128, size);
+
+	if (!dev)
+		return NULL;
+	memset(dev, 0, sizeof(*dev));
+	dev->opts = *opts;
+	init_locks(dev);
+	return dev;
+}
+
+static enum zq_lock lock_mode(const struct zq_open_opts *opts, bool writable)
+{
+	if (opts->force_share)
+		return ZQ_LOCK_SHARED;
+	return writable ? ZQ_LOCK_WRITE : ZQ_LOCK_READ;
+}
+
+static int open_image(struct zq_device *dev, struct zq_io *io, bool writable, struct zq_error *err)
+{
+	struct qcow2_open_opts q = {
+		.writable = writable,
+		.zoned = true,
+		.lock = lock_mode(&dev->opts, writable),
+		.cache_bytes = dev->opts.cache_bytes,
+		.data_file = dev->opts.data_file,
+		.defer_writes = true,
+		.log = log_damage,
+		.log_data = dev,
+	};
+
+	return qcow2_open(io, &q, &dev->img, err);
+}
+
+/* With the image open: the mode that it came to, the zones, the thread. */
+static int set_up(struct zq_device *dev, bool wanted, const char *why, struct zq_error *err)
+{
+	int rc;
+
+	dev->geo = qcow2_zoned(dev->img)->geo;
+	dev->readonly = !wanted || !qcow2_writable(dev->img);
+	if (dev->readonly)
+		snprintf(dev->why_readonly, sizeof(dev->why_readonly), "%s",
+			 wanted ? qcow2_readonly_reason(dev->img) : why);
+	if (dev->readonly && dev->opts.require_rw)
+		return zq_fail(err, -EROFS, "%s: cannot be opened for writing: %s",
+			       qcow2_name(dev->img), dev->why_readonly);
+	rc = zones_load(dev);
+	if (rc < 0)
+		return zq_fail(err, rc, "out of memory for %u zones", dev->geo.nr_zones);
+	if (dev->opts.committer)
+		rc = zq_start_committer(dev);
+	if (rc < 0)
+		return zq_fail(err, rc, "cannot start a thread: %s", strerror(-rc));
+	dev->opts.data_file = NULL; /* the caller's, from now on */
+	return 0;
+}
+
+/* Takes io over. why: reason for a read-only open, when writable is false. */
+static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writable,
+		   const char *why, struct zq_device **out, struct zq_error *err)
+{
+	struct zq_device *dev = new_device(opts);
+	int rc;
+
+	if (!dev) {
+		io->ops->close(io);
+		return zq_fail(err, -ENOMEM, "out of memory");
+	}
+	rc = open_image(dev, io, writable, err);
+	if (rc == 0) {
+		rc = set_up(dev, writable, why, err);
+		if (rc < 0)
+			qcow2_close(dev->img);
+	}
+	if (rc < 0) {
+		free_device(dev);
+		return rc;
+	}
+	*out = dev;
+	return 0;
+}
+
+static int check_opts(const struct zq_open_opts *opts, const char *name, struct zq_error *err)
+{
+	if (opts->force_share && !opts->readonly)
+		return zq_fail(err, -EINVAL, "%s: force_share is for reading only; add ro", name);
+	if (opts->readonly && opts->require_rw)
+		return zq_fail(err, -EINVAL, "%s: asked for read-only and read-write at once",
+			       name);
+	return 0;
+}
+
+static const char asked_for[] = "it was opened read-only";
+
+int zq_open_device_io(struct zq_io *io, const struct zq_open_opts *opts, struct zq_device **dev,
+		      struct zq_error *err)
+{
+	int rc = check_opts(opts, io->name, err);
+
+	if (rc < 0) {
+		io->ops->close(io);
+		return rc;
+	}
+	return open_io(io, opts, !opts->readonly && io->writable,
+		       opts->readonly ? asked_for : "its file is not open for writing", dev, err);
+}
+
+static int open_path(const char *path, const struct zq_open_opts *opts, bool writable,
+		     const char *why, struct zq_device **dev, struct zq_error *err)
+{
+	struct zq_io *io;
+	int rc = zq_io_open(path, writable, &io, err);
+
+	return rc < 0 ? rc : open_io(io, opts, writable, why, dev, err);
+}
+
+static const char *no_permission(int rc)
+{
+	switch (rc) {
+	case -EACCES:
+	case -EPERM:
+		return "no permission to write to the file";
+	case -EROFS:
+		return "the file is on a read-only file system";
+	default:
+		return NULL;
+	}
+}
+
+int zq_open_device(const char *path, const struct zq_open_opts *opts, struct zq_device **dev,
+		   struct zq_error *err)
+{
+	int rc = check_opts(opts, path, err);
+	const char *why;
+
+	if (rc < 0)
+		return rc;
+	if (opts->readonly)
+		return open_path(path, opts, false, asked_for, dev, err);
+	rc = open_path(path, opts, true, "", dev, err);
+	/* the image's file or its external data file */
+	why = no_permission(rc);
+	if (!why || opts->require_rw)
+		return rc;
+	if (err)
+		err->msg[0] = '\0';
+	return open_path(path, opts, false, why, dev, err);
+}
+
+/* ---- closing -------------------------------------------------------------------------------- */
+
+int zq_close_device(struct zq_device *dev)
+{
+	int rc;
+
+	if (!dev)
+		return 0;
+	zq_stop_committer(dev);
+	rc = zq_sync(dev);
+	/* a commit frees clusters at its end; the next one writes that down */
+	for (int i = 0; i < 3 && rc == 0 && !dev->readonly && qcow2_dirty(dev->img, NULL); i++)
+		rc = zq_sync(dev);
+	qcow2_close(dev->img);
+	free_device(dev);
+	return rc;
+}
+
+/* ---- facts --------------------------------------------------------------------------------------
+ */
+
+const struct zq_geometry *zq_device_geometry(const struct zq_device *dev)
+{
+	return &dev->geo;
+}
+
+bool zq_device_readonly(const struct zq_device *dev)
+{
+	return device_check_writable(dev) < 0;
+}
+
+const char *zq_device_readonly_reason(const struct zq_device *dev)
+{
+	/* the text is complete before the flag is set, and does not change afterwards */
+	return zq_device_readonly(dev) ? dev->why_readonly : "";
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a failed operation does to its zone or to the device (errors=), and the line in the
+ * log that says so. Takes device.lock.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "util/cleanup.h"
+#include "zone/zone.h"
+
+int device_check_writable(const struct zq_device *dev)
+{
+	return dev->readonly || atomic_load(&dev->failed) ? -EROFS : 0;
+}
+
+/* Failures that end with the call: no room, no memory, an impossible request. */
+static bool harmless(int rc)
+{
+	switch (rc) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -ENOMEM:
+	case -EINVAL:
+	case -EBUSY:
+	case -EROFS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void make_readonly(struct zq_device *dev, const char *what, int rc)
+{
+	SCOPE_LOCK(&dev->lock);
+	if (atomic_load(&dev->failed) || dev->readonly)
+		return;
+	snprintf(dev->why_readonly, sizeof(dev->why_readonly), "%s failed: %s", what,
+		 strerror(-rc));
+	atomic_store(&dev->failed, true);
+}
+
+static void set_zone_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
+{
+	uint64_t wp = zone_wp(dev, zone);
+
+	SCOPE_LOCK(&dev->lock);
+	if (zone_state(dev, zone) != ZQ_OFFLINE)
+		zone_move(dev, zone, state, wp, wp);
+}
+
+void zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
+{
+	const char *effect = "";
+	char part[64];
+
+	if (harmless(rc))
+		return;
+	switch (dev->opts.on_error) {
+	case ZQ_ERRORS_REMOUNT_RO:
+		snprintf(part, sizeof(part), "%s of zone %u", what, zone);
+		make_readonly(dev, part, rc);
+		effect = "; the device is now read-only";
+		break;
+	case ZQ_ERRORS_ZONE_RO:
+		set_zone_state(dev, zone, ZQ_READ_ONLY);
+		effect = "; the zone is now read-only";
+		break;
+	case ZQ_ERRORS_ZONE_OFFLINE:
+		set_zone_state(dev, zone, ZQ_OFFLINE);
+		effect = "; the zone is now offline";
+		break;
+	case ZQ_ERRORS_REPAIR:
+		break;
+	}
+	device_log(dev, LOG_ERR, "zone %u: %s failed: %s%s", zone, what, strerror(-rc), effect);
+}
+
+void commit_fault(struct zq_device *dev, int rc)
+{
+	bool ro = dev->opts.on_error == ZQ_ERRORS_REMOUNT_RO && !harmless(rc);
+
+	if (ro)
+		make_readonly(dev, "a commit", rc);
+	device_log(dev, LOG_ERR, "commit failed: %s%s", strerror(-rc),
+		   ro ? "; the device is now read-only" : "");
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Zone management: explicit open, close, finish, reset, and states set by hand. Each holds
+ * the zone's stripe from check to end. FORMAT.md section 3, BEHAVIOUR.md section 3.
+ */
+#include <errno.h>
+
+#include "util/cleanup.h"
+#include "util/math.h"
+#include "zone/zone.h"
+
+/* The last stream's padding is final: nobody goes on within it. [stripe] */
+static void end_stream(struct zq_device *dev, uint32_t zone)
+{
+	dev->zones[zone].stamp++;
+	dev->zones[zone].tail_pad = 0;
+}
+
+/* ---- open and close: states only, nothing on disk ------------------------------------------ */
+
+static int open_or_close(struct zq_device *dev, uint32_t zone, enum zone_op op)
+{
+	uint64_t wp = zone_wp(dev, zone);
+	struct zone_step step;
+	int rc;
+
+	SCOPE_LOCK(&dev->lock);
+	rc = zone_take_step(dev, zone, op, wp == zq_zone_start(&dev->geo, zone), false, &step);
+	if (rc == 0)
+		zone_move(dev, zone, step.next, wp, wp);
+	return rc;
+}
+
+int zq_zone_open(struct zq_device *dev, uint32_t zone)
+{
+	int rc = device_check_writable(dev);
+
+	if (zone >= dev->geo.nr_zones)
+		return -EINVAL;
+	if (rc < 0)
+		return rc;
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	return open_or_close(dev, zone, ZONE_OP_OPEN);
+}
+
+int zq_zone_close(struct zq_device *dev, uint32_t zone)
+{
+	int rc;
+
+	/* also on a device that has become read-only: the last close must free the slot */
+	if (zone >= dev->geo.nr_zones)
+		return -EINVAL;
+	if (dev->readonly)
+		return -EROFS;
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	rc = open_or_close(dev, zone, ZONE_OP_CLOSE);
+	if (rc == 0)
+		end_stream(dev, zone);
+	return rc;
+}
+
+/* ---- finish --------------------------------------------------------------------------------- */
+
+/*
+ * What lies between pointer and capacity reads as zeros before the pointer moves over it. No
+ * pointer on disk can cover what is overwritten here: a reset either unmapped all of the
+ * zone's clusters or was on disk before it zeroed in place.
+ */
+static int finish_data(struct zq_device *dev, uint32_t zone, uint64_t wp)
+{
+	uint64_t end = zq_zone_start(&dev->geo, zone) + zq_zone_cap(&dev->geo, zone);
+	int rc = zone_purge(dev, zone);
+
+	return rc < 0 || wp >= end ? rc : qcow2_zero(dev->img, wp, end - wp);
+}
+
+/* *changed: there was something to do. [stripe] */
+static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
+{
+	/* a short last zone too: this is how a finished zone is told from a filled one */
+	uint64_t new_wp = zq_zone_start(&dev->geo, zone) + dev->geo.zone_size;
+	struct zone_change c;
+	int rc = zone_begin(dev, zone, ZONE_OP_FINISH, false, &c);
+
+	if (rc < 0 || c.before == ZQ_FULL)
+		return rc;
+	rc = finish_data(dev, zone, c.wp);
+	if (rc == 0)
+		qcow2_wp_forward(dev->img, zone, new_wp);
+	zone_end(dev, zone, &c, rc == 0, new_wp, true);
+	if (rc < 0) {
+		zone_fault(dev, zone, rc, "finish");
+		return rc;
+	}
+	end_stream(dev, zone);
+	qcow2_stream_release(dev->img, zone);
+	*changed = true;
+	return 0;
+}
+
+/* ---- reset ------------------------------------------------------------------------------------
+ */
+
+/* Where zeroing overwrites bytes, no pointer on disk may cover them any more. */
+static int erase(struct zq_device *dev, uint32_t zone)
+{
+	uint64_t start = zq_zone_start(&dev->geo, zone), len = zq_zone_len(&dev->geo, zone);
+	int rc = 0;
+
+	if (qcow2_zero_in_place(dev->img, start, len)) {
+		rc = qcow2_wp_settle(dev->img);
+		if (rc < 0)
+			commit_fault(dev, rc);
+	}
+	return rc < 0 ? rc : qcow2_zero(dev->img, start, len);
+}
+
+int zone_purge(struct zq_device *dev, uint32_t zone)
+{
+	int rc = 0;
+
+	if (dev->zones[zone].stale) {
+		rc = erase(dev, zone);
+		dev->zones[zone].stale = rc < 0;
+	}
+	return rc;
+}
+
+/* Pointer and state, in one step for whoever reports. */
+static int rewind_zone(struct zq_device *dev, uint32_t zone, bool *changed)
+{
+	uint64_t start = zq_zone_start(&dev->geo, zone), wp = zone_wp(dev, zone);
+	struct zone_step step;
+	int rc;
+
+	SCOPE_LOCK(&dev->lock);
+	rc = zone_take_step(dev, zone, ZONE_OP_RESET, wp == start, false, &step);
+	if (rc < 0 || wp == start)
+		return rc;
+	qcow2_wp_back(dev->img, zone);
+	zone_move(dev, zone, step.next, wp, start);
+	zone_touch(dev, zone);
+	*changed = true;
+	return 0;
+}
+
+/* The order of the steps is what readers and the disk rely on, see zone.h. [stripe] */
+static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
+{
+	int rc = rewind_zone(dev, zone, changed);
+
+	if (rc < 0)
+		return rc;
+	if (*changed) {
+		end_stream(dev, zone);
+		atomic_fetch_add(&dev->zones[zone].resets, 1);
+		qcow2_stream_release(dev->img, zone);
+		dev->zones[zone].stale = true;
+	}
+	rc = zone_purge(dev, zone);
+	if (rc < 0)
+		zone_fault(dev, zone, rc, "reset");
+	return rc;
+}
+
+static int run(struct zq_device *dev, uint32_t zone,
+	       int (*op)(struct zq_device *dev, uint32_t zone, bool *changed))
+{
+	struct zone_stripe *s = zone_stripe(dev, zone);
+	bool changed = false;
+	int rc = device_check_writable(dev);
+
+	if (zone >= dev->geo.nr_zones)
+		return -EINVAL;
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	rc = op(dev, zone, &changed);
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+	if (changed) {
+		int synced = device_changed(dev, false);
+
+		rc = rc < 0 ? rc : synced;
+	}
+	return rc;
+}
+
+int zq_zone_finish(struct zq_device *dev, uint32_t zone)
+{
+	return run(dev, zone, finish);
+}
+
+int zq_zone_reset(struct zq_device *dev, uint32_t zone)
+{
+	return run(dev, zone, reset);
+}
+
+/* ---- states set by hand ------------------------------------------------------------------------
+ */
+
+int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
+{
+	uint64_t wp;
+
+	if (zone >= dev->geo.nr_zones || (state != ZQ_READ_ONLY && state != ZQ_OFFLINE))
+		return -EINVAL;
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	wp = zone_wp(dev, zone);
+	SCOPE_LOCK(&dev->lock);
+	/* what is offline never comes back, as in the standards */
+	if (zone_state(dev, zone) == ZQ_OFFLINE && state != ZQ_OFFLINE)
+		return -EINVAL;
+	zone_move(dev, zone, state, wp, wp);
+	return 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An open zoned device: what the files of this folder share. Nothing outside zone/ includes
+ * it. Which function belongs where is in README.
+ *
+ * Locks, in the order in which they are taken:
+ *   stripe  one of ZONE_STRIPES mutexes, chosen by zone number % ZONE_STRIPES. Whoever changes
+ *           a sequential zone (append, open, close, finish, reset, set_state) holds it from the
+ *           first check to the last update, across the data's I/O: writers of one zone are
+ *           ordered, those of neighbouring zones do not meet. Its condition is signalled
+ *           whenever a zone of the stripe has changed.
+ *   lock    states, counters, times, the list of implicitly open zones. Memory work only.
+ *   (the locks of qcow2/)
+ *   committer.lock  the committer's deadline and flags; no other lock is taken under it.
+ * At most one stripe at a time. Another zone's state may change without its stripe in one
+ * case only: an implicitly open zone is closed to make room. So after I/O look at the state again.
+ *
+ * Readers take no lock here. They read "resets", the pointer, the data, and "resets" again:
+ * a reset moves the pointer back, then counts, and only then touches data, so a read that
+ * saw anything of the new content under the old pointer finds the count changed.
+ */
+#ifndef ZQ_ZONE_ZONE_H
+#define ZQ_ZONE_ZONE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <zqfs/device.h>
+
+#include "qcow2/qcow2.h"
+#include "zone/state.h"
+
+#define ZONE_STRIPES 128u
+#define ZONE_NONE    UINT32_MAX /* no zone */
+
+/* All that a zone costs beside its pointer, which qcow2/ keeps: 32 bytes. */
+struct zone {
+	int64_t mtime;	/* [lock] nanoseconds since the epoch */
+	uint64_t stamp; /* [stripe] changes with each write, and when the tail is padded for good */
+	uint32_t prev, next;	/* [lock] list of implicitly open zones */
+	atomic_uint resets;	/* [stripe] to write */
+	uint16_t tail_pad;     /* [stripe] padding behind the last writer's stream, 0 to 511 bytes */
+	bool stale;	     /* [stripe] empty, but what it held could not be zeroed yet */
+	atomic_uchar state;	/* [lock] to write; enum zq_zone_state */
+};
+
+struct zone_stripe {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;	 /* CLOCK_MONOTONIC */
+} __attribute__((aligned(128))); /* two stripes never share a cache line */
+
+struct zone_committer {
+	pthread_mutex_t lock;
+	pthread_cond_t cond; /* CLOCK_MONOTONIC */
+	pthread_t thread;
+	bool running;	     /* owned by whoever opens and closes the device */
+	bool stop;	     /* [committer.lock] */
+	bool soon;	     /* [committer.lock] start now */
+	int64_t deadline;    /* [committer.lock] CLOCK_MONOTONIC ns, 0: nothing to do */
+	atomic_bool armed;   /* a deadline has been set since the last commit began */
+	atomic_uint changes; /* since opening; the dirty size is looked at now and then */
+	atomic_int error;    /* of commits that nobody waited for; the next zq_sync reports it */
+	int logged;	     /* [committer.lock] error that the log has seen last */
+};
+
+struct zq_device {
+	struct qcow2_image *img;
+	struct zq_geometry geo;
+	struct zq_open_opts opts; /* data_file is not valid after opening */
+	struct zone *zones;	  /* geo.nr_zones of them */
+	struct zone_stripe stripe[ZONE_STRIPES];
+
+	pthread_mutex_t lock;
+	uint32_t by_state[ZQ_NR_STATES]; /* [lock] */
+	uint64_t unwritten;		 /* [lock] sum of zone_left() */
+	uint64_t usable;		 /* constant */
+	uint32_t lru_first, lru_last;	 /* [lock] implicitly open, least recently written first */
+
+	bool readonly;	    /* since it was opened */
+	atomic_bool failed; /* read-only since a write failed; why_readonly was set before */
+	char why_readonly[160];
+	struct zone_committer committer;
+};
+
+/* ---- device.c ------------------------------------------------------------------------- */
+
+void device_log(struct zq_device *dev, int priority, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline struct zone_stripe *zone_stripe(struct zq_device *dev, uint32_t zone)
+{
+	return &dev->stripe[zone % ZONE_STRIPES];
+}
+
+static inline enum zq_zone_state zone_state(const struct zq_device *dev, uint32_t zone)
+{
+	return (enum zq_zone_state)atomic_load(&dev->zones[zone].state);
+}
+
+/* ---- zones.c: states, counters, limits ------------------------------------------------- */
+
+/* The zone's pointer as qcow2/ has it; no bounds hold for a corrupt one. */
+uint64_t zone_wp(struct zq_device *dev, uint32_t zone);
+/* Bytes that can be read from the zone's start when its pointer stands at wp. */
+uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
+		      uint64_t wp);
+/* First states, counters and times from the pointers; when opening. -ENOMEM. */
+int zones_load(struct zq_device *dev);
+
+/*
+ * Sets a zone's state and keeps the counters and the list. wp_old and wp_new: where its pointer
+ * was and is (equal when it did not move). [lock]
+ */
+void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, uint64_t wp_old,
+	       uint64_t wp_new);
+/* The zone's mtime becomes now, and is later than it was in any case. [lock] */
+void zone_touch(struct zq_device *dev, uint32_t zone);
+/* zone_step() for the zone as it is; an implicitly open zone is closed to make room if it
+ * must be. Nothing else changes. [stripe, lock] */
+int zone_take_step(struct zq_device *dev, uint32_t zone, enum zone_op op, bool at_start, bool fills,
+		   struct zone_step *step);
+
+/*
+ * Around the I/O of a write or a finish. zone_begin gets the resources: an empty or closed
+ * zone is implicitly open from then on. zone_end tells how it went: on success the pointer
+ * stands at wp_new, and full makes the zone full; otherwise the zone gets its earlier
+ * state back. [stripe]
+ */
+struct zone_change {
+	enum zq_zone_state before;
+	uint64_t wp;
+};
+int zone_begin(struct zq_device *dev, uint32_t zone, enum zone_op op, bool fills,
+	       struct zone_change *c);
+void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c, bool ok,
+	      uint64_t wp_new, bool full);
+
+/* ---- manage.c ---------------------------------------------------------------------------- */
+
+/* Zeroes what a reset had to leave behind, if anything. [stripe] */
+int zone_purge(struct zq_device *dev, uint32_t zone);
+
+/* ---- fault.c: what failures do ----------------------------------------------------------- */
+
+/* 0, or -EROFS for a device that takes no changes. */
+int device_check_writable(const struct zq_device *dev);
+/* Applies errors= after an operation on the zone failed with rc; not for those that
+ * say nothing about the host's health (-ENOSPC, -EINVAL, -EBUSY ...). [stripe] if sequential */
+void zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what);
+/* The same after a commit failed; here only the whole device can become read-only. */
+void commit_fault(struct zq_device *dev, int rc);
+
+/* ---- committer.c --------------------------------------------------------------------------- */
+
+int committer_init(struct zq_device *dev);
+void committer_destroy(struct zq_device *dev);
+/* After every change: commits when sync or the option says so (the result is the commit's),
+ * else sees to it that a commit comes. Without locks. */
+int device_changed(struct zq_device *dev, bool sync);
+
+int64_t clock_ns(clockid_t clock);
+/* Like pthread_cond_timedwait, deadline in nanoseconds of CLOCK_MONOTONIC. */
+int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
+int cond_init_monotonic(pthread_cond_t *cond);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The states of all zones: first values from the pointers, transitions with their counters,
+ * and the list of implicitly open zones. Memory only; every function says which locks its
+ * caller holds, those that take device.lock themselves are zone_begin and zone_end.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+#include "util/math.h"
+#include "zone/zone.h"
+
+_Static_assert(sizeof(struct zone) <= 40, "a million zones must stay small");
+
+uint64_t zone_wp(struct zq_device *dev, uint32_t zone)
+{
+	enum qcow2_wp_kind kind;
+
+	return qcow2_wp_get(dev->img, zone, &kind);
+}
+
+uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
+		      uint64_t wp)
+{
+	uint64_t start = zq_zone_start(&dev->geo, zone), cap = zq_zone_cap(&dev->geo, zone);
+
+	if (state == ZQ_OFFLINE)
+		return 0;
+	if (zq_zone_is_conv(&dev->geo, zone))
+		return cap;
+	/* a corrupt pointer vouches for nothing */
+	if (wp < start || wp > start + dev->geo.zone_size)
+		return 0;
+	return min_u64(wp - start, cap);
+}
+
+/* Bytes that the zone still takes. */
+static uint64_t zone_left(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
+			  uint64_t wp)
+{
+	if (state == ZQ_NOT_WP || state == ZQ_FULL || state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
+		return 0;
+	return zq_zone_cap(&dev->geo, zone) - zone_written(dev, zone, state, wp);
+}
+
+/* FORMAT.md section 2: the state that a pointer stands for. */
+static enum zq_zone_state first_state(struct zq_device *dev, uint32_t zone, uint64_t *wp)
+{
+	uint64_t start = zq_zone_start(&dev->geo, zone);
+	enum qcow2_wp_kind kind;
+
+	*wp = qcow2_wp_get(dev->img, zone, &kind);
+	if (kind == QCOW2_WP_CORRUPT)
+		return ZQ_READ_ONLY;
+	if (kind == QCOW2_WP_CONV)
+		return ZQ_NOT_WP;
+	if (*wp == start)
+		return ZQ_EMPTY;
+	return *wp < start + zq_zone_cap(&dev->geo, zone) ? ZQ_CLOSED : ZQ_FULL;
+}
+
+int zones_load(struct zq_device *dev)
+{
+	int64_t now = clock_ns(CLOCK_REALTIME);
+
+	dev->lru_first = dev->lru_last = ZONE_NONE;
+	dev->zones = calloc(dev->geo.nr_zones, sizeof(*dev->zones));
+	if (!dev->zones)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < dev->geo.nr_zones; i++) {
+		struct zone *z = &dev->zones[i];
+		uint64_t wp;
+		enum zq_zone_state state = first_state(dev, i, &wp);
+
+		z->mtime = now;
+		z->stamp = 1; /* 0 is a writer that has written nothing */
+		z->prev = z->next = ZONE_NONE;
+		atomic_init(&z->state, (unsigned char)state);
+		dev->by_state[state]++;
+		dev->unwritten += zone_left(dev, i, state, wp);
+		dev->usable += zq_zone_cap(&dev->geo, i);
+	}
+	return 0;
+}
+
+/* ---- the list of implicitly open zones ------------------------------------------------------ */
+
+static void lru_remove(struct zq_device *dev, uint32_t zone)
+{
+	struct zone *z = &dev->zones[zone];
+
+	if (z->prev == ZONE_NONE)
+		dev->lru_first = z->next;
+	else
+		dev->zones[z->prev].next = z->next;
+	if (z->next == ZONE_NONE)
+		dev->lru_last = z->prev;
+	else
+		dev->zones[z->next].prev = z->prev;
+	z->prev = z->next = ZONE_NONE;
+}
+
+static void lru_append(struct zq_device *dev, uint32_t zone)
+{
+	struct zone *z = &dev->zones[zone];
+
+	z->prev = dev->lru_last;
+	z->next = ZONE_NONE;
+	if (dev->lru_last == ZONE_NONE)
+		dev->lru_first = zone;
+	else
+		dev->zones[dev->lru_last].next = zone;
+	dev->lru_last = zone;
+}
+
+/* ---- transitions ------------------------------------------------------------------------------
+ */
+
+void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, uint64_t wp_old,
+	       uint64_t wp_new)
+{
+	enum zq_zone_state old = zone_state(dev, zone);
+
+	dev->unwritten -= zone_left(dev, zone, old, wp_old);
+	dev->unwritten += zone_left(dev, zone, next, wp_new);
+	if (old == next)
+		return;
+	dev->by_state[old]--;
+	dev->by_state[next]++;
+	if (old == ZQ_IMPLICIT_OPEN)
+		lru_remove(dev, zone);
+	if (next == ZQ_IMPLICIT_OPEN)
+		lru_append(dev, zone);
+	atomic_store(&dev->zones[zone].state, (unsigned char)next);
+}
+
+void zone_touch(struct zq_device *dev, uint32_t zone)
+{
+	int64_t now = clock_ns(CLOCK_REALTIME_COARSE);
+	struct zone *z = &dev->zones[zone];
+
+	z->mtime = now > z->mtime ? now : z->mtime + 1;
+}
+
+/*
+ * Closes the implicitly open zone that was written longest ago. Its stripe is not held: a first
+ * write to it may be under way, so it becomes closed and not empty even where its
+ * pointer is still at the start; zone_end() sets that right when the write fails.
+ */
+static void evict(struct zq_device *dev)
+{
+	uint32_t zone = dev->lru_first;
+	uint64_t start = zq_zone_start(&dev->geo, zone);
+
+	zone_move(dev, zone, ZQ_CLOSED, start, start);
+}
+
+int zone_take_step(struct zq_device *dev, uint32_t zone, enum zone_op op, bool at_start, bool fills,
+		   struct zone_step *step)
+{
+	struct zone_slots slots = { .implicit = dev->by_state[ZQ_IMPLICIT_OPEN],
+				    .explicit = dev->by_state[ZQ_EXPLICIT_OPEN],
+				    .closed = dev->by_state[ZQ_CLOSED] };
+	struct zone_limits limits = { dev->geo.max_open, dev->geo.max_active };
+	int rc = zone_step(zone_state(dev, zone), op, at_start, fills, &slots, &limits, step);
+
+	if (rc == 0 && step->evict)
+		evict(dev);
+	return rc;
+}
+
+int zone_begin(struct zq_device *dev, uint32_t zone, enum zone_op op, bool fills,
+	       struct zone_change *c)
+{
+	uint64_t wp = zone_wp(dev, zone);
+	struct zone_step step;
+	int rc;
+
+	SCOPE_LOCK(&dev->lock);
+	c->before = zone_state(dev, zone);
+	c->wp = wp;
+	rc = zone_take_step(dev, zone, op, wp == zq_zone_start(&dev->geo, zone), fills, &step);
+	if (rc < 0)
+		return rc;
+	if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED) {
+		zone_move(dev, zone, ZQ_IMPLICIT_OPEN, wp, wp);
+	} else if (c->before == ZQ_IMPLICIT_OPEN) {
+		lru_remove(dev, zone);
+		lru_append(dev, zone);
+	}
+	return 0;
+}
+
+void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c, bool ok,
+	      uint64_t wp_new, bool full)
+{
+	enum zq_zone_state now;
+
+	SCOPE_LOCK(&dev->lock);
+	now = zone_state(dev, zone); /* closed by now, perhaps, to make room for others */
+	if (ok) {
+		zone_move(dev, zone, full ? ZQ_FULL : now, c->wp, wp_new);
+		zone_touch(dev, zone);
+	} else if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED) {
+		zone_move(dev, zone, c->before, c->wp, c->wp);
+	}
+}
