@@ -38,7 +38,7 @@ static int set_size(void *field, const char *name, const char *value, struct zq_
 /* 0 stands for the default in the struct, so as a value it has to be refused here. */
 static int set_positive_size(void *field, const char *name, const char *value, struct zq_error *err)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int ret = set_size(&bytes, name, value, err);
 
 	if (ret)
