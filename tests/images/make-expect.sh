@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Makes golden.zones from the sidecars in qemu-zoned-images.tar.zst: what a QEMU with the zoned
+# series had written, as plain lines, so that the tests need no jq. Run once; the result is kept.
+set -euo pipefail
+cd "$(dirname "$0")"
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+zstd -dc qemu-zoned-images.tar.zst | tar -xf - -C "$dir"
+
+{
+    echo "# Made by make-expect.sh. One line a zone:"
+    echo "# image zone conventional start length capacity pointer sha256-of-the-whole-zone"
+    echo "# (capacity by the header and the zone's length; pointer absolute, bits 59 on masked)"
+    for image in "$dir"/*.qcow2; do
+        name=$(basename "$image" .qcow2)
+        case $name in
+            backing-base) continue ;;
+            base-48-little | base-56-big) sidecar=base ;;
+            *) sidecar=$name ;;
+        esac
+        jq -r --arg name "$name" '
+            .disk.zoned.zone_capacity as $cap | .zones[] |
+            [$name, .zone, (if .conv then 1 else 0 end), .start, .len,
+             (if .conv then .len else ([$cap, .len] | min) end),
+             .start + .wp_rel, .sha256] | join(" ")' "$dir/$sidecar.json"
+    done
+} >golden.zones
