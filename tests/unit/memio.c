@@ -300,16 +300,15 @@ uint64_t memio_used(struct memio *m)
 	return (uint64_t)m->nr_pages * MEMIO_PAGE;
 }
 
-/* First difference in a page of a, seen against b; UINT64_MAX for none. Locks one at a time. */
+/* First difference in a page of a, seen against b; UINT64_MAX for none. With both locks. */
 static uint64_t first_difference(struct memio *a, struct memio *b)
 {
 	uint64_t first = UINT64_MAX;
 	uint8_t other[MEMIO_PAGE];
 
-	SCOPE_LOCK(&a->lock);
 	for (size_t i = 0; i < a->nr_buckets; i++) {
 		for (struct page *p = a->bucket[i]; p; p = p->next) {
-			memio_peek(b, p->nr * MEMIO_PAGE, other, sizeof(other));
+			content_read(b, p->nr * MEMIO_PAGE, other, sizeof(other));
 			for (size_t j = 0; j < MEMIO_PAGE; j++) {
 				if (p->data[j] != other[j]) {
 					first = min_u64(first, p->nr * MEMIO_PAGE + j);
@@ -327,8 +326,10 @@ bool memio_equal(struct memio *a, struct memio *b, uint64_t *where)
 
 	if (a == b)
 		return true;
-	if (memio_size(a) != memio_size(b))
-		first = min_u64(memio_size(a), memio_size(b));
+	SCOPE_LOCK(a < b ? &a->lock : &b->lock); /* by address: two threads may compare crosswise */
+	SCOPE_LOCK(a < b ? &b->lock : &a->lock);
+	if (a->size != b->size)
+		first = min_u64(a->size, b->size);
 	first = min_u64(first, first_difference(a, b));
 	first = min_u64(first, first_difference(b, a));
 	if (where && first != UINT64_MAX)
