@@ -116,6 +116,14 @@ void alloc_release_stream(struct qcow2_image *img, uint32_t id)
 			release(img, &img->alloc->stream[i]);
 }
 
+void qcow2_stream_release(struct qcow2_image *img, uint32_t stream)
+{
+	pthread_mutex_lock(&img->lock);
+	if (img->alloc)
+		alloc_release_stream(img, stream);
+	pthread_mutex_unlock(&img->lock);
+}
+
 /* The stream's slot; a new one takes a free slot or that of the stream unused for longest. */
 static struct stream *stream_slot(struct qcow2_image *img, uint32_t id)
 {
