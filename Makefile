@@ -174,7 +174,7 @@ bench:
 
 C_FILES = $(sort $(wildcard src/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
 	tests/bench/*.[ch] contrib/*/*.[ch]))
-SCRIPTS = $(sort .ci/run tests/run $(wildcard tests/*.sh tests/*/*.sh tests/bench/run contrib/*.sh \
+SCRIPTS = $(sort .ci/run tests/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))
 TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
 LINT_JOBS ?= 2
