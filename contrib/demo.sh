@@ -51,8 +51,8 @@ expect() { # WHAT GOT WANT
     [ "$2" = "$3" ] || { echo "demo: $1 is $2, expected $3" >&2; exit 1; }
 }
 
-step "A zoned disk of 256 MiB in a file: two conventional zones, the others sequential"
-run "zqfs create -o zone.size=16M,zone.capacity=12M,zone.conventional_zones=2,zone.max_open_zones=4,zone.max_active_zones=6 disk.qcow2 256M"
+step "A zoned disk of 160 MiB in a file: two conventional zones, the others sequential"
+run "zqfs create -o zone.size=16M,zone.capacity=12M,zone.conventional_zones=2,zone.max_open_zones=4,zone.max_active_zones=6 disk.qcow2 160M"
 run "zqfs info disk.qcow2"
 
 step "Mounted, every zone is a file"
@@ -93,13 +93,13 @@ run "du -h disk.qcow2"
 
 step "Attributes change a zone's state too"
 run "setfattr -n user.zone.state -v explicit-open mnt/seq/3"
-run "zqfs report mnt | head -n 8"
+run "zqfs report mnt"
 
 step "Unmounted, all of it is in the image"
 sha256sum mnt/cnv/* mnt/seq/* > sums
 run "zqfs umount mnt"
 run "zqfs check disk.qcow2"
-run "zqfs report disk.qcow2 | head -n 8"
+run "zqfs report disk.qcow2"
 
 step "And after the next mount it is all still there"
 run "zqfs disk.qcow2 mnt"
