@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * struct zq_io on a file or block device of the host. Owns the descriptor; keeps the lock
- * mode under a mutex of its own, everything else is as thread-safe as the kernel makes
- * it. Never short, never EINTR, never prints, and never changes how a file was opened.
+ * mode and the flush error under a mutex each, everything else is as thread-safe as the kernel
+ * makes it. Never short, never EINTR, never prints, and never changes how a file was opened.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +23,8 @@ struct posix_io {
 	struct zq_io io;
 	int fd;
 	bool block_device;
-	atomic_int flush_error; /* errno of the first failed flush, 0 while all went well */
+	pthread_mutex_t flush_lock;
+	int flush_error; /* [flush_lock] of the first flush that failed, 0 while all went well */
 	pthread_mutex_t lock;
 	enum zq_lock mode; /* [lock] */
 };
@@ -130,24 +130,19 @@ static int posix_pwritev(struct zq_io *io, const struct iovec *iov, int niov, ui
 
 /*
  * After a failed fdatasync the kernel may drop the pages and report success the next time.
- * What was lost is not known, so the file never claims again to be safe.
+ * What was lost is not known, so the file never claims again to be safe. One at a time,
+ * since the kernel tells only one of two callers.
  */
 static int posix_flush(struct zq_io *io)
 {
 	struct posix_io *p = to_posix(io);
-	int before = atomic_load(&p->flush_error);
 
-	if (before)
-		return -before;
-	while (fdatasync(p->fd) < 0) {
-		int e = errno;
-
-		if (e == EINTR)
-			continue;
-		atomic_store(&p->flush_error, e);
-		return -e;
+	SCOPE_LOCK(&p->flush_lock);
+	while (!p->flush_error && fdatasync(p->fd) < 0) {
+		if (errno != EINTR)
+			p->flush_error = -errno;
 	}
-	return 0;
+	return p->flush_error;
 }
 
 static int posix_punch(struct zq_io *io, uint64_t off, uint64_t len)
@@ -242,6 +237,7 @@ static void posix_close(struct zq_io *io)
 	/* The locks end with the last descriptor. Not before: a daemon's parent closes its copy
 	 * while the child goes on. */
 	close(p->fd);
+	pthread_mutex_destroy(&p->flush_lock);
 	pthread_mutex_destroy(&p->lock);
 	free((char *)io->name);
 	free(p);
@@ -319,6 +315,7 @@ static int open_posix(const char *path, int flags, struct zq_io **io, struct zq_
 		return zq_fail(err, -ENOMEM, "%s: out of memory", path);
 	}
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->flush_lock, NULL);
 	p->block_device = S_ISBLK(st.st_mode);
 	p->mode = ZQ_LOCK_NONE;
 	p->io.ops = &posix_ops;
