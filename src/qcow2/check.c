@@ -126,7 +126,7 @@ static int check_init(struct check *c)
 static void check_free(struct check *c)
 {
 	counts_free(&c->counts);
-	l2_refs_free(&c->l2);
+	l2_tables_free(&c->l2);
 	check_wp_free(c);
 	free(c->buf);
 	free(c->block_ok);

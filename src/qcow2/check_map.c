@@ -20,14 +20,14 @@
 
 /* Where an entry is, for messages. */
 struct entry_at {
-	const struct l2_ref *t;
+	const struct l2_table *t;
 	uint64_t index;
 	uint64_t guest; /* cluster number, or UINT64_MAX: only a snapshot has it */
 };
 
-static struct l2_ref **find(struct l2_refs *r, uint64_t offset)
+static struct l2_table **find(struct l2_tables *r, uint64_t offset)
 {
-	struct l2_ref **p =
+	struct l2_table **p =
 		&r->bucket[(offset * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (r->nr_buckets - 1)];
 
 	while (*p && (*p)->offset != offset)
@@ -35,19 +35,19 @@ static struct l2_ref **find(struct l2_refs *r, uint64_t offset)
 	return p;
 }
 
-static bool grow(struct l2_refs *r)
+static bool grow(struct l2_tables *r)
 {
-	struct l2_refs bigger = { .nr_buckets = r->nr_buckets ? r->nr_buckets * 2 : 256,
-				  .nr = r->nr };
+	struct l2_tables bigger = { .nr_buckets = r->nr_buckets ? r->nr_buckets * 2 : 256,
+				    .nr = r->nr };
 
 	bigger.bucket = calloc(bigger.nr_buckets, sizeof(*bigger.bucket));
 	if (!bigger.bucket)
 		return false;
 	for (size_t i = 0; i < r->nr_buckets; i++) {
-		struct l2_ref *next;
+		struct l2_table *next;
 
-		for (struct l2_ref *t = r->bucket[i]; t; t = next) {
-			struct l2_ref **p;
+		for (struct l2_table *t = r->bucket[i]; t; t = next) {
+			struct l2_table **p;
 
 			next = t->next;
 			t->next = NULL;
@@ -60,18 +60,18 @@ static bool grow(struct l2_refs *r)
 	return true;
 }
 
-void l2_refs_free(struct l2_refs *r)
+void l2_tables_free(struct l2_tables *r)
 {
 	for (size_t i = 0; i < r->nr_buckets; i++) {
-		struct l2_ref *next;
+		struct l2_table *next;
 
-		for (struct l2_ref *t = r->bucket[i]; t; t = next) {
+		for (struct l2_table *t = r->bucket[i]; t; t = next) {
 			next = t->next;
 			free(t);
 		}
 	}
 	free(r->bucket);
-	*r = (struct l2_refs){ 0 };
+	*r = (struct l2_tables){ 0 };
 }
 
 /* The offset in a table entry, checked: aligned and within the file. 0: it is bad. */
@@ -88,7 +88,7 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 {
 	const char *whose = active ? "L1 entry" : "snapshot's L1 entry";
 	uint64_t off = good_offset(c, word);
-	struct l2_ref **p, *t;
+	struct l2_table **p, *t;
 
 	if (!word)
 		return;
@@ -246,7 +246,7 @@ static uint64_t entry_word(const struct check *c, uint64_t i)
 }
 
 /* first: guest cluster of the table's first entry, or UINT64_MAX. */
-static void check_table(struct check *c, struct l2_ref *t, uint64_t first)
+static void check_table(struct check *c, struct l2_table *t, uint64_t first)
 {
 	struct entry_at at = { .t = t, .guest = UINT64_MAX };
 
@@ -268,7 +268,7 @@ void check_mapping(struct check *c)
 
 	for (uint64_t i = 0; i < c->hdr->l1_size && !c->error; i++) {
 		uint64_t off = good_offset(c, c->l1[i]);
-		struct l2_ref *t = off ? *find(&c->l2, off) : NULL;
+		struct l2_table *t = off ? *find(&c->l2, off) : NULL;
 
 		if (!t || t->visited)
 			continue;
@@ -277,7 +277,7 @@ void check_mapping(struct check *c)
 			check_progress(c, 0.05 + 0.65 * (double)done / (double)c->l2.nr);
 	}
 	for (size_t b = 0; b < c->l2.nr_buckets && !c->error; b++) {
-		for (struct l2_ref *t = c->l2.bucket[b]; t && !c->error; t = t->next) {
+		for (struct l2_table *t = c->l2.bucket[b]; t && !c->error; t = t->next) {
 			if (t->visited)
 				continue;
 			check_table(c, t, UINT64_MAX);
@@ -348,7 +348,7 @@ static uint64_t fix_entry(struct check *c, const struct entry_at *at, uint64_t w
 }
 
 /* Corrects the flags in one table and writes the sectors that changed. */
-static void copied_in_table(struct check *c, const struct l2_ref *t, uint64_t first)
+static void copied_in_table(struct check *c, const struct l2_table *t, uint64_t first)
 {
 	struct entry_at at = { .t = t };
 	uint64_t per_sector = SECTOR / c->l2_entry_size;
@@ -379,7 +379,7 @@ void check_copied(struct check *c)
 {
 	for (uint64_t i = 0; i < c->hdr->l1_size && !c->error; i++) {
 		uint64_t word = c->l1[i], off = good_offset(c, word), fixed;
-		struct l2_ref *t = off ? *find(&c->l2, off) : NULL;
+		struct l2_table *t = off ? *find(&c->l2, off) : NULL;
 		char what[48];
 		uint8_t raw[8];
 

@@ -50,16 +50,16 @@ struct counts {
 };
 
 /* An L2 table; met once, however many L1 tables refer to it. */
-struct l2_ref {
+struct l2_table {
 	uint64_t offset;
-	struct l2_ref *next;
+	struct l2_table *next;
 	uint32_t weight; /* references from L1 tables; each of its entries counts as often */
 	bool active;	 /* the active L1 table is among them */
 	bool visited;
 };
 
-struct l2_refs {
-	struct l2_ref **bucket;
+struct l2_tables {
+	struct l2_table **bucket;
 	size_t nr_buckets, nr;
 };
 
@@ -114,7 +114,7 @@ struct check {
 	bool need_raise, need_lower; /* what comparing found */
 
 	struct counts counts;
-	struct l2_refs l2;
+	struct l2_tables l2;
 	struct wp_walk wp;
 	uint8_t *buf; /* one cluster */
 };
@@ -166,7 +166,7 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 void check_mapping(struct check *c);
 /* COPIED flags of the active mapping against the counts; repairs them. */
 void check_copied(struct check *c);
-void l2_refs_free(struct l2_refs *r);
+void l2_tables_free(struct l2_tables *r);
 
 /* ---- check_tables.c ---- */
 
