@@ -48,6 +48,18 @@ static uint64_t from_env(const char *name, uint64_t otherwise)
 
 /* ---- the workload ------------------------------------------------------------------------- */
 
+/* Would a write or a finish find no active slot? An image's limits are its own. */
+static bool no_slot(struct crash_run *r, uint32_t zone)
+{
+	struct zq_zone_info zi;
+	struct zq_counts c;
+
+	ck_assert_int_eq(zq_report(r->dev, zone, 1, &zi), 0);
+	zq_get_counts(r->dev, &c);
+	return zi.state == ZQ_EMPTY && r->model->geo.max_active &&
+	       c.active >= r->model->geo.max_active;
+}
+
 static void op_append(struct crash_run *r, uint32_t zone)
 {
 	const struct crash_event *now = crash_now(r->model, zone);
@@ -56,7 +68,7 @@ static void op_append(struct crash_run *r, uint32_t zone)
 	uint64_t end = now->end;
 	uint8_t buf[MAX_APPEND];
 
-	if (now->finished || end >= cap)
+	if (now->finished || end >= cap || no_slot(r, zone))
 		return;
 	len = min_u64(cap - end, 1 + rnd(r, rnd(r, 3) ? 5000 : MAX_APPEND));
 	if (rnd(r, 2)) /* whole blocks more often than chance has it */
@@ -114,7 +126,7 @@ static void op_any(struct crash_run *r)
 		ck_assert_int_eq(zq_zone_reset(r->dev, zone), 0);
 		break;
 	case 3:
-		if (rnd(r, 3))
+		if (rnd(r, 3) || no_slot(r, zone))
 			break;
 		crash_finish(r->model, zone, memio_log_count(r->disk));
 		ck_assert_int_eq(zq_zone_finish(r->dev, zone), 0);
@@ -254,6 +266,8 @@ static void work_on(struct crash_run *r, struct memio *m)
 
 	crash_fill(zone, 1u << 30, 0, buf, sizeof(buf));
 	ck_assert_int_eq(zq_zone_reset(dev, zone), 0);
+	for (uint32_t z = g->nr_conv; z < g->nr_zones && g->max_active; z++)
+		ck_assert_int_eq(zq_zone_reset(dev, z), 0); /* no slot may be free */
 	ck_assert_int_eq(zq_append(dev, zone, NULL, 0, buf, sizeof(buf), 0, NULL), sizeof(buf));
 	ck_assert_int_eq(zq_close_device(dev), 0);
 	dev = open_disk(m, false);
