@@ -268,17 +268,19 @@ void repair_lower(struct check *c)
 void repair_features(struct check *c)
 {
 	const struct zq_check_result *r = c->res;
-	uint64_t incompat = c->hdr->incompat;
+	uint64_t before, incompat;
 	uint8_t raw[8];
 
-	if (c->error || c->hdr->version < 3)
+	if (c->error || c->hdr->version < 3 ||
+	    !check_read(c, raw, sizeof(raw), QCOW2_H_INCOMPAT, "header"))
 		return;
+	incompat = before = get_be64(raw);
 	/* Dirty means that refcounts are not to be trusted: none of them is too low now. */
 	if ((check_repairs(c) && !c->conflict) || r->corruptions == r->corruptions_fixed)
 		incompat &= ~QCOW2_INCOMPAT_DIRTY;
 	if (check_repairs(c) && !c->refs_only && r->corruptions == r->corruptions_fixed)
 		incompat &= ~QCOW2_INCOMPAT_CORRUPT;
-	if (incompat == c->hdr->incompat)
+	if (incompat == before)
 		return;
 	put_be64(raw, incompat);
 	check_write(c, raw, sizeof(raw), QCOW2_H_INCOMPAT);

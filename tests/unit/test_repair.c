@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Repair mends what the check finds, changes no guest byte, and may be interrupted: whatever
+ * part of its writes arrived, the image is no worse than before, and repair can be run again.
+ */
+#include "check_image.h"
+#include "check_main.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/check.h"
+#include "qcow2/format.h"
+#include "util/bytes.h"
+
+#define SIZE	0x100000u
+#define SUBSETS 20 /* random ones for each position in the log */
+
+static struct check_image t;
+
+static void assert_guest(struct memio *m, const uint8_t *want)
+{
+	uint8_t *got = check_image_guest(m, SIZE);
+
+	ck_assert_ptr_nonnull(got);
+	ck_assert_int_eq(memcmp(got, want, SIZE), 0);
+	free(got);
+}
+
+/* Which of the writes since the last flush arrived, and how much of each. */
+struct chance {
+	size_t sure; /* entries before this one are on stable storage */
+	uint64_t seed;
+};
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return *seed >> 33;
+}
+
+static bool arrived(void *data, size_t i, const struct memio_entry *e, uint64_t *len)
+{
+	struct chance *c = data;
+
+	if (i < c->sure)
+		return true;
+	switch (next_random(&c->seed) % 3) {
+	case 0:
+		return false;
+	case 1:
+		if (e->op == MEMIO_WRITE) { /* torn behind some sector */
+			uint64_t sectors = (e->off % 512 + e->len + 511) / 512;
+			uint64_t cut = next_random(&c->seed) % (sectors + 1) * 512;
+
+			*len = cut > e->off % 512 ? cut - e->off % 512 : 0;
+			if (*len > e->len)
+				*len = e->len;
+		}
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* One state after a power failure: no worse than the damage was, and it can be mended. */
+static void judge(struct memio *m, uint64_t corruptions, const uint8_t *guest)
+{
+	struct check_image s = { .m = m };
+
+	ck_assert_int_eq(check_image_check(&s, ZQ_REPAIR_NONE), 0);
+	ck_assert_msg(s.res.corruptions <= corruptions, "%llu corruptions, %llu before:\n%s",
+		      (unsigned long long)s.res.corruptions, (unsigned long long)corruptions,
+		      s.lines);
+	check_image_mends(&s, ZQ_REPAIR_ALL);
+	assert_guest(m, guest);
+}
+
+/*
+ * Repairs the image in t, then replays what it wrote: each prefix, and random parts of what
+ * was not flushed at that moment. damage: corruptions of the image as it is.
+ */
+static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
+{
+	struct memio *before = memio_clone(t.m);
+	uint64_t damage, seed = 1;
+	size_t nr;
+
+	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
+	damage = t.res.corruptions;
+	ck_assert_msg(damage || t.res.leaks, "nothing is damaged");
+	memio_log_start(t.m);
+	check_image_mends(&t, repair);
+	memio_log_stop(t.m);
+	assert_guest(t.m, guest);
+	nr = memio_log_count(t.m);
+	ck_assert_uint_gt(nr, 1);
+	for (size_t at = 0; at <= nr; at++) {
+		for (unsigned k = 0; k <= SUBSETS; k++) {
+			struct chance c = { .sure = k ? memio_log_last_flush(t.m, at) : at,
+					    .seed = seed++ };
+			struct memio *m = memio_clone(before);
+
+			memio_replay(t.m, 0, at, m, arrived, &c);
+			judge(m, damage, guest);
+			memio_free(m);
+			if (c.sure == at)
+				break;
+		}
+	}
+	memio_free(before);
+}
+
+static uint8_t *make(void (*change)(struct qcow2_create_params *p))
+{
+	uint8_t *guest;
+
+	check_image_make(&t, change);
+	guest = check_image_guest(t.m, SIZE);
+	ck_assert_ptr_nonnull(guest);
+	ck_assert_uint_eq(guest[0x20000], 33);
+	return guest;
+}
+
+static void done(uint8_t *guest)
+{
+	free(guest);
+	check_image_free(&t);
+}
+
+START_TEST(leaks)
+{
+	uint8_t *guest = make(NULL);
+
+	check_image_set_count(&t, 900, 1);
+	check_image_set_count(&t, 1500, 7);
+	mend_and_replay(ZQ_REPAIR_LEAKS, guest);
+	ck_assert_uint_eq(check_image_count(&t, 900), 0);
+	done(guest);
+}
+END_TEST
+
+/* Giving leaks back is not a licence for anything else. */
+START_TEST(only_leaks)
+{
+	uint8_t *guest = make(NULL);
+	uint64_t host = check_image_host(&t, 0x20000);
+
+	check_image_set_count(&t, 900, 1);
+	check_image_set_count(&t, host >> 12, 0);
+	check_image_set(&t, t.wps + 5 * 8, 1);
+	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_LEAKS), 0);
+	ck_assert_uint_eq(t.res.leaks_fixed, 1);
+	ck_assert_uint_eq(t.res.corruptions, 2);
+	ck_assert_uint_eq(t.res.corruptions_fixed, 0);
+	ck_assert_uint_eq(check_image_count(&t, host >> 12), 0);
+	ck_assert_uint_eq(check_image_count(&t, 900), 0);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 1);
+	done(guest);
+}
+END_TEST
+
+START_TEST(counts_and_flags)
+{
+	uint8_t *guest = make(NULL);
+	uint64_t at = check_image_entry(&t, 0x40000);
+
+	check_image_set_count(&t, check_image_host(&t, 0x20000) >> 12, 0);
+	check_image_set_count(&t, check_image_host(&t, 0x21000) >> 12, 5);
+	check_image_set_count(&t, 0, 0);
+	check_image_set_count(&t, 700, 3);
+	check_image_set(&t, at, check_image_get(&t, at) & ~QCOW2_COPIED);
+	check_image_set(&t, t.l1, check_image_get(&t, t.l1) & ~QCOW2_COPIED);
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	done(guest);
+}
+END_TEST
+
+START_TEST(lost_block)
+{
+	uint8_t *guest = make(NULL);
+
+	check_image_set(&t, t.table, 0);
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	ck_assert_uint_ne(check_image_get(&t, t.table), 0);
+	done(guest);
+}
+END_TEST
+
+START_TEST(block_is_l2_table)
+{
+	uint8_t *guest = make(NULL);
+
+	check_image_set(&t, t.table, t.l2);
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	ck_assert_uint_ne(check_image_get(&t, t.table), t.l2);
+	done(guest);
+}
+END_TEST
+
+/* The file ends behind what the table can reach, so the new block is out of its range. */
+static void tiny_clusters(struct qcow2_create_params *p)
+{
+	p->cluster_bits = 9;
+	p->refcount_order = 6;
+}
+
+START_TEST(table_grows)
+{
+	uint8_t *guest = make(tiny_clusters);
+	uint64_t reach = t.hdr.reftable_clusters * 64 * 64;
+	struct zq_io *io;
+	struct zq_error err;
+	struct qcow2_header hdr;
+
+	memio_resize(t.m, reach * 512 - 512);
+	for (uint64_t i = 0; i < 64; i++)
+		check_image_set(&t, t.table + i * 8, 0);
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	io = memio_open(t.m, "image", false);
+	ck_assert_int_eq(qcow2_header_read(io, true, &hdr, &err), 0);
+	ck_assert_uint_gt(hdr.reftable_clusters, t.hdr.reftable_clusters);
+	ck_assert_uint_ge(hdr.reftable_offset, reach * 512 - 512);
+	qcow2_header_free(&hdr);
+	io_close(io);
+	done(guest);
+}
+END_TEST
+
+/* All blocks are good, but one cluster is out of the table's reach: the old entries move along. */
+START_TEST(table_moves)
+{
+	uint8_t *guest = make(tiny_clusters);
+	uint64_t far = t.hdr.reftable_clusters * 64 * 64 * 512 + 512;
+
+	memio_resize(t.m, far + 512);
+	check_image_set(&t, check_image_entry(&t, 0x5000), far | QCOW2_COPIED);
+	check_image_expect(&t, 1, 0, "no refcount block");
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	ck_assert_uint_gt(check_image_get(&t, QCOW2_H_REFTABLE_OFFSET), far);
+	done(guest);
+}
+END_TEST
+
+START_TEST(pointers)
+{
+	uint8_t *guest = make(NULL);
+
+	check_image_set(&t, t.wps, 0);			       /* conventional without its bit */
+	check_image_set(&t, t.wps + 2 * 8, 0x77000);	       /* of another zone */
+	check_image_set(&t, t.wps + 3 * 8, UINT64_C(1) << 40); /* full: all is mapped */
+	check_image_set(&t, t.wps + 4 * 8, __builtin_bswap64(0x43000));
+	check_image_set(&t, t.wps + 5 * 8, 0x50000 | ZONED_WP_CONV);
+	check_image_set(&t, t.wps + 6 * 8, 0); /* nothing is mapped: empty */
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	ck_assert_uint_eq(check_image_get(&t, t.wps), ZONED_WP_CONV);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 2 * 8), 0x25000);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 3 * 8), 0x40000);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 4 * 8), 0x43000);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 0x50000);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 6 * 8), 0x60000);
+	done(guest);
+}
+END_TEST
+
+/* While an entry is damaged, what it led to must not be given back. */
+START_TEST(damage_keeps_leaks)
+{
+	uint8_t *guest = make(NULL);
+	uint64_t at = check_image_entry(&t, 0x20000), word = check_image_get(&t, at);
+
+	check_image_set(&t, at, word | 0x200);
+	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
+	ck_assert_uint_eq(t.res.leaks, 1);
+	ck_assert_uint_eq(t.res.leaks_fixed, 0);
+	ck_assert_ptr_nonnull(strstr(t.lines, "leaks are kept"));
+	check_image_set(&t, at, word);
+	check_image_expect(&t, 0, 0, NULL);
+	assert_guest(t.m, guest);
+	done(guest);
+}
+END_TEST
+
+START_TEST(feature_bits)
+{
+	uint8_t *guest = make(NULL);
+	uint64_t bits = t.hdr.incompat;
+
+	check_image_set(&t, QCOW2_H_INCOMPAT, bits | QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT);
+	check_image_expect(&t, 0, 0, "the dirty bit is set");
+	check_image_set_count(&t, 0, 0);
+	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits);
+	/* what is not mended keeps the image closed for writing */
+	check_image_set(&t, QCOW2_H_INCOMPAT, bits | QCOW2_INCOMPAT_CORRUPT);
+	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps);
+	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
+	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits | QCOW2_INCOMPAT_CORRUPT);
+	done(guest);
+}
+END_TEST
+
+START_TEST(rebuild)
+{
+	uint8_t *guest = make(NULL);
+	struct zq_error err = { "" };
+	struct zq_io *io;
+
+	check_image_set(&t, QCOW2_H_INCOMPAT, t.hdr.incompat | QCOW2_INCOMPAT_DIRTY);
+	check_image_set(&t, t.table, 0);
+	check_image_set(&t, t.wps + 5 * 8, 1); /* no business of a rebuild */
+	io = memio_open(t.m, "image", true);
+	ck_assert_int_eq(check_rebuild_refcounts(io, &t.hdr, &err), 0);
+	io_close(io);
+	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), t.hdr.incompat);
+	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 1);
+	check_image_expect(&t, 1, 0, "outside of its zone");
+	/* metadata that data would overwrite: writing is not safe */
+	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps | QCOW2_COPIED);
+	io = memio_open(t.m, "image", true);
+	ck_assert_int_eq(check_rebuild_refcounts(io, &t.hdr, &err), -EIO);
+	ck_assert_ptr_nonnull(strstr(err.msg, "overlap"));
+	io_close(io);
+	done(guest);
+}
+END_TEST
+
+/* Each write and each flush may fail: the repair says so, and nothing is worse. */
+START_TEST(write_errors)
+{
+	static const enum memio_op op[] = { MEMIO_WRITE, MEMIO_FLUSH };
+	uint8_t *guest = make(NULL);
+	struct memio *good = t.m;
+
+	for (size_t k = 0; k < ARRAY_SIZE(op); k++) {
+		for (unsigned n = 0;; n++) {
+			int ret;
+
+			t.m = memio_clone(good);
+			check_image_set(&t, t.table, 0);
+			check_image_set(&t, t.wps + 5 * 8, 1);
+			check_image_set(&t, t.l1, t.l2);
+			memio_fail(t.m, op[k], n, ENOSPC, false, 100);
+			ret = check_image_check(&t, ZQ_REPAIR_ALL);
+			if (!memio_failures(t.m, op[k])) {
+				ck_assert_int_eq(ret, 0);
+				ck_assert_uint_gt(n, 2);
+				memio_free(t.m);
+				break;
+			}
+			ck_assert_int_eq(ret, -ENOSPC);
+			check_image_mends(&t, ZQ_REPAIR_ALL);
+			assert_guest(t.m, guest);
+			memio_free(t.m);
+		}
+	}
+	t.m = good;
+	done(guest);
+}
+END_TEST
+
+/* Any bytes of the tables may be anything: the check ends, and repair does no harm to itself. */
+START_TEST(noise)
+{
+	uint8_t *guest = make(NULL);
+	struct memio *good = t.m;
+	uint64_t seed = 4711;
+
+	for (unsigned round = 0; round < 1500; round++) {
+		const uint64_t area[] = { t.l1, t.l2, t.l2, t.table, t.block, t.wps };
+		unsigned spots = 1 + (unsigned)next_random(&seed) % 4;
+		uint64_t left;
+
+		t.m = memio_clone(good);
+		for (unsigned i = 0; i < spots; i++) {
+			uint64_t at = area[next_random(&seed) % ARRAY_SIZE(area)];
+			uint64_t word = next_random(&seed) << 33 ^ next_random(&seed);
+
+			at += next_random(&seed) % 40 * 8;
+			switch (next_random(&seed) % 3) {
+			case 0:
+				word = (word & 0x3ff) << 12;
+				break;
+			case 1:
+				word = check_image_get(&t, at) ^ UINT64_C(1) << word % 64;
+				break;
+			default:
+				break;
+			}
+			check_image_set(&t, at, word);
+		}
+		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
+		left = t.res.corruptions - t.res.corruptions_fixed;
+		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
+		ck_assert_msg(t.res.corruptions <= left, "round %u: %llu left, then\n%s", round,
+			      (unsigned long long)left, t.lines);
+		if (!left)
+			ck_assert_msg(!t.res.leaks, "round %u: leaks after repair\n%s", round,
+				      t.lines);
+		memio_free(t.m);
+	}
+	t.m = good;
+	done(guest);
+}
+END_TEST
+
+int main(void)
+{
+	static const struct check_test tests[] = {
+		CHECK_TEST(leaks),
+		CHECK_TEST(only_leaks),
+		CHECK_TEST(counts_and_flags),
+		CHECK_TEST(lost_block),
+		CHECK_TEST(block_is_l2_table),
+		CHECK_TEST(table_grows),
+		CHECK_TEST(table_moves),
+		CHECK_TEST(pointers),
+		CHECK_TEST(damage_keeps_leaks),
+		CHECK_TEST(feature_bits),
+		CHECK_TEST(rebuild),
+		CHECK_TEST(write_errors),
+		CHECK_TEST(noise),
+	};
+
+	return check_main("qcow2/repair", tests, ARRAY_SIZE(tests));
+}
