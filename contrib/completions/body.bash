@@ -1,3 +1,5 @@
+# shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
+
 # Where zqfs images are mounted.
 _zqfs_mounts() {
     local dir rest

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# fish completion for zqfs; made by contrib/completions/generate.sh
+
+function __zqfs_mounting
+    not __fish_seen_subcommand_from mount create info report reset finish check umount help
+    or __fish_seen_subcommand_from mount
+end
+
+function __zqfs_mounts
+    string match -r '.* - fuse\.zqfs .*' </proc/self/mountinfo | string split -f 5 ' '
+end
+
+# Keys of -o behind what stands before the last comma.
+function __zqfs_keys
+    set -l before (string match -r '^.*,' -- (commandline -ct | string replace -r '^-o' ''))
+    switch $argv[1]
+        case mount
+            printf "$before%b\n" \
+                'ro\tmount read-only' \
+                'rw\tfail rather than mount read-only when the image cannot be written' \
+                'uid=\towner of the zone files; default: the mounting user' \
+                'gid=\tgroup of the zone files; default: that of the mounting user' \
+                'perm=\tmode of the zone files; default 0640' \
+                'explicit-open\topening a sequential file for writing opens its zone, the last close closes it' \
+                'aggr_cnv\tone file cnv/0 for all conventional zones' \
+                'errors=\twhat a failed write does; default remount-ro' \
+                'strict\tsequential writes as in zonefs: O_DIRECT only, whole blocks only' \
+                'sync\tevery write is on disk when it returns' \
+                'commit=\ta commit starts at most so long after a write; default 5' \
+                'cache=\tbound of the metadata cache' \
+                'layout=\tzloop: flat names cnv-000000, seq-000003, numbered by zone' \
+                'data_file=\texternal data file, when the image names none or it moved' \
+                'force_share\twith ro: look at an image that a virtual machine has open' \
+                'allow_other\tlet other users in; implies default_permissions' \
+                'default_permissions\tlet the kernel check modes' \
+                'max_threads=\tthreads that serve requests; default by processors, 2 to 8' \
+                'clone_fd\ta descriptor of /dev/fuse for each thread' \
+                'auto_unmount\tunmount when the process dies' \
+                'fsname=\tthe source that mount shows; default: the image\'s path'
+        case create
+            printf "$before%b\n" \
+                'zone.size=\tlength of a zone, a power of two (256M)' \
+                'zone.capacity=\tusable bytes of a sequential zone (zone.size)' \
+                'zone.conventional_zones=\tzones at the beginning for random writes (0)' \
+                'zone.max_open_zones=\tzones open at once, 0: no limit (0)' \
+                'zone.max_active_zones=\tzones open or closed at once, 0: no limit (0)' \
+                'zone.max_append_bytes=\tlargest append of a virtual machine (64K)' \
+                'zone.mode=\tzone model; there is only this one' \
+                'zone.layout=\tlayout of the zoned header extension (56)' \
+                'zone.wp_order=\tbyte order of the write pointers (big)' \
+                'cluster_size=\tqcow2 cluster, 512 to 2M (64K)' \
+                'refcount_bits=\twidth of a reference count, 1 to 64 (16)' \
+                'compression_type=\tmethod for compressed clusters (zlib)' \
+                'extended_l2=\tsubclusters: smaller units of allocation (off)' \
+                'lazy_refcounts=\tallow a virtual machine to postpone refcounts (off)' \
+                'preallocation=\tallocate all tables and clusters now (off)' \
+                'data_file=\tkeep the data in this file beside the image' \
+                'data_file_raw=\tkeep the data file a raw image of the disk (off)' \
+                'backing_file=\tread from here what the image does not have' \
+                'backing_fmt=\tformat of the backing file' \
+                'zone_size=\tas zone.size' \
+                'zone_capacity=\tas zone.capacity' \
+                'nr_conv_zones=\tas zone.conventional_zones' \
+                'conventional_zones=\tas zone.conventional_zones' \
+                'max_open_zones=\tas zone.max_open_zones' \
+                'max_active_zones=\tas zone.max_active_zones' \
+                'max_append_bytes=\tas zone.max_append_bytes' \
+                'max_append_sectors=\tthe same in sectors of 512 bytes' \
+                'zone_model=\tas zone.mode; 1 means the same'
+    end
+end
+
+complete -c zqfs -n __fish_use_subcommand -a mount -d 'show the zones of an image as files; needs no name'
+complete -c zqfs -n '__zqfs_mounting' -s o -x -a '(__zqfs_keys mount)' -d 'mount options, see "zqfs help mount"; may be repeated'
+complete -c zqfs -n '__zqfs_mounting' -s f -l foreground -d 'stay in the foreground, messages go to stderr'
+complete -c zqfs -n '__zqfs_mounting' -s d -l debug -d 'print every FUSE request; implies -f'
+complete -c zqfs -n '__zqfs_mounting' -l ready-fd -x -d 'write a line to this descriptor once the mount answers'
+complete -c zqfs -n '__zqfs_mounting' -l pid-file -r -F -d 'write the process id there once the mount answers'
+complete -c zqfs -n '__zqfs_mounting' -s V -l version -d 'print the version'
+complete -c zqfs -n '__zqfs_mounting' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a create -d 'make a new zoned image'
+complete -c zqfs -n '__fish_seen_subcommand_from create' -s o -x -a '(__zqfs_keys create)' -d 'set an option of the image; may be repeated'
+complete -c zqfs -n '__fish_seen_subcommand_from create' -s F -l force -d 'overwrite an existing file'
+complete -c zqfs -n '__fish_seen_subcommand_from create' -s q -l quiet -d 'do not say what was created'
+complete -c zqfs -n '__fish_seen_subcommand_from create' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a info -d 'show an image\'s geometry, format, features and usage'
+complete -c zqfs -n '__fish_seen_subcommand_from info' -l json -d 'print it as JSON, sizes in bytes'
+complete -c zqfs -n '__fish_seen_subcommand_from info' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'
+complete -c zqfs -n '__fish_seen_subcommand_from info' -l data-file -r -F -d 'external data file, when the image names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from info' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a report -d 'list the zones of an image, a mount or single zone files'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -s c -l cond -x -a 'not-wp empty implicit-open explicit-open closed full read-only offline' -d 'list only zones in these states; may be repeated'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -s n -l count -d 'print the number of zones in each state instead of the zones'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -l csv -d 'comma-separated values with a header line'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -l json -d 'JSON; wp is null where a zone has no write pointer'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -l data-file -r -F -d 'external data file, when the image names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from report' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a reset -d 'empty zones of an image that is not mounted'
+complete -c zqfs -n '__fish_seen_subcommand_from reset' -l data-file -r -F -d 'external data file, when the image names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from reset' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a finish -d 'make zones of an image that is not mounted full'
+complete -c zqfs -n '__fish_seen_subcommand_from finish' -l data-file -r -F -d 'external data file, when the image names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from finish' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a check -d 'look for damage in an image that nobody has open, and repair it'
+complete -c zqfs -n '__fish_seen_subcommand_from check' -s r -l repair -x -a 'leaks all' -d 'repair leaked clusters only, or all that can be repaired without losing data'
+complete -c zqfs -n '__fish_seen_subcommand_from check' -l json -d 'print the findings and the counts as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from check' -l data-file -r -F -d 'external data file, when the image names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from check' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does and which options it takes'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create info report reset finish check umount help'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -l list -d 'list all commands and options for programs, with tabs'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -s h -l help -d 'show this help'
