@@ -155,11 +155,11 @@ demo:
 .PHONY: asan tsan
 asan:
 	+ASAN_OPTIONS=abort_on_error=0:exitcode=99:detect_stack_use_after_return=1:$(ASAN_OPTIONS) \
-	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:$(UBSAN_OPTIONS) CK_DEFAULT_TIMEOUT=120 \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:$(UBSAN_OPTIONS) CK_TIMEOUT_MULTIPLIER=4 TEST_SLOWER=4 \
 	$(SUBMAKE) check-built BUILD=build/asan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 tsan:
-	+TSAN_OPTIONS=exitcode=99:$(TSAN_OPTIONS) CK_DEFAULT_TIMEOUT=240 \
+	+TSAN_OPTIONS=exitcode=99:$(TSAN_OPTIONS) CK_TIMEOUT_MULTIPLIER=4 TEST_SLOWER=4 \
 	$(SUBMAKE) check-built BUILD=build/tsan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=thread -fno-omit-frame-pointer'
 
