@@ -116,21 +116,37 @@ static void make_header(const struct create_layout *l, const struct qcow2_create
 		h->autoclear |= QCOW2_AUTOCLEAR_DATA_RAW;
 }
 
-/* Everything but the header, on stable storage. */
-static int write_body(struct zq_io *io, const struct create_layout *l,
-		      const struct qcow2_create_params *p)
+/* So early, because a file that large may be more than the file system takes. */
+static int set_sizes(struct zq_io *io, const struct create_layout *l,
+		     const struct qcow2_create_params *p, struct zq_error *err)
 {
+	uint64_t bytes = l->total << p->cluster_bits;
 	int ret = 0;
 
-	if (p->data_io) {
+	if (p->data_io)
 		ret = io_truncate(p->data_io, p->geo.size);
-		if (!ret)
-			ret = io_flush(p->data_io);
-	}
+	if (ret)
+		return zq_fail(err, ret, "making the data file %" PRIu64 " bytes long: %s",
+			       p->geo.size, strerror(-ret));
+	ret = io_truncate(io, bytes);
+	if (ret)
+		return zq_fail(err, ret, "making the image file %" PRIu64 " bytes long: %s", bytes,
+			       strerror(-ret));
+	return 0;
+}
+
+/* Everything but the header is on stable storage before the header is written. */
+static int write_image(struct zq_io *io, const struct create_layout *l,
+		       const struct qcow2_create_params *p, const uint8_t *header)
+{
+	int ret = create_write_tables(io, l, p);
+
+	if (!ret && p->data_io)
+		ret = io_flush(p->data_io);
 	if (!ret)
-		ret = io_truncate(io, l->total << p->cluster_bits);
+		ret = io_flush(io);
 	if (!ret)
-		ret = create_write_tables(io, l, p);
+		ret = io_write(io, header, (size_t)l->cluster_size, 0);
 	if (!ret)
 		ret = io_flush(io);
 	return ret;
@@ -152,13 +168,11 @@ int qcow2_create(struct zq_io *io, const struct qcow2_create_params *p, struct z
 		return zq_fail(err, -ENOMEM, "out of memory");
 	/* Before anything is written: it can fail for want of room. */
 	ret = qcow2_header_encode(&h, cluster, err);
+	if (!ret)
+		ret = set_sizes(io, &l, p, err);
 	if (ret)
 		return ret;
-	ret = write_body(io, &l, p);
-	if (!ret)
-		ret = io_write(io, cluster, (size_t)l.cluster_size, 0);
-	if (!ret)
-		ret = io_flush(io);
+	ret = write_image(io, &l, p, cluster);
 	if (ret)
 		return zq_fail(err, ret, "writing the image: %s", strerror(-ret));
 	return 0;

@@ -205,12 +205,13 @@ static const struct {
 int header_read_extensions(struct qcow2_header *h, const struct header_area *area,
 			   struct zq_error *err)
 {
-	uint64_t pos = area->start;
+	uint64_t pos = area->start, at = pos;
 	unsigned seen = 0;
 	struct ext e;
 	int ret;
 
 	while ((ret = next_ext(area, &pos, &e)) > 0) {
+		at = pos;
 		for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
 			if (e.type != known[i].type)
 				continue;
@@ -228,6 +229,6 @@ int header_read_extensions(struct qcow2_header *h, const struct header_area *are
 		return zq_fail(err, -EINVAL,
 			       "header extension 0x%08" PRIx32 " of %" PRIu32 " bytes at %" PRIu64
 			       " passes the end of the extensions, %" PRIu64,
-			       e.type, e.len, pos, area->end);
+			       e.type, e.len, at, area->end);
 	return 0;
 }

@@ -39,7 +39,7 @@ static int strip_protocol(const char **name, struct zq_error *err)
 		return 0;
 	if (n != 4 || strncmp(*name, "file", 4) != 0)
 		return zq_fail(err, -ENOTSUP,
-			       "backing file %s: the protocol \"%.*s\" is not supported (write "
+			       "%s: the protocol \"%.*s\" is not supported (write "
 			       "./%s if it is a file)",
 			       *name, (int)n, *name, *name);
 	*name += 5;
