@@ -217,8 +217,10 @@ static void json_head(struct json *j, const struct zone_source *src)
 static int print_rows(struct report *r, struct zone_source *src, struct zq_error *err)
 {
 	struct zone_row *rows CLEANUP_FREE = calloc(ROWS_AT_ONCE, sizeof(*rows));
-	int ret = rows ? 0 : zq_fail(err, -ENOMEM, "out of memory");
+	int ret = 0;
 
+	if (!rows)
+		return zq_fail(err, -ENOMEM, "out of memory");
 	for (uint32_t first = 0; !ret && first < src->nr; first += ROWS_AT_ONCE) {
 		uint32_t n = (uint32_t)min_u64(src->nr - first, ROWS_AT_ONCE);
 

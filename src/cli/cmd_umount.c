@@ -23,6 +23,7 @@
 #include "cli/mounts.h"
 #include "cli/term.h"
 #include "util/cleanup.h"
+#include "util/size.h"
 
 #define POLL_MICROSECONDS 3000
 #define MAX_HOLDERS	  16
@@ -140,12 +141,13 @@ static void find_holders(struct holders *h, const char *image)
 
 	h->nr = 0;
 	while (d && h->nr < MAX_HOLDERS && (entry = readdir(d))) {
-		pid_t pid = (pid_t)atol(entry->d_name);
+		uint64_t pid;
 		int fd;
 
-		if (pid <= 0 || pid == getpid() || !process_holds(entry->d_name, image))
+		if (number_parse(entry->d_name, INT_MAX, &pid) || (pid_t)pid == getpid() ||
+		    !process_holds(entry->d_name, image))
 			continue;
-		fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 		if (fd >= 0)
 			h->fd[h->nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 	}

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "util/cleanup.h"
+#include "util/size.h"
 
 /* The kernel writes blanks and backslashes in paths as \040: three octal digits. */
 static void unescape(char *s)
@@ -48,7 +49,8 @@ static bool has_word(const char *list, const char *word)
 static bool parse_line(char *line, struct mount_entry *e)
 {
 	char *save = NULL, *field[6], *type, *source, *super;
-	unsigned major_nr, minor_nr;
+	uint64_t major_nr, minor_nr;
+	char *colon;
 
 	line[strcspn(line, "\n")] = '\0';
 	for (int i = 0; i < 6; i++) {
@@ -62,14 +64,19 @@ static bool parse_line(char *line, struct mount_entry *e)
 	type = strtok_r(NULL, " ", &save);
 	source = strtok_r(NULL, " ", &save);
 	super = strtok_r(NULL, " ", &save);
-	if (!type || !source || sscanf(field[2], "%u:%u", &major_nr, &minor_nr) != 2)
+	colon = strchr(field[2], ':');
+	if (!type || !source || !colon)
+		return false;
+	*colon = '\0';
+	if (number_parse(field[2], UINT32_MAX, &major_nr) ||
+	    number_parse(colon + 1, UINT32_MAX, &minor_nr))
 		return false;
 	unescape(field[4]);
 	unescape(source);
 	e->type = strdup(type);
 	e->source = strdup(source);
 	e->dir = strdup(field[4]);
-	e->dev = makedev(major_nr, minor_nr);
+	e->dev = makedev((unsigned)major_nr, (unsigned)minor_nr);
 	e->readonly = has_word(field[5], "ro") || (super && has_word(super, "ro"));
 	return true;
 }

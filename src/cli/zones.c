@@ -294,7 +294,7 @@ int zones_open_files(struct zone_source *src, char **files, int nr, struct zq_er
 {
 	struct zq_error ignored = { "" };
 	struct mount_list mounts;
-	struct zone_row row;
+	struct zone_row row = { 0 };
 	struct stat st;
 
 	/* All of them before the first line of output. */
@@ -362,8 +362,10 @@ int zones_read(struct zone_source *src, uint32_t first, uint32_t count, struct z
 int zones_count(struct zone_source *src, uint32_t *by_state, struct zq_error *err)
 {
 	struct zone_row *rows CLEANUP_FREE = calloc(READ_AT_ONCE, sizeof(*rows));
-	int ret = rows ? 0 : zq_fail(err, -ENOMEM, "out of memory");
+	int ret = 0;
 
+	if (!rows)
+		return zq_fail(err, -ENOMEM, "out of memory");
 	memset(by_state, 0, ZQ_NR_STATES * sizeof(*by_state));
 	for (uint32_t first = 0; !ret && first < src->nr; first += READ_AT_ONCE) {
 		uint32_t n = (uint32_t)min_u64(src->nr - first, READ_AT_ONCE);
