@@ -98,15 +98,16 @@ static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
 	nr = memio_log_count(t.m);
 	ck_assert_uint_gt(nr, 1);
 	for (size_t at = 0; at <= nr; at++) {
+		size_t flushed = memio_log_last_flush(t.m, at);
+
 		for (unsigned k = 0; k <= SUBSETS; k++) {
-			struct chance c = { .sure = k ? memio_log_last_flush(t.m, at) : at,
-					    .seed = seed++ };
+			struct chance c = { .sure = k ? flushed : at, .seed = seed++ };
 			struct memio *m = memio_clone(before);
 
 			memio_replay(t.m, 0, at, m, arrived, &c);
 			judge(m, damage, guest);
 			memio_free(m);
-			if (c.sure == at)
+			if (flushed == at)
 				break;
 		}
 	}
