@@ -138,37 +138,37 @@ RUN_TESTS = BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' JOBS='$(JOBS)'
 # The packages come first, in a make of their own: pkg-config is asked after they are there.
 .PHONY: check
 check:
-	contrib/setup.sh build test
-	+$(SUBMAKE) check-built
+	@contrib/setup.sh build test
+	+@$(SUBMAKE) check-built
 
 .PHONY: check-built
 check-built: all unit
-	$(RUN_TESTS)
+	@$(RUN_TESTS)
 
 .PHONY: demo
 demo:
-	contrib/setup.sh build demo
-	+$(SUBMAKE) --quiet all
-	ZQFS='$(abspath $(PROG))' contrib/demo.sh
+	@contrib/setup.sh build demo
+	+@$(SUBMAKE) --quiet all
+	@ZQFS='$(abspath $(PROG))' contrib/demo.sh
 
 # Leaks are not looked for in tsan; a report of either sanitizer makes the program fail.
 .PHONY: asan tsan
 asan:
-	+ASAN_OPTIONS=abort_on_error=0:exitcode=99:detect_stack_use_after_return=1:$(ASAN_OPTIONS) \
+	+@ASAN_OPTIONS=abort_on_error=0:exitcode=99:detect_stack_use_after_return=1:$(ASAN_OPTIONS) \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:$(UBSAN_OPTIONS) CK_TIMEOUT_MULTIPLIER=4 TEST_SLOWER=4 \
 	$(SUBMAKE) check-built BUILD=build/asan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 tsan:
-	+TSAN_OPTIONS=exitcode=99:$(TSAN_OPTIONS) CK_TIMEOUT_MULTIPLIER=4 TEST_SLOWER=4 \
+	+@TSAN_OPTIONS=exitcode=99:$(TSAN_OPTIONS) CK_TIMEOUT_MULTIPLIER=4 TEST_SLOWER=4 \
 	$(SUBMAKE) check-built BUILD=build/tsan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=thread -fno-omit-frame-pointer'
 
 .PHONY: bench
 bench:
-	contrib/setup.sh build bench
-	+$(SUBMAKE) --quiet all unit
+	@contrib/setup.sh build bench
+	+@$(SUBMAKE) --quiet all unit
 	@test -x tests/bench/run || { echo 'tests/bench/run is missing: nothing to measure with'; exit 1; }
-	BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/bench/run $(BENCH_ARGS)
+	@BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/bench/run $(BENCH_ARGS)
 
 # ---- style ---------------------------------------------------------------------------------
 
