@@ -29,9 +29,9 @@ expected_csv() { # NAME
 # itself, which it overwrote with zeros.
 padding() { # NAME ZONE
     if [ "$1" = backing ] && [ "$2" != 6 ]; then
-        echo '\273'
+        printf '%s\n' '\273'
     else
-        echo '\0'
+        printf '%s\n' '\0'
     fi
 }
 

@@ -50,7 +50,7 @@ compare_by_zone() { # NAME
 
 # Appends, finishes and resets; $DIR/want then holds the expected files.
 work() { # NAME MOUNTPOINT
-    local seq=$2/seq last
+    local seq=$2/seq last part cap
     rm -rf "$DIR/want"
     cp -r "$2" "$DIR/want"
     chmod -R u+w "$DIR/want"
@@ -60,9 +60,8 @@ work() { # NAME MOUNTPOINT
     # on behind what QEMU wrote, aligned to a block first
     for n in 0 1; do
         truncate -s %512 "$DIR/want/seq/$n"
-        if [ $(($(size_of "$seq/$n") % 512)) -ne 0 ]; then
-            head -c $((512 - $(size_of "$seq/$n") % 512)) /dev/zero >>"$seq/$n"
-        fi
+        part=$(($(size_of "$seq/$n") % 512))
+        [ "$part" -eq 0 ] || head -c $((512 - part)) /dev/zero >>"$seq/$n"
         pattern_bytes "a$n" 70000 >>"$seq/$n"
         pattern_bytes "a$n" 70000 >>"$DIR/want/seq/$n"
         truncate -s %512 "$DIR/want/seq/$n"
@@ -76,8 +75,9 @@ work() { # NAME MOUNTPOINT
     pattern_bytes c 66000 | tee "$DIR/want/seq/6" >"$seq/6"
     truncate -s %512 "$DIR/want/seq/6"
     # the last zone, which is short in one image, to its end
+    cap=$(attr "$seq/$last" capacity)
     truncate -s 0 "$seq/$last" "$DIR/want/seq/$last"
-    pattern_bytes d "$(attr "$seq/$last" capacity)" | tee "$DIR/want/seq/$last" >"$seq/$last"
+    pattern_bytes d "$cap" | tee "$DIR/want/seq/$last" >"$seq/$last"
     if [ -d "$2/cnv" ]; then
         pattern_bytes e 9000 |
             tee >(dd of="$DIR/want/cnv/1" bs=1k seek=60 conv=notrunc status=none) |

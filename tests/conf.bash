@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the conformance scripts share: many small named cases on one mount. A case that fails is
+# printed and counted; the script goes on and fails at its end with the list.
+
+requires_tool zio
+requires_tool zpath
+
+cases_=0
+failed_=()
+
+# Runs a command; what it prints on stdout must be EXPECTED.
+t() { # NAME EXPECTED COMMAND...
+    local name=$1 want=$2 got
+    shift 2
+    cases_=$((cases_ + 1))
+    got=$("$@" 2>"$DIR/stderr") || true
+    if [ "$got" != "$want" ]; then
+        echo "case failed: $name"
+        echo "    got '$got', expected '$want'"
+        sed 's/^/    /' "$DIR/stderr"
+        failed_+=("$name")
+    fi
+}
+
+# A command that must succeed.
+ok() { # NAME COMMAND...
+    local name=$1 rc=0
+    shift
+    cases_=$((cases_ + 1))
+    "$@" >"$DIR/stderr" 2>&1 || rc=$?
+    if [ "$rc" -ne 0 ]; then
+        echo "case failed: $name (status $rc)"
+        sed 's/^/    /' "$DIR/stderr"
+        failed_+=("$name")
+    fi
+}
+
+# A command that must fail with a status and one line on stderr that has these words.
+refused() { # NAME STATUS "WORDS" COMMAND...
+    local name=$1 want=$2 words=$3 rc=0 lines
+    shift 3
+    cases_=$((cases_ + 1))
+    # what cannot end must not hang the test, what eats memory must not eat the machine
+    (
+        [ -n "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ] || ulimit -v 4000000
+        exec timeout 20 "$@"
+    ) >"$DIR/stdout" 2>"$DIR/stderr" || rc=$?
+    lines=$(wc -l <"$DIR/stderr")
+    if [ "$rc" -ne "$want" ] || [ "$lines" -ne 1 ] || ! grep -qF -- "$words" "$DIR/stderr"; then
+        echo "case failed: $name: status $rc, expected $want, one line with '$words'; it said:"
+        sed 's/^/    /' "$DIR/stderr"
+        failed_+=("$name")
+    fi
+}
+
+# Ends a script.
+conf_done() {
+    local f
+    echo "$cases_ cases, ${#failed_[@]} failed"
+    [ ${#failed_[@]} -eq 0 ] || {
+        for f in "${failed_[@]}"; do
+            echo "  $f"
+        done
+        fail "${#failed_[@]} of $cases_ cases"
+    }
+}
+
+zio() { "$TOOLS/zio" "$@"; }
+zpath() { "$TOOLS/zpath" "$@"; }
+mode_of() { stat -c %a -- "$1"; }
+state() { attr "$1" state; }
+
+# As stat -c.
+fact() { # FORMAT FILE
+    stat -c "$1" -- "$2"
+}
+
+# A counter of the root, as in "counter $DIR/mnt nr_open_implicit".
+counter() { # MOUNTPOINT NAME
+    attr "$1" "$2"
+}
+
+# Zones of 1 MiB of which 768 KiB may be written: 4 conventional, 8 sequential, no limits.
+conf_create() { # IMAGE [OPTION...]
+    local image=$1 o=zone.size=1M,zone.capacity=768K,zone.conventional_zones=4 more
+    shift
+    for more in "$@"; do
+        o=$o,$more
+    done
+    "$ZQFS" create -o "$o" "$image" 12M >"$DIR/out" 2>&1 || {
+        cat "$DIR/out"
+        fail "zqfs create -o $o"
+    }
+}
+
+# shellcheck disable=SC2034 # for the scripts
+ZONE=$((1024 * 1024))
+# shellcheck disable=SC2034
+CAP=$((768 * 1024))
+
+# Resets sequential files.
+empty() { # FILE...
+    local f
+    for f in "$@"; do
+        truncate -s 0 "$f" || fail "reset of $f"
+    done
+}
