@@ -116,6 +116,7 @@ static bool unzstd_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size
 
 	if (!ctx)
 		return false;
+	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, ZSTD_WINDOW);
 	while (dst.pos < dst.size) {
 		size_t in_before = src.pos, out_before = dst.pos;
 
