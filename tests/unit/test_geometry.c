@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules of a zoned device's shape: each bound from both sides, and the arithmetic on
+ * zones of different length.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zqfs/geometry.h>
+
+#include "util/math.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static const struct zq_geometry good = {
+	.size = 10 * MIB,
+	.zone_size = MIB,
+	.zone_capacity = MIB - 4096,
+	.nr_zones = 10,
+	.nr_conv = 2,
+	.max_open = 3,
+	.max_active = 5,
+	.max_append = 65536,
+};
+
+static int validate(const struct zq_geometry *g, struct zq_error *err)
+{
+	err->msg[0] = '\0';
+	return zq_geometry_validate(g, err);
+}
+
+#define ACCEPT(...)                                                                                \
+	do {                                                                                       \
+		struct zq_geometry g = good;                                                       \
+		struct zq_error err;                                                               \
+                                                                                                   \
+		__VA_ARGS__;                                                                       \
+		ck_assert_msg(validate(&g, &err) == 0, "%s", err.msg);                             \
+		ck_assert_str_eq(err.msg, "");                                                     \
+	} while (0)
+
+/* The sentence begins with the field. */
+#define REFUSE(field, ...)                                                                         \
+	do {                                                                                       \
+		struct zq_geometry g = good;                                                       \
+		struct zq_error err;                                                               \
+                                                                                                   \
+		__VA_ARGS__;                                                                       \
+		ck_assert_int_eq(validate(&g, &err), -EINVAL);                                     \
+		ck_assert_msg(!strncmp(err.msg, "zoned extension: " field " ",                     \
+				       strlen("zoned extension: " field " ")),                     \
+			      "%s", err.msg);                                                      \
+		ck_assert_int_eq(zq_geometry_validate(&g, NULL), -EINVAL);                         \
+	} while (0)
+
+START_TEST(zone_size)
+{
+	ACCEPT();
+	ACCEPT(g.zone_size = g.zone_capacity = 4096, g.nr_zones = 2560, g.max_append = 4096);
+	REFUSE("zone_size", g.zone_size = 2048, g.zone_capacity = 2048, g.nr_zones = 5120);
+	REFUSE("zone_size", g.zone_size = 0);
+	REFUSE("zone_size", g.zone_size = MIB + 1);
+	REFUSE("zone_size", g.zone_size = 3 * MIB, g.nr_zones = 4);
+	REFUSE("zone_size", g.zone_size = UINT64_MAX);
+	ACCEPT(g.zone_size = g.zone_capacity = 4 * MIB, g.nr_zones = 3, g.max_open = 1,
+	       g.max_active = 3);
+	/* one zone, much larger than the device */
+	ACCEPT(g.zone_size = UINT64_C(1) << 58, g.nr_zones = 1, g.nr_conv = 0, g.max_open = 1,
+	       g.max_active = 1);
+}
+END_TEST
+
+START_TEST(zone_capacity)
+{
+	ACCEPT(g.zone_capacity = MIB);
+	ACCEPT(g.zone_capacity = 512, g.max_append = 512);
+	REFUSE("zone_capacity", g.zone_capacity = MIB + 512);
+	REFUSE("zone_capacity", g.zone_capacity = MIB + 1);
+	REFUSE("zone_capacity", g.zone_capacity = 0);
+	REFUSE("zone_capacity", g.zone_capacity = 256);
+	REFUSE("zone_capacity", g.zone_capacity = 1000);
+	REFUSE("zone_capacity", g.zone_capacity = UINT64_MAX);
+}
+END_TEST
+
+START_TEST(size_and_nr_zones)
+{
+	ACCEPT(g.size = 10 * MIB - 512);
+	ACCEPT(g.size = 9 * MIB + 512);
+	REFUSE("nr_zones", g.size = 9 * MIB);
+	REFUSE("nr_zones", g.size = 10 * MIB + 512);
+	REFUSE("nr_zones", g.nr_zones = 0);
+	REFUSE("nr_zones", g.nr_zones = UINT32_MAX);
+	REFUSE("size", g.size = 0, g.nr_zones = 0);
+	REFUSE("size", g.size = 10 * MIB - 1);
+	REFUSE("size", g.size = UINT64_MAX - 511);
+	/* the largest pointer has 59 bits */
+	ACCEPT(g.size = UINT64_C(1) << 58, g.zone_size = UINT64_C(1) << 57, g.nr_zones = 2,
+	       g.nr_conv = 1, g.max_open = 1, g.max_active = 1);
+	REFUSE("size", g.size = UINT64_C(1) << 59, g.zone_size = UINT64_C(1) << 57, g.nr_zones = 4);
+	REFUSE("size", g.zone_size = UINT64_C(1) << 59, g.nr_zones = 1);
+	/* zone numbers have 32 bits */
+	ACCEPT(g.size = UINT64_C(4096) * UINT32_MAX, g.zone_size = 4096, g.zone_capacity = 4096,
+	       g.max_append = 4096, g.nr_zones = UINT32_MAX);
+	REFUSE("zone_size", g.size = UINT64_C(4096) * UINT32_MAX + 512, g.zone_size = 4096,
+	       g.zone_capacity = 4096, g.nr_zones = 0);
+}
+END_TEST
+
+START_TEST(counts)
+{
+	ACCEPT(g.nr_conv = 0);
+	ACCEPT(g.nr_conv = 9, g.max_open = 1, g.max_active = 1);
+	REFUSE("conventional_zones", g.nr_conv = 10);
+	REFUSE("conventional_zones", g.nr_conv = UINT32_MAX);
+	ACCEPT(g.max_open = 0);
+	ACCEPT(g.max_active = 0);
+	ACCEPT(g.max_open = 0, g.max_active = 0);
+	ACCEPT(g.max_active = 10);
+	REFUSE("max_active_zones", g.max_active = 11);
+	ACCEPT(g.max_open = 8, g.max_active = 0);
+	REFUSE("max_open_zones", g.max_open = 9, g.max_active = 0);
+	ACCEPT(g.max_open = 5);
+	REFUSE("max_open_zones", g.max_open = 6);
+}
+END_TEST
+
+START_TEST(max_append)
+{
+	ACCEPT(g.max_append = 0);
+	ACCEPT(g.max_append = 512);
+	ACCEPT(g.max_append = MIB - 4096);
+	REFUSE("max_append_bytes", g.max_append = MIB - 4096 + 512);
+	REFUSE("max_append_bytes", g.max_append = 513);
+	REFUSE("max_append_bytes", g.max_append = UINT32_MAX);
+}
+END_TEST
+
+START_TEST(lengths_of_zones)
+{
+	struct zq_geometry g = good;
+
+	ck_assert_uint_eq(zq_zone_start(&g, 9), 9 * MIB);
+	ck_assert_uint_eq(zq_zone_len(&g, 9), MIB);
+	ck_assert_uint_eq(zq_zone_cap(&g, 9), MIB - 4096);
+	ck_assert_uint_eq(zq_zone_cap(&g, 1), MIB); /* conventional: its length */
+	g.size = 9 * MIB + 512;
+	ck_assert_uint_eq(zq_zone_len(&g, 9), 512);
+	ck_assert_uint_eq(zq_zone_cap(&g, 9), 512);
+	g.size = 10 * MIB - 512; /* shorter than a zone, longer than its capacity */
+	ck_assert_uint_eq(zq_zone_len(&g, 9), MIB - 512);
+	ck_assert_uint_eq(zq_zone_cap(&g, 9), MIB - 4096);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("geometry");
+	TCase *t = tcase_create("all");
+	SRunner *r;
+	int failed;
+
+	tcase_add_test(t, zone_size);
+	tcase_add_test(t, zone_capacity);
+	tcase_add_test(t, size_and_nr_zones);
+	tcase_add_test(t, counts);
+	tcase_add_test(t, max_append);
+	tcase_add_test(t, lengths_of_zones);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

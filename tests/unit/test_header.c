@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Headers that are good: what was encoded is read again, and what other programs write, or
+ * will write one day, is accepted.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "header_fixture.h"
+#include "qcow2/format.h"
+#include "util/math.h"
+
+static void read_ok(struct memio *m, bool want_zoned, struct qcow2_header *h)
+{
+	struct zq_error err = { "" };
+
+	ck_assert_msg(fixture_read(m, want_zoned, h, &err) == 0, "%s", err.msg);
+}
+
+/* Cluster sizes by refcount widths by layouts. */
+START_TEST(round_trip)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct qcow2_header h;
+	struct memio *m;
+
+	p.cluster_bits = 9 + (unsigned)_i % 13;
+	p.refcount_order = (unsigned)_i / 13 % 7;
+	p.layout = _i & 1 ? 48 : 56;
+	p.compression_type = _i >> 1 & 1;
+	p.lazy_refcounts = _i >> 2 & 1;
+	p.extended_l2 = p.cluster_bits >= 14 && (_i & 1);
+	m = fixture_create(&p);
+	read_ok(m, true, &h);
+	ck_assert_uint_eq(h.version, 3);
+	ck_assert_uint_eq(h.cluster_bits, p.cluster_bits);
+	ck_assert_uint_eq(h.refcount_order, p.refcount_order);
+	ck_assert_uint_eq(h.size, p.geo.size);
+	ck_assert_uint_eq(h.header_length, 112);
+	ck_assert_uint_eq(h.compression_type, p.compression_type);
+	ck_assert_uint_eq(h.incompat,
+			  QCOW2_INCOMPAT_ZONED |
+				  (p.compression_type ? QCOW2_INCOMPAT_COMPRESSION : 0) |
+				  (p.extended_l2 ? QCOW2_INCOMPAT_EXTL2 : 0));
+	ck_assert_uint_eq(h.compat, p.lazy_refcounts ? QCOW2_COMPAT_LAZY : 0);
+	ck_assert_uint_eq(h.autoclear, 0);
+	ck_assert_uint_eq(h.zoned.layout, p.layout);
+	ck_assert_uint_eq(h.zoned.stored_len, p.layout);
+	ck_assert_uint_eq(h.zoned.meta_size, 80);
+	ck_assert_mem_eq(&h.zoned.geo, &p.geo, sizeof(p.geo));
+	ck_assert_ptr_null(h.backing_file);
+	ck_assert_ptr_null(h.data_file);
+	ck_assert_uint_eq(h.file_size, memio_size(m));
+	/* the names of features, unless they do not fit */
+	if (p.cluster_bits == 9) {
+		ck_assert_uint_eq(fixture_peek(m, 112, 4), QCOW2_EXT_ZONED);
+	} else {
+		ck_assert_uint_eq(fixture_peek(m, 112, 4), QCOW2_EXT_FEATURE_NAMES);
+		ck_assert_uint_eq(fixture_peek(m, 116, 4), 9 * 48);
+		ck_assert_uint_eq(h.ext_end, p.layout == 56 ? 624 : 616);
+	}
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* "zoned format" is in the table as type 0, bit 5. */
+START_TEST(feature_names)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	unsigned found = 0;
+
+	for (uint64_t at = 120; at < 120 + 9 * 48; at += 48) {
+		char name[47] = "";
+
+		memio_peek(m, at + 2, name, 46);
+		if (!strcmp(name, "zoned format")) {
+			ck_assert_uint_eq(fixture_peek(m, at, 2), 0x0005);
+			found++;
+		}
+		if (!strcmp(name, "lazy refcounts")) {
+			ck_assert_uint_eq(fixture_peek(m, at, 2), 0x0100);
+			found++;
+		}
+		if (!strcmp(name, "raw external data")) {
+			ck_assert_uint_eq(fixture_peek(m, at, 2), 0x0201);
+			found++;
+		}
+	}
+	ck_assert_uint_eq(found, 3);
+	memio_free(m);
+}
+END_TEST
+
+START_TEST(names_of_other_files)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct qcow2_header h;
+	struct memio *m;
+
+	p.backing_file = "../some where/base image.qcow2";
+	p.backing_format = "qcow2";
+	p.data_file = "disk.data";
+	m = fixture_create(&p);
+	read_ok(m, true, &h);
+	ck_assert_str_eq(h.backing_file, p.backing_file);
+	ck_assert_str_eq(h.backing_format, "qcow2");
+	ck_assert_str_eq(h.data_file, "disk.data");
+	ck_assert_uint_eq(h.incompat, QCOW2_INCOMPAT_ZONED | QCOW2_INCOMPAT_DATA_FILE);
+	ck_assert_uint_eq(h.backing_offset, h.ext_end);
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* Names that leave no room for the feature names push these out, and are refused at last. */
+START_TEST(long_names)
+{
+	struct qcow2_header h;
+	uint8_t cluster[2048];
+	char name[1025];
+	struct zq_error err = { "" };
+
+	memset(name, 'n', sizeof(name));
+	h = (struct qcow2_header){ .version = 3, .cluster_bits = 10, .backing_file = name };
+	name[454] = '\0'; /* 112 + 440 + 8 + 464 = 1024 */
+	ck_assert_int_eq(qcow2_header_encode(&h, cluster, &err), 0);
+	ck_assert_uint_eq(cluster[112], 0x68);
+	name[454] = 'n';
+	name[465] = '\0';
+	ck_assert_int_eq(qcow2_header_encode(&h, cluster, &err), 0);
+	ck_assert_uint_eq(cluster[112], 0);
+	name[465] = 'n';
+	name[904] = '\0'; /* 112 + 8 + 904 = 1024 */
+	ck_assert_int_eq(qcow2_header_encode(&h, cluster, &err), 0);
+	name[904] = 'n';
+	name[905] = '\0';
+	ck_assert_int_eq(qcow2_header_encode(&h, cluster, &err), -E2BIG);
+	ck_assert_str_eq(err.msg, "the header and the names of other files do not fit into a "
+				  "cluster of 1024 bytes");
+	h.cluster_bits = 11;
+	name[905] = 'n';
+	name[1023] = '\0';
+	ck_assert_int_eq(qcow2_header_encode(&h, cluster, &err), 0);
+	name[1023] = 'n';
+	name[1024] = '\0';
+	ck_assert_int_eq(qcow2_header_encode(&h, cluster, &err), -E2BIG);
+	ck_assert_str_eq(err.msg, "backing_file: 1024 bytes are more than 1023");
+}
+END_TEST
+
+static const struct {
+	uint64_t off;
+	unsigned bytes;
+	uint64_t value;
+} harmless[] = {
+	{ 72, 8, 0x21 },		/* dirty */
+	{ 72, 8, 0x22 },		/* corrupt: read-only, but it opens */
+	{ 80, 8, UINT64_MAX },		/* unknown compatible features */
+	{ 88, 8, UINT64_MAX - 2 },	/* unknown autoclear features */
+	{ 88, 8, 1 },			/* bitmaps valid, though there are none */
+	{ 105, 4, 0x01020304 },		/* padding of the header */
+	{ 561, 2, 0xffff },		/* reserved bytes of the zoned extension */
+	{ 64, 8, 0x123 },		/* place of a snapshot table, without snapshots */
+	{ 16, 4, 5000 },		/* length of a backing file's name, without one */
+	{ 112, 4, 0x11111111 },		/* an extension that nobody knows */
+	{ 116, 4, 431 },		/* a length that is not a multiple of 8 */
+	{ 36, 4, 8192 },		/* an L1 table larger than needed */
+	{ 616, 4, 0x23852875 },		/* bitmaps of no length, not valid */
+	{ 616, 8, 0x4441544100000004 }, /* a data file's name without the feature */
+};
+
+START_TEST(accepted)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	struct qcow2_header h;
+
+	fixture_poke(m, 624, 4, 0x61626364);
+	fixture_poke(m, harmless[_i].off, harmless[_i].bytes, harmless[_i].value);
+	read_ok(m, true, &h);
+	ck_assert_mem_eq(&h.zoned.geo, &p.geo, sizeof(p.geo));
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* Files of QEMU may end right behind the last word of a table. */
+START_TEST(short_end_of_file)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	struct qcow2_header h;
+
+	memio_resize(m, 262152); /* L1: one word */
+	read_ok(m, true, &h);
+	qcow2_header_free(&h);
+	fixture_poke(m, 40, 8, 0x30000); /* L1 and write pointers change places */
+	fixture_poke(m, 608, 8, 0x40000);
+	memio_resize(m, 262144 + 80);
+	read_ok(m, true, &h);
+	qcow2_header_free(&h);
+	fixture_poke(m, 608, 8, 0x10000); /* write pointers and refcount table do */
+	fixture_poke(m, 48, 8, 0x40000);
+	memio_resize(m, 262144 + 1);
+	read_ok(m, true, &h);
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* A larger header and a larger zoned extension, of a revision to come. */
+START_TEST(newer_revision)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	struct qcow2_header h;
+	uint8_t exts[512];
+
+	memio_peek(m, 112, exts, sizeof(exts));
+	fixture_poke(m, 112, 8, UINT64_MAX); /* fields that nobody knows */
+	memio_poke(m, 120, exts, sizeof(exts));
+	fixture_poke(m, 100, 4, 120);
+	fixture_poke(m, 564, 4, 64); /* the zoned extension's length */
+	fixture_poke(m, 624, 8, UINT64_MAX);
+	read_ok(m, true, &h);
+	ck_assert_uint_eq(h.header_length, 120);
+	ck_assert_uint_eq(h.zoned.layout, 56);
+	ck_assert_uint_eq(h.zoned.stored_len, 64);
+	ck_assert_uint_eq(h.ext_end, 640);
+	ck_assert_mem_eq(&h.zoned.geo, &p.geo, sizeof(p.geo));
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* With 104 bytes there is no compression_type: what stands there is an extension. */
+START_TEST(shortest_header)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	struct qcow2_header h;
+	uint8_t exts[512];
+
+	memio_peek(m, 112, exts, sizeof(exts));
+	memio_poke(m, 104, exts, sizeof(exts));
+	fixture_poke(m, 100, 4, 104);
+	read_ok(m, true, &h);
+	ck_assert_uint_eq(h.compression_type, 0);
+	ck_assert_mem_eq(&h.zoned.geo, &p.geo, sizeof(p.geo));
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* The marker of the end may be missing where the extensions fill their space. */
+START_TEST(no_end_marker)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct qcow2_header h;
+	struct memio *m;
+
+	p.cluster_bits = 9;
+	m = fixture_create(&p);
+	fixture_poke(m, 176, 8, (UINT64_C(0x11111111) << 32) | (512 - 184));
+	read_ok(m, true, &h);
+	ck_assert_uint_eq(h.ext_end, 512);
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+START_TEST(bitmaps)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	struct qcow2_header h;
+
+	fixture_poke(m, 88, 8, 1);
+	fixture_poke(m, 616, 8, 0x2385287500000018);
+	fixture_poke(m, 624, 4, 3);
+	fixture_poke(m, 632, 8, 96);
+	fixture_poke(m, 640, 8, 0x50000);
+	memio_resize(m, 0x60000);
+	read_ok(m, true, &h);
+	ck_assert_uint_eq(h.nb_bitmaps, 3);
+	ck_assert_uint_eq(h.bitmap_dir_size, 96);
+	ck_assert_uint_eq(h.bitmap_dir_offset, 0x50000);
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+/* As backing files of qemu-img, also of old: version 2 with and without extensions. */
+START_TEST(version_2)
+{
+	struct qcow2_create_params p = fixture_params();
+	struct memio *m = fixture_create(&p);
+	struct qcow2_header h;
+
+	fixture_poke(m, 4, 4, 2);
+	fixture_poke(m, 72, 8, 0);
+	fixture_poke(m, 96, 8, UINT64_MAX); /* not a part of this header */
+	read_ok(m, false, &h);
+	ck_assert_uint_eq(h.version, 2);
+	ck_assert_uint_eq(h.refcount_order, 4);
+	ck_assert_uint_eq(h.header_length, 72);
+	ck_assert_uint_eq(h.incompat | h.compat | h.autoclear, 0);
+	ck_assert(!h.zoned.present);
+	qcow2_header_free(&h);
+	fixture_poke(m, 72, 8, 0xe2792aca00000003); /* "raw", then a name without end marker */
+	fixture_poke(m, 80, 4, 0x72617700);
+	fixture_poke(m, 88, 4, 0x62617365);
+	fixture_poke(m, 8, 8, 88);
+	fixture_poke(m, 16, 4, 4);
+	read_ok(m, false, &h);
+	ck_assert_str_eq(h.backing_format, "raw");
+	ck_assert_str_eq(h.backing_file, "base");
+	qcow2_header_free(&h);
+	memio_free(m);
+}
+END_TEST
+
+START_TEST(read_errors)
+{
+	struct qcow2_create_params p = fixture_params();
+
+	for (unsigned n = 0; n < 2; n++) {
+		struct memio *m = fixture_create(&p);
+		struct qcow2_header h;
+		struct zq_error err = { "" };
+
+		memio_fail(m, MEMIO_READ, n, EIO, true, 0);
+		ck_assert_int_eq(fixture_read(m, true, &h, &err), -EIO);
+		ck_assert_str_eq(err.msg, "disk.qcow2: reading the header: Input/output error");
+		memio_free(m);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("header");
+	TCase *t = tcase_create("all");
+	SRunner *r;
+	int failed;
+
+	tcase_add_loop_test(t, round_trip, 0, 13 * 7 * 2);
+	tcase_add_test(t, feature_names);
+	tcase_add_test(t, names_of_other_files);
+	tcase_add_test(t, long_names);
+	tcase_add_loop_test(t, accepted, 0, (int)ARRAY_SIZE(harmless));
+	tcase_add_test(t, short_end_of_file);
+	tcase_add_test(t, newer_revision);
+	tcase_add_test(t, shortest_header);
+	tcase_add_test(t, no_end_marker);
+	tcase_add_test(t, bitmaps);
+	tcase_add_test(t, version_2);
+	tcase_add_test(t, read_errors);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
