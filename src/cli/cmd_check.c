@@ -153,7 +153,7 @@ static int check_text(const char *image, struct zq_check_opts *opts, struct chec
 	ret = zq_check(image, opts, &res, &err);
 	progress_end(&c->progress);
 	if (ret)
-		return report_open_failed(ret, &err, false);
+		return report_open_failed(image, ret, &err, false);
 	text_summary(image, &res);
 	return exit_status(&res);
 }
@@ -185,7 +185,7 @@ static int check_json(const char *image, struct zq_check_opts *opts, struct chec
 	if (!ret)
 		fwrite(text, 1, len, stdout);
 	free(text);
-	return ret ? report_open_failed(ret, &err, false) : exit_status(&res);
+	return ret ? report_open_failed(image, ret, &err, false) : exit_status(&res);
 }
 
 static int run_check(const struct cli_args *args)

@@ -307,7 +307,7 @@ static int run_info(const struct cli_args *args)
 	ret = zq_get_image_info(f.path, data_file, force_share || f.mountpoint, &f.info, &err);
 	if (ret) {
 		free(f.mountpoint);
-		return report_open_failed(ret, &err, true);
+		return report_open_failed(f.path, ret, &err, true);
 	}
 	count_states(&f, force_share, data_file);
 	if (cli_given(args, OPT_JSON))

@@ -122,7 +122,7 @@ static int run_mount(const struct cli_args *args)
 	if (ret)
 		return ret;
 	ret = fs_mount(&mount, &err);
-	return ret ? report_open_failed(ret, &err, false) : CLI_DONE;
+	return ret ? report_open_failed(mount.image, ret, &err, false) : CLI_DONE;
 }
 
 static const struct cli_option mount_options[] = {

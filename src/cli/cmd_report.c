@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/mounts.h"
 #include "cli/report.h"
 #include "cli/term.h"
 #include "cli/zones.h"
@@ -316,14 +317,23 @@ static int parse_filters(struct report *r, const struct cli_args *args)
 	return ret;
 }
 
-int report_open_failed(int ret, const struct zq_error *err, bool can_share)
+int report_open_failed(const char *path, int ret, const struct zq_error *err, bool can_share)
 {
-	const char *hint = "";
+	const struct mount_entry *e;
+	struct mount_list mounts;
 
-	if (ret == -EAGAIN)
-		hint = can_share ? "; -U looks at it all the same"
-				 : "; wait for it to end, or unmount it with zqfs umount";
-	return cli_error("%s%s", err->msg, hint);
+	if (ret != -EAGAIN)
+		return cli_error("%s", err->msg);
+	(void)mounts_load(&mounts);
+	e = mounts_of_image(&mounts, path);
+	if (e)
+		cli_error("%s: it is mounted on %s", err->msg, e->dir);
+	else
+		cli_error("%s%s", err->msg,
+			  can_share ? "; -U looks at it all the same"
+				    : "; try again when that has ended");
+	mounts_free(&mounts);
+	return CLI_FAILED;
 }
 
 static int open_source(const struct cli_args *args, struct zone_source *src)
@@ -337,7 +347,7 @@ static int open_source(const struct cli_args *args, struct zone_source *src)
 		ret = zones_open(src, args->operands[0], cli_given(args, 'U'),
 				 cli_value(args, OPT_DATA_FILE), &err);
 	if (ret)
-		return report_open_failed(ret, &err, true);
+		return report_open_failed(args->operands[0], ret, &err, true);
 	return 0;
 }
 

@@ -122,7 +122,7 @@ static int run_action(const struct cli_args *args, const struct action *act)
 		return status;
 	ret = zq_open_device(image, &opts, &dev, &err);
 	if (ret)
-		return report_open_failed(ret, &err, false);
+		return report_open_failed(image, ret, &err, false);
 	status = change_zones(dev, args, act);
 	ret = zq_close_device(dev);
 	if (ret)

@@ -15,8 +15,8 @@ struct json;
 /* "geometry": {...}, the same in report and info. */
 void report_json_geometry(struct json *j, const struct zq_geometry *g);
 
-/* Prints why an image could not be opened, with what to do when it is in use. Returns
+/* Prints why an image could not be opened, with who has it or what to do when it is in use. Returns
  * CLI_FAILED. can_share: the command has -U. */
-int report_open_failed(int ret, const struct zq_error *err, bool can_share);
+int report_open_failed(const char *path, int ret, const struct zq_error *err, bool can_share);
 
 #endif
