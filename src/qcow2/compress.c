@@ -22,6 +22,7 @@
 #define DECOMP_ENTRIES 16u
 #define DECOMP_BYTES   (UINT64_C(8) << 20)
 #define SECTOR	       512u
+#define ZSTD_WINDOW    23 /* log2 bytes: no cluster needs more, and a frame may claim 2 GiB */
 
 enum entry_state {
 	ENTRY_EMPTY,
