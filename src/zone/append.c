@@ -82,7 +82,7 @@ static int place_at_offset(struct append *a)
 		return put_at(a, a->off);
 	/* The kernel turns RWF_APPEND into the size it knows, which is where the last stream
 	 * ends; padding included, that is the pointer. */
-	if (z->tail_pad && a->off == a->wp - z->tail_pad)
+	if (a->off == a->wp - z->tail_pad)
 		return put_at(a, a->wp);
 	return a->off > a->wp ? -EAGAIN : -EINVAL;
 }

@@ -4,6 +4,7 @@
  * zones, holes.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -116,6 +117,58 @@ START_TEST(reset_gives_space_back)
 		ck_assert_int_eq(zq_zone_reset(z.dev, i), 0);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	ck_assert_uint_lt(memio_used(z.m), used + CAP);
+	finish();
+}
+END_TEST
+
+/* Bytes that a pointer on disk covers are not overwritten: a crash would show them as data. */
+START_TEST(zeroing_in_place_comes_after_the_pointer)
+{
+	struct zonedev crashed;
+
+	setup(18);
+	zonedev_append(&z, 4, 'a', CAP);
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	ck_assert_int_eq(zq_zone_reset(z.dev, 4), 0);
+	zonedev_init(&crashed);
+	crashed.m = memio_clone(z.m);
+	zonedev_reopen(&crashed);
+	ck_assert_uint_eq(zonedev_written(&crashed, 4), 0);
+	zonedev_free(&crashed);
+	finish();
+}
+END_TEST
+
+static atomic_int resets_to_do;
+
+/* In the middle of a read: the zone is reset and written again. */
+static int reset_during_read(void *data, enum memio_op op, uint64_t off, uint64_t len,
+			     uint64_t *apply)
+{
+	(void)data;
+	(void)off;
+	(void)apply;
+	if (op == MEMIO_READ && len == CAP && atomic_fetch_sub(&resets_to_do, 1) > 0) {
+		ck_assert_int_eq(zq_zone_reset(z.dev, 4), 0);
+		ck_assert_int_eq(zonedev_append(&z, 4, 'n', 512), 512);
+	}
+	return 0;
+}
+
+START_TEST(a_read_overtaken_by_a_reset_mixes_nothing)
+{
+	unsigned char got[CAP];
+
+	setup(18); /* zeroed in place, so the late read meets the new bytes */
+	zonedev_append(&z, 4, 'o', CAP);
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	atomic_store(&resets_to_do, 1);
+	memio_set_hook(z.m, reset_during_read, NULL);
+	ck_assert_int_eq(zq_read(z.dev, 4, 0, got, sizeof(got)), 512);
+	memio_set_hook(z.m, NULL, NULL);
+	ck_assert_int_le(atomic_load(&resets_to_do), 0);
+	ck_assert_uint_eq(got[0], 'n');
+	ck_assert_uint_eq(got[511], 'n');
 	finish();
 }
 END_TEST
@@ -259,6 +312,8 @@ int main(void)
 		CHECK_TEST(reset_of_an_empty_zone_does_nothing),
 		CHECK_TEST(reset_keeps_an_explicit_open),
 		CHECK_TEST(reset_gives_space_back),
+		CHECK_TEST(zeroing_in_place_comes_after_the_pointer),
+		CHECK_TEST(a_read_overtaken_by_a_reset_mixes_nothing),
 		CHECK_TEST(finish_reads_as_zeros),
 		CHECK_TEST(finish_of_a_short_last_zone),
 		CHECK_TEST(pointers_of_every_kind),
