@@ -56,7 +56,7 @@ static int resolve(const struct qcow2_image *img, char **path, struct zq_error *
 	if (!*path)
 		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
 	memcpy(*path, img->file->name, dir_len);
-	strcpy(*path + dir_len, name);
+	memcpy(*path + dir_len, name, strlen(name) + 1);
 	return 0;
 }
 
@@ -170,8 +170,9 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 	if (!b)
 		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
 	ret = resolve(img, &path, err);
-	if (!ret)
-		ret = check_loop(img, path, &self, opts, err);
+	if (ret || !path)
+		return ret;
+	ret = check_loop(img, path, &self, opts, err);
 	if (ret)
 		return ret;
 	ret = zq_io_open(path, false, &io, err);

@@ -48,7 +48,7 @@ static char *data_path(const char *image, const struct qcow2_header *hdr,
 	path = malloc(dir_len + strlen(name) + 1);
 	if (path) {
 		memcpy(path, image, dir_len);
-		strcpy(path + dir_len, name);
+		memcpy(path + dir_len, name, strlen(name) + 1);
 	}
 	return path;
 }

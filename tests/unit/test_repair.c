@@ -101,9 +101,10 @@ static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
 		size_t flushed = memio_log_last_flush(t.m, at);
 
 		for (unsigned k = 0; k <= SUBSETS; k++) {
-			struct chance c = { .sure = k ? flushed : at, .seed = seed++ };
+			struct chance c = { .sure = k ? flushed : at, .seed = seed };
 			struct memio *m = memio_clone(before);
 
+			seed++;
 			memio_replay(t.m, 0, at, m, arrived, &c);
 			judge(m, damage, guest);
 			memio_free(m);
