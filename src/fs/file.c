@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Data: reads, writes, sync, holes. Nothing is allocated or copied for a request: a write uses
+ * the buffer in which libfuse received it, a read the serving thread's own.
+ */
+#include "fs/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "util/math.h"
+
+/* ---- buffers --------------------------------------------------------------------------------- */
+
+struct buffer {
+	size_t size;
+	void *mem;
+};
+
+void fs_buffer_free(void *buffer)
+{
+	struct buffer *b = buffer;
+
+	if (b)
+		free(b->mem);
+	free(b);
+}
+
+void *fs_buffer(struct fs *fs, size_t size)
+{
+	struct buffer *b = pthread_getspecific(fs->buffer_key);
+
+	if (b && b->size >= size)
+		return b->mem;
+	fs_buffer_free(b);
+	pthread_setspecific(fs->buffer_key, NULL);
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return NULL;
+	b->size = align_up(max_u64(size, FS_BUFFER_SIZE), 4096);
+	b->mem = aligned_alloc(4096, b->size);
+	if (!b->mem || pthread_setspecific(fs->buffer_key, b)) {
+		fs_buffer_free(b);
+		return NULL;
+	}
+	return b->mem;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* What of [off, off + size) lies in a conventional file, and where in the device. */
+struct span {
+	uint64_t start; /* of the file, absolute */
+	uint64_t size;	/* of the file */
+};
+
+static struct span conv_span(const struct fs *fs, uint64_t node)
+{
+	uint32_t zone = tree_zone(node);
+
+	if (fs->tree.aggr)
+		return (struct span){ 0, fs_conv_size(fs) };
+	return (struct span){ zq_zone_start(fs->geo, zone), zq_zone_len(fs->geo, zone) };
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	char *buf = fs_buffer(fs, size);
+	ssize_t n;
+
+	(void)fi;
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (fs_is_conv(fs, ino)) {
+		struct span s = conv_span(fs, ino);
+
+		if ((uint64_t)off >= s.size)
+			n = 0;
+		else
+			n = zq_read_conv(fs->dev, s.start + (uint64_t)off, buf,
+					 min_u64(size, s.size - (uint64_t)off));
+	} else {
+		n = zq_read(fs->dev, tree_zone(ino), (uint64_t)off, buf, size);
+	}
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_buf(req, buf, (size_t)n);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static unsigned sync_flag(int flags)
+{
+	return flags & (O_SYNC | O_DSYNC) ? ZQ_WRITE_SYNC : 0;
+}
+
+/* A failure of the host may have changed the zone's state, and the kernel caches its mode. */
+static bool changes_state(ssize_t rc)
+{
+	return rc != -EINVAL && rc != -EFBIG && rc != -EBUSY && rc != -ENOSPC;
+}
+
+static void write_conv(struct fs *fs, fuse_req_t req, uint64_t node, const char *buf, size_t size,
+		       uint64_t off, int flags)
+{
+	struct span s = conv_span(fs, node);
+	ssize_t n;
+
+	if (flags & O_APPEND)
+		n = -EINVAL;
+	else if (off >= s.size)
+		n = -EFBIG;
+	else
+		n = zq_write(fs->dev, s.start + off, buf, min_u64(size, s.size - off),
+			     sync_flag(flags));
+	if (n >= 0)
+		fuse_reply_write(req, (size_t)n);
+	else if (changes_state(n))
+		notify_failed(fs, node, false, req, (int)n);
+	else
+		fuse_reply_err(req, (int)-n);
+}
+
+/* Says once per open file where a write should have gone; a few lines for a whole mount. */
+static void warn_misplaced(struct fs *fs, uint64_t node, struct handle *h, uint64_t off)
+{
+	struct zq_zone_info info;
+	char path[TREE_NAME_ROOM];
+
+	if (atomic_exchange(&h->warned, true) || fs_file_info(fs, node, &info) ||
+	    off == info.written || atomic_fetch_sub(&fs->warnings, 1) <= 0)
+		return;
+	fs_log(&fs->log, LOG_WARNING, "%s: a write at %llu was refused, the next byte is %llu",
+	       tree_path(&fs->tree, node, path), (unsigned long long)off,
+	       (unsigned long long)info.written);
+}
+
+/* zonefs's rule under "strict"; what lies behind the capacity comes first, as always. */
+static int check_strict(struct fs *fs, uint64_t node, uint64_t off, int flags)
+{
+	uint64_t capacity = zq_zone_cap(fs->geo, tree_zone(node));
+	struct zq_zone_info info;
+
+	if (!fs->cfg.strict || (flags & O_DIRECT))
+		return 0;
+	if ((flags & O_APPEND) && !fs_file_info(fs, node, &info))
+		off = info.written;
+	return off >= capacity ? -EFBIG : -EINVAL;
+}
+
+static void write_failed(struct fs *fs, fuse_req_t req, uint64_t node, struct handle *h,
+			 uint64_t off, int flags, int rc)
+{
+	if (rc == -EINVAL)
+		warn_misplaced(fs, node, h, off);
+	if (changes_state(rc) || (flags & O_DIRECT))
+		notify_failed(fs, node, flags & O_DIRECT, req, rc);
+	else
+		fuse_reply_err(req, -rc);
+}
+
+static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *buf, size_t size,
+		      uint64_t off, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	unsigned flags = sync_flag(fi->flags);
+	uint64_t where = off;
+	ssize_t n;
+
+	if (!h) {
+		fuse_reply_err(req, EBADF);
+		return;
+	}
+	flags |= fi->flags & O_APPEND ? ZQ_WRITE_APPEND : ZQ_WRITE_WAIT;
+	if (fi->flags & O_DIRECT)
+		flags |= ZQ_WRITE_DIRECT;
+	n = check_strict(fs, node, off, fi->flags);
+	if (!n)
+		n = zq_append(fs->dev, tree_zone(node), &h->writer, off, buf, size, flags, &where);
+	if (n < 0) {
+		write_failed(fs, req, node, h, off, fi->flags, (int)n);
+		return;
+	}
+	atomic_store_explicit(&h->end, where + (uint64_t)n, memory_order_release);
+	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
+		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
+	/* The kernel took the pages at its own offset out of the cache, not these. */
+	if (where != off && n)
+		notify_landed(fs, node, where, (size_t)n, req);
+	else
+		fuse_reply_write(req, (size_t)n);
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	      struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+
+	if (fs_is_conv(fs, ino))
+		write_conv(fs, req, ino, buf, size, (uint64_t)off, fi->flags);
+	else
+		write_seq(fs, req, ino, buf, size, (uint64_t)off, fi);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+/* Of a file or a folder; a commit is always one of the whole image. */
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)datasync;
+	(void)fi;
+	fuse_reply_err(req, -zq_sync(fs_of(req)->dev));
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
+		  struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	int what = mode & ~FALLOC_FL_KEEP_SIZE;
+	struct span s;
+	int ret = 0;
+
+	if (!fs_is_conv(fs, ino) ||
+	    (what != FALLOC_FL_PUNCH_HOLE && what != FALLOC_FL_ZERO_RANGE)) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	s = conv_span(fs, ino);
+	if ((uint64_t)off < s.size)
+		ret = zq_zero(fs->dev, s.start + (uint64_t)off,
+			      min_u64((uint64_t)len, s.size - (uint64_t)off));
+	if (!ret && (fi->flags & (O_SYNC | O_DSYNC)))
+		ret = zq_sync(fs->dev);
+	if (ret && changes_state(ret))
+		notify_failed(fs, ino, false, req, ret);
+	else
+		fuse_reply_err(req, -ret);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	uint64_t limit = 0, found = 0;
+	int ret;
+
+	(void)fi;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	if (fs_is_conv(fs, ino))
+		limit = conv_span(fs, ino).size;
+	ret = zq_seek(fs->dev, tree_zone(ino), (uint64_t)off, whence == SEEK_HOLE, limit, &found);
+	if (ret)
+		fuse_reply_err(req, -ret);
+	else
+		fuse_reply_lseek(req, (off_t)found);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * stderr or syslog; see log.h. A line is formatted into one buffer and written by one call,
+ * so that lines of several threads do not mix.
+ */
+#include "fs/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+void fs_vlog(const struct fs_log *log, int priority, const char *fmt, va_list ap)
+{
+	int saved = errno;
+	char text[1024], line[1300];
+
+	if (priority == LOG_DEBUG && !log->debug)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	if (log->to_syslog) {
+		syslog(priority, "%s: %s", log->image, text);
+	} else {
+		int n = snprintf(line, sizeof(line), "zqfs: %.200s: %s\n", log->image, text);
+
+		/* Nobody is left to tell that stderr cannot be written. */
+		if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+			errno = saved;
+	}
+	errno = saved;
+}
+
+void fs_log(const struct fs_log *log, int priority, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fs_vlog(log, priority, fmt, ap);
+	va_end(ap);
+}
+
+void fs_log_to_syslog(struct fs_log *log)
+{
+	openlog("zqfs", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	log->to_syslog = true;
+}

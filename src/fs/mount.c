@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fs_mount(): options, fork, image, session, and all of it back in reverse order. Owns the
+ * struct fs of the mount.
+ */
+#include "fs/fs.h"
+
+#include "fs/priv.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "fs/daemon.h"
+#include "fs/session.h"
+#include "util/cleanup.h"
+
+_Static_assert((int)FS_ERRORS_REMOUNT_RO == (int)ZQ_ERRORS_REMOUNT_RO &&
+		       (int)FS_ERRORS_ZONE_RO == (int)ZQ_ERRORS_ZONE_RO &&
+		       (int)FS_ERRORS_ZONE_OFFLINE == (int)ZQ_ERRORS_ZONE_OFFLINE &&
+		       (int)FS_ERRORS_REPAIR == (int)ZQ_ERRORS_REPAIR,
+	       "the option's words stand in the order of the device's values");
+
+#define MAX_WARNINGS  100
+#define LONG_TIMEOUT  86400.0 /* seconds; the image is ours alone, nothing changes behind us */
+#define SHORT_TIMEOUT 1.0
+
+static void on_device_log(void *data, int priority, const char *line)
+{
+	fs_log(data, priority, "%s", line);
+}
+
+static int open_image(struct fs *fs, const char *image, struct zq_error *err)
+{
+	const struct fs_config *c = &fs->cfg;
+	struct zq_open_opts opts = {
+		.readonly = c->ro,
+		.require_rw = c->rw,
+		.force_share = c->force_share,
+		.data_file = c->data_file,
+		.cache_bytes = (size_t)c->cache,
+		.commit_secs = c->commit,
+		.committer = true,
+		.sync = c->sync,
+		.strict = c->strict,
+		.on_error = (enum zq_on_error)c->on_error,
+		.log = on_device_log,
+		.log_data = &fs->log,
+	};
+	int ret = zq_open_device(image, &opts, &fs->dev, err);
+
+	if (ret)
+		return ret;
+	if (zq_device_readonly(fs->dev) && !c->ro)
+		fs_log(&fs->log, LOG_WARNING, "mounted read-only: %s",
+		       zq_device_readonly_reason(fs->dev));
+	return 0;
+}
+
+static void fill(struct fs *fs)
+{
+	const struct zq_geometry *geo = zq_device_geometry(fs->dev);
+
+	fs->geo = geo;
+	fs->tree = (struct tree){
+		.nr_zones = geo->nr_zones,
+		.nr_conv = geo->nr_conv,
+		.aggr = fs->cfg.aggr_cnv,
+		.flat = fs->cfg.layout == FS_LAYOUT_ZLOOP,
+	};
+	clock_gettime(CLOCK_REALTIME, &fs->mounted);
+	fs->mounter = getuid();
+	fs->mounter_gid = getgid();
+	fs->timeout = fs->cfg.force_share ? SHORT_TIMEOUT : LONG_TIMEOUT;
+	fs->frozen = zq_device_readonly(fs->dev) && !fs->cfg.force_share;
+	atomic_init(&fs->warnings, MAX_WARNINGS);
+	openers_init(&fs->openers, fs->dev, fs->cfg.explicit_open);
+	changes_init(&fs->changes);
+}
+
+static void on_ready(void *data)
+{
+	daemon_ready(data);
+}
+
+/* Everything between an open image and a closed one. */
+static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_args *args,
+		       struct zq_error *err)
+{
+	char *source CLEANUP_FREE = realpath(args->image, NULL);
+	int ret;
+
+	fill(fs);
+	fs->ready = on_ready;
+	fs->ready_data = d;
+	ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
+	if (ret)
+		return zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
+	ret = session_mount(fs, source ? source : args->image, args->mountpoint, args->debug, err);
+	if (!ret) {
+		ret = notifier_start(fs);
+		if (ret)
+			zq_fail(err, ret, "cannot start a thread: %s", strerror(-ret));
+	}
+	if (!ret) {
+		ret = session_serve(fs);
+		if (ret)
+			zq_fail(err, ret, "%s: the connection to the kernel failed: %s",
+				args->mountpoint, strerror(-ret));
+	}
+	notifier_stop(fs);
+	session_end(fs);
+	fs_buffer_free(pthread_getspecific(fs->buffer_key));
+	pthread_key_delete(fs->buffer_key);
+	return ret;
+}
+
+static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *args,
+		 struct zq_error *err)
+{
+	sigset_t set, old;
+	int ret, closed;
+
+	/* Inherited by every thread; session.c lets the main one have them. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	ret = open_image(fs, args->image, err);
+	if (!ret) {
+		ret = serve_image(fs, d, args, err);
+		openers_destroy(&fs->openers);
+		changes_destroy(&fs->changes);
+		closed = zq_close_device(fs->dev);
+		if (closed) {
+			fs_log(&fs->log, LOG_ERR, "the last commit failed: %s", strerror(-closed));
+			if (!ret)
+				ret = zq_fail(err, closed, "%s: the last commit failed: %s",
+					      args->image, strerror(-closed));
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ret;
+}
+
+/* The process that serves. */
+static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_config *cfg,
+	       struct zq_error *err)
+{
+	struct fs *fs = calloc(1, sizeof(*fs));
+	int ret;
+
+	if (!fs)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	fs->cfg = *cfg;
+	fs->log.image = args->image;
+	fs->log.debug = args->debug;
+	d->log = &fs->log;
+	ret = daemon_open_pid_file(d, args->pid_file, err);
+	if (!ret)
+		ret = serve(fs, d, args, err);
+	daemon_failed(d, ret, err);
+	daemon_end(d);
+	free(fs);
+	return ret;
+}
+
+/* The daemon must not go on as if it were the command that a person has called. */
+static void __attribute__((noreturn)) run_child(struct daemon *d, const struct fs_mount_args *args,
+						struct fs_config *cfg, struct zq_error *err)
+{
+	int ret = run(d, args, cfg, err);
+
+	fs_config_free(cfg);
+	exit(ret ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+int fs_mount(const struct fs_mount_args *args, struct zq_error *err)
+{
+	struct daemon d = { .report = -1, .ready_fd = args->ready_fd, .pid_fd = -1 };
+	struct fs_config cfg;
+	int ret = daemon_std_fds(), fd = -1;
+
+	if (ret)
+		return zq_fail(err, ret, "/dev/null: %s", strerror(-ret));
+	ret = fs_config_parse(&cfg, args->options, err);
+	if (!ret && args->foreground) {
+		ret = run(&d, args, &cfg, err);
+	} else if (!ret) {
+		pid_t pid = daemon_fork(&d, &fd);
+
+		if (pid > 0)
+			ret = daemon_wait(pid, fd, err);
+		else if (pid < 0)
+			ret = zq_fail(err, (int)pid, "cannot start a process: %s",
+				      strerror((int)-pid));
+		else
+			run_child(&d, args, &cfg, err);
+	}
+	fs_config_free(&cfg);
+	return ret;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The table of mount options. One entry tells the name, the help, how the value is read and
+ * where it goes, so that help, completions and parser cannot differ. Owns nothing, locks
+ * nothing, never prints.
+ */
+#include "fs/options.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/fs.h"
+#include "util/cleanup.h"
+#include "util/math.h"
+#include "util/size.h"
+
+enum kind {
+	TO_FUSE, /* known and shown, handled by libfuse */
+	FLAG,	 /* bool */
+	NUMBER,	 /* uint32_t, decimal, min to max */
+	OCTAL,	 /* uint32_t, at most max */
+	SIZE,	 /* uint64_t */
+	WORD,	 /* uint32_t, index into the words of the placeholder */
+	TEXT,	 /* char *, owned */
+};
+
+struct rule {
+	enum kind kind;
+	size_t to; /* offset in struct fs_config */
+	uint32_t min, max;
+};
+
+#define TO(field) offsetof(struct fs_config, field)
+#define ID_MAX	  (UINT32_MAX - 1) /* the last number means "no one" to chown */
+
+static const struct fs_option table[] = {
+	{ "ro", NULL, "mount read-only" },
+	{ "rw", NULL, "fail rather than mount read-only when the image cannot be written" },
+	{ "uid", "N", "owner of the zone files; default: the mounting user" },
+	{ "gid", "N", "group of the zone files; default: that of the mounting user" },
+	{ "perm", "OCTAL", "mode of the zone files; default 0640" },
+	{ "explicit-open", NULL,
+	  "opening a sequential file for writing opens its zone, the last close closes it" },
+	{ "aggr_cnv", NULL, "one file cnv/0 for all conventional zones" },
+	{ "errors", "remount-ro|zone-ro|zone-offline|repair",
+	  "what a failed write does; default remount-ro" },
+	{ "strict", NULL, "sequential writes as in zonefs: O_DIRECT only, whole blocks only" },
+	{ "sync", NULL, "every write is on disk when it returns" },
+	{ "commit", "SECONDS", "a commit starts at most so long after a write; default 5" },
+	{ "cache", "SIZE", "bound of the metadata cache" },
+	{ "layout", "zonefs|zloop", "zloop: flat names cnv-000000, seq-000003, numbered by zone" },
+	{ "data_file", "PATH", "external data file, when the image names none or it moved" },
+	{ "force_share", NULL, "with ro: look at an image that a virtual machine has open" },
+	{ "allow_other", NULL, "let other users in; implies default_permissions" },
+	{ "default_permissions", NULL, "let the kernel check modes" },
+	{ "max_threads", "N", "threads that serve requests; default by processors, 2 to 8" },
+	{ "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
+	{ "auto_unmount", NULL, "unmount when the process dies" },
+	{ "fsname", "NAME", "the source that mount shows; default: the image's path" },
+	{ NULL, NULL, NULL },
+};
+
+/* In the order of the table above. */
+static const struct rule rules[] = {
+	{ FLAG, TO(ro), 0, 0 },
+	{ FLAG, TO(rw), 0, 0 },
+	{ NUMBER, TO(uid), 0, ID_MAX },
+	{ NUMBER, TO(gid), 0, ID_MAX },
+	{ OCTAL, TO(perm), 0, 0777 },
+	{ FLAG, TO(explicit_open), 0, 0 },
+	{ FLAG, TO(aggr_cnv), 0, 0 },
+	{ WORD, TO(on_error), 0, 0 },
+	{ FLAG, TO(strict), 0, 0 },
+	{ FLAG, TO(sync), 0, 0 },
+	{ NUMBER, TO(commit), 1, 86400 },
+	{ SIZE, TO(cache), 0, 0 },
+	{ WORD, TO(layout), 0, 0 },
+	{ TEXT, TO(data_file), 0, 0 },
+	{ FLAG, TO(force_share), 0, 0 },
+	{ FLAG, TO(allow_other), 0, 0 },
+	{ FLAG, TO(default_permissions), 0, 0 },
+	{ NUMBER, TO(max_threads), 1, 64 },
+	{ FLAG, TO(clone_fd), 0, 0 },
+	{ TO_FUSE, 0, 0, 0 },
+	{ TO_FUSE, 0, 0, 0 },
+};
+_Static_assert(ARRAY_SIZE(rules) + 1 == ARRAY_SIZE(table), "a rule for each option");
+
+/* What mount(8), systemd and fstab(5) keep for themselves. Patterns of fnmatch(3). */
+static const char *const ignored[] = {
+	"defaults",  "auto",	 "noauto",    "nofail",	  "_netdev", "user",	"user=*",
+	"users",     "nouser",	 "nousers",   "owner",	  "group",   "x-*",	"X-*",
+	"comment=*", "helper=*", "uhelper=*", "nonempty", "loop",    "noowner", "nogroup",
+};
+
+const struct fs_option *fs_options(void)
+{
+	return table;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static int bad_value(struct zq_error *err, const struct fs_option *o, const char *value)
+{
+	return zq_fail(err, -EINVAL, "option %s=%s: must be %s", o->name, value, o->value);
+}
+
+static int set_number(const struct rule *r, const struct fs_option *o, const char *value,
+		      uint32_t *to, struct zq_error *err)
+{
+	uint64_t n;
+
+	if (number_parse(value, r->max, &n) || n < r->min)
+		return zq_fail(err, -EINVAL, "option %s=%s: must be a number from %u to %u",
+			       o->name, value, r->min, r->max);
+	*to = (uint32_t)n;
+	return 0;
+}
+
+static int set_octal(const struct rule *r, const struct fs_option *o, const char *value,
+		     uint32_t *to, struct zq_error *err)
+{
+	uint32_t n = 0;
+
+	if (!*value || strlen(value) > 8 || strspn(value, "01234567") != strlen(value))
+		return zq_fail(err, -EINVAL, "option %s=%s: must be an octal number up to 0%o",
+			       o->name, value, r->max);
+	for (const char *p = value; *p; p++)
+		n = n << 3 | (uint32_t)(*p - '0');
+	if (n > r->max)
+		return zq_fail(err, -EINVAL, "option %s=%s: must be an octal number up to 0%o",
+			       o->name, value, r->max);
+	*to = n;
+	return 0;
+}
+
+/* The words stand in the placeholder, separated by bars. */
+static int set_word(const struct fs_option *o, const char *value, uint32_t *to,
+		    struct zq_error *err)
+{
+	const char *word = o->value;
+	size_t len = strlen(value);
+
+	for (uint32_t i = 0; *word; i++) {
+		size_t n = strcspn(word, "|");
+
+		if (n == len && !strncmp(word, value, n)) {
+			*to = i;
+			return 0;
+		}
+		word += n + (word[n] == '|');
+	}
+	return bad_value(err, o, value);
+}
+
+static int set_text(const struct fs_option *o, const char *value, char **to, struct zq_error *err)
+{
+	if (!*value)
+		return zq_fail(err, -EINVAL, "option %s: needs a value: %s=%s", o->name, o->name,
+			       o->value);
+	free(*to);
+	*to = strdup(value);
+	return *to ? 0 : zq_fail(err, -ENOMEM, "out of memory");
+}
+
+static int set(struct fs_config *c, const struct rule *r, const struct fs_option *o,
+	       const char *value, struct zq_error *err)
+{
+	void *to = (char *)c + r->to;
+
+	switch (r->kind) {
+	case FLAG:
+		*(bool *)to = true;
+		return 0;
+	case NUMBER:
+		return set_number(r, o, value, to, err);
+	case OCTAL:
+		return set_octal(r, o, value, to, err);
+	case SIZE:
+		if (size_parse(value, to))
+			return zq_fail(err, -EINVAL, "option %s=%s: must be a size, as 512K or 64M",
+				       o->name, value);
+		return 0;
+	case WORD:
+		return set_word(o, value, to, err);
+	case TEXT:
+		return set_text(o, value, to, err);
+	case TO_FUSE:
+		break;
+	}
+	return 0;
+}
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+/* Appends an option for libfuse; commas and backslashes of its value are escaped again. */
+static int pass_on(struct fs_config *c, const char *text, struct zq_error *err)
+{
+	size_t have = c->fuse ? strlen(c->fuse) : 0;
+	char *p = realloc(c->fuse, have + 2 * strlen(text) + 2);
+
+	if (!p)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	c->fuse = p;
+	p += have;
+	if (have)
+		*p++ = ',';
+	for (; *text; text++) {
+		if (*text == ',' || *text == '\\')
+			*p++ = '\\';
+		*p++ = *text;
+	}
+	*p = '\0';
+	return 0;
+}
+
+static int one_option(struct fs_config *c, char *text, struct zq_error *err)
+{
+	size_t len = strcspn(text, "=");
+	const char *value = text[len] ? text + len + 1 : NULL;
+
+	for (size_t i = 0; table[i].name; i++) {
+		const struct fs_option *o = &table[i];
+
+		if (strlen(o->name) != len || strncmp(o->name, text, len))
+			continue;
+		if (value && !o->value)
+			return zq_fail(err, -EINVAL, "option %s: takes no value", o->name);
+		if (!value && o->value)
+			return zq_fail(err, -EINVAL, "option %s: needs a value: %s=%s", o->name,
+				       o->name, o->value);
+		if (rules[i].kind == TO_FUSE) {
+			c->fsname |= !strcmp(o->name, "fsname");
+			return pass_on(c, text, err);
+		}
+		/* Of two that contradict each other the last counts, as with mount(8). */
+		if (!strcmp(o->name, "ro"))
+			c->rw = false;
+		if (!strcmp(o->name, "rw"))
+			c->ro = false;
+		return set(c, &rules[i], o, value, err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		if (!fnmatch(ignored[i], text, 0))
+			return 0;
+	return pass_on(c, text, err);
+}
+
+/* Cuts the text at its commas; a backslash takes a comma's meaning away. */
+static int parse_text(struct fs_config *c, const char *text, struct zq_error *err)
+{
+	char *copy CLEANUP_FREE = strdup(text);
+	char *from = copy, *to = copy, *start = copy;
+	int ret = 0;
+
+	if (!copy)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	for (bool more = true; more && !ret; from++) {
+		more = *from != '\0';
+		if (*from && *from != ',') {
+			if (*from == '\\' && from[1])
+				from++;
+			*to++ = *from;
+			continue;
+		}
+		*to = '\0';
+		if (*start)
+			ret = one_option(c, start, err);
+		start = to = from + 1;
+	}
+	return ret;
+}
+
+int fs_config_parse(struct fs_config *c, const char *const *texts, struct zq_error *err)
+{
+	int ret = 0;
+
+	*c = (struct fs_config){ .uid = getuid(), .gid = getgid(), .perm = 0640 };
+	for (; texts && *texts && !ret; texts++)
+		ret = parse_text(c, *texts, err);
+	if (!ret && c->force_share && !c->ro)
+		ret = zq_fail(err, -EINVAL, "option force_share: only together with ro");
+	if (c->allow_other)
+		c->default_permissions = true;
+	return ret;
+}
+
+void fs_config_free(struct fs_config *c)
+{
+	free(c->data_file);
+	free(c->fuse);
+	c->data_file = c->fuse = NULL;
+}

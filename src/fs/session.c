@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Mounting, the loop of serving threads, and the end of it; see session.h. Signals go to the
+ * main thread: all others are started while they are blocked.
+ */
+#include "fs/session.h"
+
+#include "fs/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+
+/*
+ * libfuse hands its messages to a function without saying whose they are, so this is the
+ * one thing that all sessions of a process would share.
+ */
+static struct {
+	const struct fs_log *log; /* NULL: keep the last line in text */
+	char text[256];
+} fuse_said;
+
+static void on_fuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	if (fuse_said.log)
+		fs_vlog(fuse_said.log, (int)level, fmt, ap);
+	else if (level <= FUSE_LOG_ERR)
+		vsnprintf(fuse_said.text, sizeof(fuse_said.text), fmt, ap);
+	fuse_said.text[strcspn(fuse_said.text, "\n")] = '\0';
+}
+
+/* ---- mounting -------------------------------------------------------------------------------- */
+
+static int add(struct fuse_args *args, const char *option)
+{
+	return fuse_opt_add_arg(args, "-o") || fuse_opt_add_arg(args, option);
+}
+
+/* The words for libfuse. A comma in the path must not look like the next option. */
+static int build_args(struct fs *fs, struct fuse_args *args, const char *source, bool debug)
+{
+	char *fsname CLEANUP_FREE = malloc(2 * strlen(source) + sizeof("fsname="));
+	char *to = fsname;
+	int ret;
+
+	if (!fsname)
+		return -ENOMEM;
+	to = stpcpy(to, "fsname=");
+	for (const char *p = source; *p; p++) {
+		if (*p == ',' || *p == '\\')
+			*to++ = '\\';
+		*to++ = *p;
+	}
+	*to = '\0';
+	ret = fuse_opt_add_arg(args, "zqfs") || add(args, "subtype=zqfs");
+	if (!fs->cfg.fsname)
+		ret = ret || add(args, fsname);
+	if (zq_device_readonly(fs->dev))
+		ret = ret || add(args, "ro");
+	if (fs->cfg.allow_other)
+		ret = ret || add(args, "allow_other");
+	if (fs->cfg.default_permissions)
+		ret = ret || add(args, "default_permissions");
+	if (fs->cfg.fuse)
+		ret = ret || add(args, fs->cfg.fuse);
+	if (debug)
+		ret = ret || add(args, "debug");
+	return ret ? -ENOMEM : 0;
+}
+
+/* True when /etc/fuse.conf lets ordinary users use allow_other. */
+static bool allow_other_permitted(void)
+{
+	FILE *f = fopen("/etc/fuse.conf", "re");
+	char line[256], word[64];
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, " %63s", word) == 1 && !strcmp(word, "user_allow_other");
+	fclose(f);
+	return found;
+}
+
+/* What commonly stands in the way, said before libfuse says it in its own words. */
+static int look_ahead(struct fs *fs, const char *mountpoint, struct zq_error *err)
+{
+	struct stat st;
+
+	if (stat(mountpoint, &st)) {
+		int rc = -errno;
+
+		if (rc == -ENOTCONN)
+			return zq_fail(err, rc,
+				       "%s: a stale mount, its zqfs is gone; clear it with: "
+				       "fusermount3 -u %s",
+				       mountpoint, mountpoint);
+		return zq_fail(err, rc, "%s: cannot mount there: %s", mountpoint, strerror(-rc));
+	}
+	if (!S_ISDIR(st.st_mode))
+		return zq_fail(err, -ENOTDIR, "%s: cannot mount there: not a directory",
+			       mountpoint);
+	if (access("/dev/fuse", F_OK))
+		return zq_fail(err, -ENODEV,
+			       "/dev/fuse: %s; load it with: modprobe fuse (in a container: give "
+			       "it the device)",
+			       strerror(errno));
+	if (geteuid() && fs->cfg.allow_other && !allow_other_permitted())
+		return zq_fail(err, -EPERM,
+			       "option allow_other: only root may use it, unless /etc/fuse.conf "
+			       "has the line user_allow_other");
+	return 0;
+}
+
+int session_mount(struct fs *fs, const char *source, const char *mountpoint, bool debug,
+		  struct zq_error *err)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int ret = look_ahead(fs, mountpoint, err);
+
+	if (!ret && build_args(fs, &args, source, debug))
+		ret = zq_fail(err, -ENOMEM, "out of memory");
+	fuse_set_log_func(on_fuse_log);
+	if (!ret) {
+		fs->conn_opts = fuse_parse_conn_info_opts(&args);
+		fs->se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
+		if (!fs->conn_opts || !fs->se)
+			ret = zq_fail(err, -EINVAL, "mount options: %s",
+				      *fuse_said.text ? fuse_said.text : "libfuse refused them");
+	}
+	if (!ret && fuse_session_mount(fs->se, mountpoint)) {
+		ret = zq_fail(err, -EPERM, "%s: cannot mount there: %s", mountpoint,
+			      *fuse_said.text ? fuse_said.text : "see the line above");
+	}
+	fuse_opt_free_args(&args);
+	fuse_said.log = &fs->log;
+	return ret;
+}
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+static unsigned nr_threads(const struct fs *fs)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (fs->cfg.max_threads)
+		return fs->cfg.max_threads;
+	return cpus < 2 ? 2 : cpus > 8 ? 8 : (unsigned)cpus;
+}
+
+static int loop(struct fs *fs)
+{
+	unsigned threads = nr_threads(fs);
+	struct fuse_loop_config *config;
+	int ret;
+
+	if (threads == 1)
+		return fuse_session_loop(fs->se);
+	config = fuse_loop_cfg_create();
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, threads);
+	fuse_loop_cfg_set_idle_threads(config, (unsigned)-1);
+	fuse_loop_cfg_set_clone_fd(config, fs->cfg.clone_fd || threads > 2);
+	ret = fuse_session_loop_mt(fs->se, config);
+	fuse_loop_cfg_destroy(config);
+	return ret;
+}
+
+/*
+ * A notification may wait for a page that a READ has locked. When the loop has ended, such
+ * a READ is answered here, or the notifier could not end.
+ */
+static void drain(struct fs *fs)
+{
+	struct fuse_buf buf = { .mem = NULL };
+	struct pollfd p = { .fd = fuse_session_fd(fs->se), .events = POLLIN };
+
+	fuse_session_reset(fs->se);
+	while (notifier_busy(fs) && !fuse_session_exited(fs->se)) {
+		if (poll(&p, 1, 5) <= 0)
+			continue;
+		if (!(p.revents & POLLIN) || fuse_session_receive_buf(fs->se, &buf) <= 0)
+			break;
+		fuse_session_process_buf(fs->se, &buf);
+	}
+	free(buf.mem);
+}
+
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+}
+
+int session_serve(struct fs *fs)
+{
+	sigset_t set;
+	int ret;
+
+	/* From here to the end of the process a signal only asks the loop to end: a second one
+	 * must not kill the last commit. */
+	if (fuse_set_signal_handlers(fs->se))
+		return -EIO;
+	signal_set(&set);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	ret = loop(fs);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	drain(fs);
+	notifier_stop(fs);
+	fuse_session_unmount(fs->se);
+	/* A positive number is the signal that ended the loop. */
+	return ret < 0 ? ret : 0;
+}
+
+void session_end(struct fs *fs)
+{
+	if (fs->se) {
+		fuse_session_unmount(fs->se);
+		fuse_remove_signal_handlers(fs->se);
+		fuse_session_destroy(fs->se);
+	}
+	free(fs->conn_opts);
+	fs->se = NULL;
+	fs->conn_opts = NULL;
+	fuse_said.log = NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The FUSE session: from a file system that is ready to serve to one that is unmounted.
+ */
+#ifndef ZQ_FS_SESSION_H
+#define ZQ_FS_SESSION_H
+
+#include <stdbool.h>
+
+#include <zqfs/error.h>
+
+struct fs;
+
+/*
+ * Creates the session and mounts it. source is the image's absolute path. -EINVAL for an option
+ * that libfuse refuses, else what stands in the way of mounting, with a sentence.
+ */
+int session_mount(struct fs *fs, const char *source, const char *mountpoint, bool debug,
+		  struct zq_error *err);
+/* Serves until the file system is unmounted or a signal asks for the end; then unmounts.
+ * 0, or a negative errno when the connection to the kernel failed. */
+int session_serve(struct fs *fs);
+/* Undoes session_mount, also after it failed. */
+void session_end(struct fs *fs);
+
+#endif

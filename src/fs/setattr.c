@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * truncate, chmod, chown and utimes. O_TRUNC arrives here as well. BEHAVIOUR.md sections 2 to 4.
+ */
+#include "fs/priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/*
+ * Truncating to the size that the file has does nothing at all, whatever that is: after a
+ * failed asynchronous write the kernel itself truncates to what it believes is the size.
+ */
+static int set_size(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size)
+{
+	struct zq_zone_info info;
+	struct stat st;
+	int ret = fs_file_info(fs, node, &info);
+
+	if (ret)
+		return ret;
+	fs_file_stat(fs, node, &info, &st);
+	ret = fs_may(fs, req, &info, &st, W_OK);
+	if (ret)
+		return ret;
+	if (size == info.written)
+		return 0;
+	if (info.conventional || (size && size != info.capacity))
+		return -EPERM;
+	if (size)
+		return zq_zone_finish(fs->dev, info.number);
+	ret = zq_zone_reset(fs->dev, info.number);
+	if (!ret)
+		openers_reopen(&fs->openers, info.number);
+	return ret;
+}
+
+static bool in_group(fuse_req_t req, gid_t gid)
+{
+	gid_t list[256];
+	int n;
+
+	if (fuse_req_ctx(req)->gid == gid)
+		return true;
+	n = fuse_req_getgroups(req, (int)(sizeof(list) / sizeof(list[0])), list);
+	for (int i = 0; i < n && i < (int)(sizeof(list) / sizeof(list[0])); i++)
+		if (list[i] == gid)
+			return true;
+	return false;
+}
+
+/* The rules of chmod(2), chown(2) and utimensat(2) where the kernel does not apply them. */
+static int may_change(struct fs *fs, fuse_req_t req, const struct stat *st, const struct stat *attr,
+		      int to_set)
+{
+	if (fs->cfg.default_permissions || fuse_req_ctx(req)->uid == 0)
+		return 0;
+	if (!fs_is_owner(fs, req, st))
+		return -EPERM;
+	if ((to_set & FUSE_SET_ATTR_UID) && attr->st_uid != st->st_uid)
+		return -EPERM;
+	if ((to_set & FUSE_SET_ATTR_GID) && attr->st_gid != st->st_gid &&
+	    !in_group(req, attr->st_gid))
+		return -EPERM;
+	return 0;
+}
+
+/* The zone's own attributes, without what was set by these calls before. */
+static int original(struct fs *fs, uint64_t node, struct stat *st)
+{
+	struct zq_zone_info info;
+	int ret;
+
+	*st = (struct stat){ .st_mtim = fs->mounted };
+	if (!tree_is_file(node))
+		return 0;
+	ret = fs_file_info(fs, node, &info);
+	if (ret)
+		return ret;
+	st->st_mtim = (struct timespec){ .tv_sec = info.mtime_sec, .tv_nsec = info.mtime_nsec };
+	/* As zonefs, where such a file is immutable. */
+	return info.state == ZQ_OFFLINE || info.state == ZQ_READ_ONLY ? -EPERM : 0;
+}
+
+static int set_rest(struct fs *fs, fuse_req_t req, uint64_t node, const struct stat *attr,
+		    int to_set)
+{
+	struct stat to = *attr, now, as_is;
+	unsigned what = 0;
+	int ret = fs_stat(fs, node, &now);
+
+	if (!ret)
+		ret = original(fs, node, &as_is);
+	if (!ret)
+		ret = may_change(fs, req, &now, attr, to_set);
+	if (ret)
+		return ret;
+	/* The tree is fixed, so nobody may be told that a folder can be written to. */
+	if ((to_set & FUSE_SET_ATTR_MODE) && !tree_is_file(node) && (attr->st_mode & 0222))
+		return -EPERM;
+	if (to_set & FUSE_SET_ATTR_MODE)
+		what |= CHANGE_MODE;
+	if (to_set & FUSE_SET_ATTR_UID)
+		what |= CHANGE_UID;
+	if (to_set & FUSE_SET_ATTR_GID)
+		what |= CHANGE_GID;
+	if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
+		what |= CHANGE_ATIME;
+	if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
+		what |= CHANGE_MTIME;
+	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+		clock_gettime(CLOCK_REALTIME, &to.st_atim);
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		clock_gettime(CLOCK_REALTIME, &to.st_mtim);
+	return what ? changes_set(&fs->changes, node, what, &to, &as_is) : 0;
+}
+
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct stat st;
+	int ret = 0;
+
+	(void)fi;
+	if (to_set & FUSE_SET_ATTR_SIZE)
+		ret = tree_is_file(ino) ? set_size(fs, req, ino, (uint64_t)attr->st_size) : -EISDIR;
+	if (!ret && (to_set & ~FUSE_SET_ATTR_SIZE))
+		ret = set_rest(fs, req, ino, attr, to_set);
+	if (!ret)
+		ret = fs_stat(fs, ino, &st);
+	if (ret)
+		fuse_reply_err(req, -ret);
+	else
+		fuse_reply_attr(req, &st, fs->timeout);
+}

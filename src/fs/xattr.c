@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Extended attributes: reports on zones and on the device, and user.zone.state to ask for
+ * another state. BEHAVIOUR.md section 6. Values are computed at each call.
+ */
+#include "fs/priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "util/math.h"
+
+#define PREFIX	  "user.zone."
+#define VALUE_MAX 64u
+#define LIST_MAX  1024u
+
+/* What a value is computed from. Exactly one of zone and counts is valid. */
+struct source {
+	struct fs *fs;
+	struct zq_zone_info zone;
+	struct zq_counts counts;
+};
+
+struct attribute {
+	const char *name; /* behind the prefix */
+	/* The value's text; false where the attribute is absent. */
+	bool (*text)(const struct source *s, char *buf);
+};
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static bool number(char *buf, uint64_t n)
+{
+	snprintf(buf, VALUE_MAX, "%" PRIu64, n);
+	return true;
+}
+
+#define NUMBER_OF(function, expression)                                                            \
+	static bool function(const struct source *s, char *buf)                                    \
+	{                                                                                          \
+		return number(buf, expression);                                                    \
+	}
+
+NUMBER_OF(zone_number, s->zone.number)
+NUMBER_OF(zone_start_at, s->zone.start)
+NUMBER_OF(zone_size, s->zone.len)
+NUMBER_OF(zone_capacity, s->zone.capacity)
+NUMBER_OF(dev_nr_zones, s->fs->geo->nr_zones)
+NUMBER_OF(dev_nr_conv, s->fs->geo->nr_conv)
+NUMBER_OF(dev_size, s->fs->geo->zone_size)
+NUMBER_OF(dev_capacity, s->fs->geo->zone_capacity)
+NUMBER_OF(dev_max_open, s->fs->geo->max_open)
+NUMBER_OF(dev_max_active, s->fs->geo->max_active)
+NUMBER_OF(dev_max_append, s->fs->geo->max_append)
+NUMBER_OF(nr_implicit, s->counts.by_state[ZQ_IMPLICIT_OPEN])
+NUMBER_OF(nr_explicit, s->counts.by_state[ZQ_EXPLICIT_OPEN])
+NUMBER_OF(nr_closed, s->counts.by_state[ZQ_CLOSED])
+NUMBER_OF(nr_active, s->counts.active)
+NUMBER_OF(nr_empty, s->counts.by_state[ZQ_EMPTY])
+NUMBER_OF(nr_full, s->counts.by_state[ZQ_FULL])
+NUMBER_OF(nr_write_open, atomic_load(&s->fs->openers.files))
+
+static bool zone_type(const struct source *s, char *buf)
+{
+	strcpy(buf, s->zone.conventional ? "conventional" : "sequential");
+	return true;
+}
+
+static bool zone_state(const struct source *s, char *buf)
+{
+	snprintf(buf, VALUE_MAX, "%s", zq_state_name(s->zone.state));
+	return true;
+}
+
+static bool zone_wp(const struct source *s, char *buf)
+{
+	if (s->zone.conventional || s->zone.state == ZQ_FULL)
+		return false;
+	return number(buf, s->zone.wp);
+}
+
+static bool dev_model(const struct source *s, char *buf)
+{
+	(void)s;
+	strcpy(buf, "host-managed");
+	return true;
+}
+
+static const struct attribute of_zone[] = {
+	{ "number", zone_number },  { "type", zone_type }, { "state", zone_state },
+	{ "start", zone_start_at }, { "size", zone_size }, { "capacity", zone_capacity },
+	{ "wp", zone_wp },	    { NULL, NULL },
+};
+
+static const struct attribute of_device[] = {
+	{ "model", dev_model },
+	{ "nr_zones", dev_nr_zones },
+	{ "nr_conventional", dev_nr_conv },
+	{ "size", dev_size },
+	{ "capacity", dev_capacity },
+	{ "max_open", dev_max_open },
+	{ "max_active", dev_max_active },
+	{ "max_append", dev_max_append },
+	{ "nr_open_implicit", nr_implicit },
+	{ "nr_open_explicit", nr_explicit },
+	{ "nr_closed", nr_closed },
+	{ "nr_active", nr_active },
+	{ "nr_empty", nr_empty },
+	{ "nr_full", nr_full },
+	{ "nr_write_open", nr_write_open },
+	{ NULL, NULL },
+};
+
+/* The attributes of a node, an empty list for a folder, and what their values come from. */
+static int load(struct fs *fs, uint64_t node, struct source *s, const struct attribute **list)
+{
+	static const struct attribute none[] = { { NULL, NULL } };
+
+	s->fs = fs;
+	*list = none;
+	if (!tree_valid(&fs->tree, node))
+		return -ENOENT;
+	if (node == TREE_ROOT) {
+		*list = of_device;
+		zq_get_counts(fs->dev, &s->counts);
+	} else if (tree_is_file(node)) {
+		*list = of_zone;
+		return fs_file_info(fs, node, &s->zone);
+	}
+	return 0;
+}
+
+static bool is_user(const char *name)
+{
+	return !strncmp(name, "user.", strlen("user."));
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* A caller that gives no room asks for the size. */
+static void reply(fuse_req_t req, const char *data, size_t len, size_t room)
+{
+	if (!room)
+		fuse_reply_xattr(req, len);
+	else if (room < len)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, data, len);
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	const struct attribute *a;
+	struct source s;
+	char value[VALUE_MAX];
+	int ret;
+
+	/* The kernel asks for security.capability at each open: never ENOSYS, and quickly. */
+	if (!is_user(name)) {
+		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	ret = load(fs_of(req), ino, &s, &a);
+	if (ret) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	if (!strncmp(name, PREFIX, strlen(PREFIX)))
+		for (; a->name; a++)
+			if (!strcmp(name + strlen(PREFIX), a->name) && a->text(&s, value)) {
+				reply(req, value, strlen(value), size);
+				return;
+			}
+	fuse_reply_err(req, ENODATA);
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	const struct attribute *a;
+	struct source s;
+	char value[VALUE_MAX], names[LIST_MAX];
+	size_t len = 0;
+	int ret = load(fs_of(req), ino, &s, &a);
+
+	if (ret) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	for (; a->name; a++)
+		if (a->text(&s, value))
+			len += 1 + (size_t)snprintf(names + len, sizeof(names) - len, PREFIX "%s",
+						    a->name);
+	reply(req, names, len, size);
+}
+
+/* ---- asking for a state ---------------------------------------------------------------------- */
+
+static int change_zone(struct fs *fs, uint32_t zone, enum zq_zone_state state)
+{
+	int ret;
+
+	switch (state) {
+	case ZQ_EXPLICIT_OPEN:
+		return zq_zone_open(fs->dev, zone);
+	case ZQ_CLOSED:
+		return zq_zone_close(fs->dev, zone);
+	case ZQ_FULL:
+		return zq_zone_finish(fs->dev, zone);
+	case ZQ_EMPTY:
+		ret = zq_zone_reset(fs->dev, zone);
+		if (!ret)
+			openers_reopen(&fs->openers, zone);
+		return ret;
+	case ZQ_READ_ONLY:
+	case ZQ_OFFLINE:
+		return zq_zone_set_state(fs->dev, zone, state);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int set_state(struct fs *fs, fuse_req_t req, uint64_t node, const char *value, size_t size)
+{
+	char name[VALUE_MAX];
+	struct zq_zone_info info;
+	struct stat st;
+	uint32_t zones = 1;
+	int state, ret;
+
+	if (size >= sizeof(name) || memchr(value, '\0', size))
+		return -EINVAL;
+	memcpy(name, value, size);
+	name[size] = '\0';
+	state = zq_state_from_name(name);
+	if (state < 0)
+		return state;
+	ret = fs_file_info(fs, node, &info);
+	if (ret)
+		return ret;
+	fs_file_stat(fs, node, &info, &st);
+	/* The kernel checks the right to write, not who owns the file. */
+	if (state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
+		ret = fs_is_owner(fs, req, &st) ? 0 : -EPERM;
+	else
+		ret = fs_may(fs, req, &info, &st, W_OK);
+	if (fs->tree.aggr && info.conventional)
+		zones = fs->geo->nr_conv;
+	for (uint32_t i = 0; i < zones && !ret; i++)
+		ret = change_zone(fs, info.number + i, (enum zq_zone_state)state);
+	return ret;
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+		 int flags)
+{
+	struct fs *fs = fs_of(req);
+	int ret;
+
+	if (!is_user(name))
+		ret = -EOPNOTSUPP;
+	else if (!tree_is_file(ino) || strcmp(name, PREFIX "state"))
+		ret = -EPERM;
+	else if (flags & XATTR_CREATE)
+		ret = -EEXIST;
+	else if (zq_device_readonly(fs->dev))
+		ret = -EROFS;
+	else
+		ret = set_state(fs, req, ino, value, size);
+	/* Size, mode and bytes may all be others now. */
+	if (!ret)
+		notify_changed(fs, ino, req, 0);
+	else
+		fuse_reply_err(req, -ret);
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	(void)ino;
+	fuse_reply_err(req, is_user(name) ? EPERM : EOPNOTSUPP);
+}
