@@ -75,7 +75,7 @@ run "echo 'anywhere' | dd of=mnt/cnv/1 bs=1 seek=1000000 conv=notrunc status=non
 run "dd if=mnt/cnv/1 bs=1 skip=1000000 count=9 status=none"
 
 step "A zone that is written to its capacity is full"
-run "yes 'twelve mebibytes' | head -c 12M > mnt/seq/1"
+run "head -c 12M /dev/urandom > mnt/seq/1"
 run "getfattr --only-values -n user.zone.state mnt/seq/1; echo"
 refused "echo more >> mnt/seq/1"
 
