@@ -9,7 +9,7 @@ cd "$DIR"
 # a path with a blank, which the kernel's list of mounts escapes
 mkdir "a folder"
 image="$DIR/a folder/a.qcow2"
-mnt="$DIR/a folder/mnt"
+mnt=$DIR/mnt
 "$ZQFS" create -q -o zone.size=1M,zone.capacity=768K,zone.conventional_zones=2 "$image" 7680K
 mount_image "$image" "$mnt"
 echo hello >>"$mnt/seq/0"
@@ -90,3 +90,12 @@ for options in aggr_cnv layout=zloop layout=zloop,aggr_cnv; do
     unmount "$mnt"
     "$ZQFS" report --csv "$image" | diff - got || fail "report with $options"
 done
+
+# a mount point with a blank
+mkdir "a folder/mnt"
+cleanup_fn fusermount3 -uqz "$DIR/a folder/mnt"
+"$ZQFS" "$image" "a folder/mnt"
+assert_eq "$("$ZQFS" report --json "$image" | jq -r .mountpoint)" "$DIR/a folder/mnt" "mount point"
+"$ZQFS" report "a folder/mnt" >/dev/null
+"$ZQFS" umount "a folder/mnt"
+"$ZQFS" report --json "$image" | jq -e '.mountpoint == null' >/dev/null || fail "still mounted"
