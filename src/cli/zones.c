@@ -63,7 +63,7 @@ static int attr_fail(struct zq_error *err, int ret, const char *path, const char
 	if (ret == -EACCES || ret == -EPERM)
 		return zq_fail(err, ret,
 			       "%s: no permission to read its attributes; ask as the user who "
-			       "mounted it, or as root",
+			       "mounted it, or mount it with allow_other",
 			       path);
 	return zq_fail(err, ret, "%s: cannot read the attribute %s: %s", path, name,
 		       strerror(-ret));
