@@ -84,7 +84,8 @@ int changes_set(struct changes *c, uint64_t node, unsigned what, const struct st
 		e->mtime = to->st_mtim;
 		e->base = as_is->st_mtim;
 	}
-	clock_gettime(CLOCK_REALTIME, &e->ctime);
+	/* The device's clock for writes, so that a later one is never earlier than this. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &e->ctime);
 	pthread_rwlock_unlock(&c->lock);
 	return 0;
 }

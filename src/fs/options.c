@@ -17,6 +17,7 @@
 #include "util/cleanup.h"
 #include "util/math.h"
 #include "util/size.h"
+#include "util/suggest.h"
 
 enum kind {
 	TO_FUSE, /* known and shown, handled by libfuse */
@@ -95,6 +96,39 @@ static const char *const ignored[] = {
 	"defaults",  "auto",	 "noauto",    "nofail",	  "_netdev", "user",	"user=*",
 	"users",     "nouser",	 "nousers",   "owner",	  "group",   "x-*",	"X-*",
 	"comment=*", "helper=*", "uhelper=*", "nonempty", "loop",    "noowner", "nogroup",
+};
+
+/* What libfuse and the kernel are known to take; with anything else it is a guess. */
+static const char *const of_fuse[] = {
+	"suid",
+	"nosuid",
+	"dev",
+	"nodev",
+	"exec",
+	"noexec",
+	"atime",
+	"noatime",
+	"diratime",
+	"nodiratime",
+	"relatime",
+	"norelatime",
+	"strictatime",
+	"async",
+	"dirsync",
+	"blkdev",
+	"subtype=*",
+	"max_read=*",
+	"max_write=*",
+	"debug",
+	"context=*",
+	"fscontext=*",
+	"defcontext=*",
+	"rootcontext=*",
+	"max_readahead=*",
+	"max_background=*",
+	"congestion_threshold=*",
+	"async_read",
+	"sync_read",
 };
 
 const struct fs_option *fs_options(void)
@@ -218,10 +252,33 @@ static int pass_on(struct fs_config *c, const char *text, struct zq_error *err)
 	return 0;
 }
 
+/* Remembers the word for the case that libfuse refuses it. */
+static int note_unknown(struct fs_config *c, const char *text, struct zq_error *err)
+{
+	struct suggest s;
+	char *word;
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_fuse); i++)
+		if (!fnmatch(of_fuse[i], text, 0))
+			return 0;
+	if (c->unknown)
+		return 0;
+	word = strndup(text, strcspn(text, "="));
+	if (!word)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	c->unknown = word;
+	s = (struct suggest){ .typed = word };
+	for (const struct fs_option *o = table; o->name; o++)
+		suggest_offer(&s, o->name);
+	c->near = s.best;
+	return 0;
+}
+
 static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 {
 	size_t len = strcspn(text, "=");
 	const char *value = text[len] ? text + len + 1 : NULL;
+	int ret;
 
 	for (size_t i = 0; table[i].name; i++) {
 		const struct fs_option *o = &table[i];
@@ -247,7 +304,8 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		if (!fnmatch(ignored[i], text, 0))
 			return 0;
-	return pass_on(c, text, err);
+	ret = note_unknown(c, text, err);
+	return ret ? ret : pass_on(c, text, err);
 }
 
 /* Cuts the text at its commas; a backslash takes a comma's meaning away. */
@@ -293,5 +351,6 @@ void fs_config_free(struct fs_config *c)
 {
 	free(c->data_file);
 	free(c->fuse);
-	c->data_file = c->fuse = NULL;
+	free(c->unknown);
+	c->data_file = c->fuse = c->unknown = NULL;
 }

@@ -121,6 +121,18 @@ static int look_ahead(struct fs *fs, const char *mountpoint, struct zq_error *er
 	return 0;
 }
 
+/* libfuse has refused the options. It says so in several pieces, and knows no near words. */
+static int refused(const struct fs *fs, struct zq_error *err)
+{
+	const char *word = fs->cfg.unknown, *near = fs->cfg.near;
+
+	if (!word)
+		return zq_fail(err, -EINVAL, "mount options refused by libfuse: %s",
+			       fuse_said.text);
+	return zq_fail(err, -EINVAL, "unknown mount option '%s'%s%s%s", word,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
 int session_mount(struct fs *fs, const char *source, const char *mountpoint, bool debug,
 		  struct zq_error *err)
 {
@@ -134,8 +146,7 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 		fs->conn_opts = fuse_parse_conn_info_opts(&args);
 		fs->se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
 		if (!fs->conn_opts || !fs->se)
-			ret = zq_fail(err, -EINVAL, "mount options: %s",
-				      *fuse_said.text ? fuse_said.text : "libfuse refused them");
+			ret = refused(fs, err);
 	}
 	if (!ret && fuse_session_mount(fs->se, mountpoint)) {
 		ret = zq_fail(err, -EPERM, "%s: cannot mount there: %s", mountpoint,
@@ -169,7 +180,6 @@ static int loop(struct fs *fs)
 	if (!config)
 		return -ENOMEM;
 	fuse_loop_cfg_set_max_threads(config, threads);
-	fuse_loop_cfg_set_idle_threads(config, (unsigned)-1);
 	fuse_loop_cfg_set_clone_fd(config, fs->cfg.clone_fd || threads > 2);
 	ret = fuse_session_loop_mt(fs->se, config);
 	fuse_loop_cfg_destroy(config);
