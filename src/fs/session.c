@@ -223,6 +223,7 @@ int session_serve(struct fs *fs)
 	 * must not kill the last commit. */
 	if (fuse_set_signal_handlers(fs->se))
 		return -EIO;
+	fs->handlers = true;
 	signal_set(&set);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	ret = loop(fs);
@@ -238,7 +239,8 @@ void session_end(struct fs *fs)
 {
 	if (fs->se) {
 		fuse_session_unmount(fs->se);
-		fuse_remove_signal_handlers(fs->se);
+		if (fs->handlers)
+			fuse_remove_signal_handlers(fs->se);
 		fuse_session_destroy(fs->se);
 	}
 	free(fs->conn_opts);
