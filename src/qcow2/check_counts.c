@@ -60,9 +60,13 @@ struct count_chunk *counts_chunk(struct check *c, uint64_t cluster, bool make)
 	uint64_t key = cluster / CHUNK_CLUSTERS;
 	struct count_chunk *k = NULL;
 
+	if (n->last && n->last->key == key)
+		return n->last;
 	if (n->nr_buckets)
 		for (k = n->bucket[bucket_of(n, key)]; k && k->key != key; k = k->next)
 			;
+	if (k)
+		n->last = k;
 	if (k || !make)
 		return k;
 	k = calloc(1, sizeof(*k));
@@ -75,6 +79,7 @@ struct count_chunk *counts_chunk(struct check *c, uint64_t cluster, bool make)
 	k->next = n->bucket[bucket_of(n, key)];
 	n->bucket[bucket_of(n, key)] = k;
 	n->nr++;
+	n->last = k;
 	return k;
 }
 

@@ -46,6 +46,7 @@ struct count_chunk {
 
 struct counts {
 	struct count_chunk **bucket;
+	struct count_chunk *last; /* found last: neighbours follow each other */
 	size_t nr_buckets, nr;
 };
 

@@ -10,7 +10,8 @@
 #include "util/bytes.h"
 #include "util/math.h"
 
-#define PIECE 512u /* words of a table that are read at once */
+#define PIECE		 512u		     /* words of a table that are read at once */
+#define MAX_BITMAP_TABLE UINT64_C(0x8000000) /* entries, as in QEMU */
 
 /* Calls each() with every word of a table of big-endian words that lies within the file. */
 static void each_word(struct check *c, uint64_t off, uint64_t nr, const char *what,
@@ -138,7 +139,7 @@ static bool check_bitmap(struct check *c, uint32_t nr, uint64_t *at, uint64_t en
 	*at = next;
 	if (!bytes)
 		return true;
-	if (!table_inside(c, table, bytes))
+	if (bytes / 8 > MAX_BITMAP_TABLE || !table_inside(c, table, bytes))
 		check_damage(c,
 			     "bitmap %" PRIu32 ": table 0x%" PRIx64 "+0x%" PRIx64
 			     " is not aligned or not within the file",
