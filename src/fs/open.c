@@ -62,9 +62,7 @@ static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct f
 		fi->parallel_direct_writes = fi->direct_io;
 #endif
 		fi->keep_cache = !fs->cfg.force_share;
-	} else if (writer) {
-		fi->direct_io = 1;
-	} else if (!fs->coherent && !fs->frozen && info->state != ZQ_FULL) {
+	} else if (writer || (!fs->coherent && !fs->frozen && info->state != ZQ_FULL)) {
 		fi->direct_io = 1;
 	} else {
 		fi->keep_cache = !fs->cfg.force_share && keep_pages(fs, info);

@@ -136,6 +136,8 @@ static int refused(const struct fs *fs, struct zq_error *err)
 int session_mount(struct fs *fs, const char *source, const char *mountpoint, bool debug,
 		  struct zq_error *err)
 {
+	/* Absolute, as the daemon leaves the directory that it was started in. */
+	char *dir CLEANUP_FREE = realpath(mountpoint, NULL);
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	int ret = look_ahead(fs, mountpoint, err);
 
@@ -148,7 +150,7 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 		if (!fs->conn_opts || !fs->se)
 			ret = refused(fs, err);
 	}
-	if (!ret && fuse_session_mount(fs->se, mountpoint)) {
+	if (!ret && fuse_session_mount(fs->se, dir ? dir : mountpoint)) {
 		ret = zq_fail(err, -EPERM, "%s: cannot mount there: %s", mountpoint,
 			      *fuse_said.text ? fuse_said.text : "see the line above");
 	}

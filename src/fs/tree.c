@@ -66,7 +66,7 @@ uint64_t tree_entry(const struct tree *t, uint64_t dir, uint32_t i, char *name)
 
 	if (dir == TREE_ROOT && !t->flat) {
 		cnv = nr_cnv && i == 0;
-		strcpy(name, cnv ? "cnv" : "seq");
+		snprintf(name, TREE_NAME_ROOM, "%s", cnv ? "cnv" : "seq");
 		return cnv ? TREE_CNV : TREE_SEQ;
 	}
 	cnv = dir == TREE_CNV || (dir == TREE_ROOT && i < nr_cnv);
@@ -120,9 +120,9 @@ char *tree_path(const struct tree *t, uint64_t node, char *buf)
 	uint32_t zone = tree_zone(node);
 
 	if (node == TREE_ROOT)
-		strcpy(buf, "/");
+		snprintf(buf, TREE_NAME_ROOM, "/");
 	else if (!tree_is_file(node))
-		strcpy(buf, node == TREE_CNV ? "cnv" : "seq");
+		snprintf(buf, TREE_NAME_ROOM, "%s", node == TREE_CNV ? "cnv" : "seq");
 	else if (t->flat)
 		snprintf(buf, TREE_NAME_ROOM, "%s-%06u", zone < t->nr_conv ? "cnv" : "seq", zone);
 	else if (zone < t->nr_conv)

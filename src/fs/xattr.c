@@ -40,6 +40,12 @@ static bool number(char *buf, uint64_t n)
 	return true;
 }
 
+static bool word(char *buf, const char *text)
+{
+	snprintf(buf, VALUE_MAX, "%s", text);
+	return true;
+}
+
 #define NUMBER_OF(function, expression)                                                            \
 	static bool function(const struct source *s, char *buf)                                    \
 	{                                                                                          \
@@ -67,14 +73,12 @@ NUMBER_OF(nr_write_open, atomic_load(&s->fs->openers.files))
 
 static bool zone_type(const struct source *s, char *buf)
 {
-	strcpy(buf, s->zone.conventional ? "conventional" : "sequential");
-	return true;
+	return word(buf, s->zone.conventional ? "conventional" : "sequential");
 }
 
 static bool zone_state(const struct source *s, char *buf)
 {
-	snprintf(buf, VALUE_MAX, "%s", zq_state_name(s->zone.state));
-	return true;
+	return word(buf, zq_state_name(s->zone.state));
 }
 
 static bool zone_wp(const struct source *s, char *buf)
@@ -87,8 +91,7 @@ static bool zone_wp(const struct source *s, char *buf)
 static bool dev_model(const struct source *s, char *buf)
 {
 	(void)s;
-	strcpy(buf, "host-managed");
-	return true;
+	return word(buf, "host-managed");
 }
 
 static const struct attribute of_zone[] = {
