@@ -188,7 +188,8 @@ static int check_backing(const char *path, const struct zq_create_opts *o, const
 	return ret;
 }
 
-/* Writes both files and names them: the image last, which is worth nothing without the other. */
+/* Writes both files (data may be NULL) and names them: the image last, which is worth nothing
+ * without the other. */
 static int fill_and_publish(struct new_file *image, struct new_file *data,
 			    const struct qcow2_create_params *p, struct zq_error *err)
 {
@@ -196,7 +197,7 @@ static int fill_and_publish(struct new_file *image, struct new_file *data,
 
 	if (ret)
 		return ret;
-	if (p->data_io) {
+	if (data) {
 		ret = new_file_publish(data, err);
 		if (ret)
 			zq_error_prefix(err, data->path);
@@ -204,7 +205,7 @@ static int fill_and_publish(struct new_file *image, struct new_file *data,
 	if (ret)
 		return ret;
 	ret = new_file_publish(image, err);
-	if (ret && p->data_io)
+	if (ret && data)
 		new_file_retract(data);
 	return ret;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,14 +21,10 @@
 char *create_beside(const char *path, const char *name)
 {
 	const char *slash = strrchr(path, '/');
-	size_t dir = slash && *name != '/' ? (size_t)(slash - path) + 1 : 0;
-	char *full = malloc(dir + strlen(name) + 1);
+	int dir = slash && *name != '/' ? (int)(slash - path) + 1 : 0;
+	char *full;
 
-	if (!full)
-		return NULL;
-	memcpy(full, path, dir);
-	strcpy(full + dir, name);
-	return full;
+	return asprintf(&full, "%.*s%s", dir, path, name) < 0 ? NULL : full;
 }
 
 /* A name with a colon before any slash speaks of a protocol; of those only file: is a path. */
@@ -143,7 +140,7 @@ int create_check_backing(const char *path, const char *name, const char *format,
 
 	if (!above || !link.name || !link.format)
 		ret = zq_fail(err, -ENOMEM, "out of memory");
-	for (unsigned depth = 0; !ret && link.name; depth++) {
+	for (unsigned depth = 0; !ret && above && link.name; depth++) {
 		char *at = NULL;
 
 		if (depth < QCOW2_MAX_CHAIN)
