@@ -61,7 +61,7 @@ t "statfs stays with conventional writes" $((8 * CAP)) bytes bfree
 t "statfs below" "$(zpath statfs "$M")" zpath statfs "$M/seq/3"
 
 attrs() { echo "$(attr "$M" nr_zones) $(attr "$M" nr_conventional) $(attr "$M" size)"; }
-t "attributes of the root" "12 4 $((12 * ZONE))" attrs
+t "attributes of the root" "12 4 $ZONE" attrs
 unmount "$M"
 
 # ---- no conventional zones, many zones, a short last zone -----------------------------------------

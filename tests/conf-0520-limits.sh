@@ -49,11 +49,11 @@ t "nor for a finish of an empty zone" "EBUSY cicii---" echo \
     "$(zpath truncate "$S/5" $CAP) $(states)"
 t "nor for an explicit open" "EBUSY cicii---" echo "$(set_state "$S/5" explicit-open) $(states)"
 t "the refused write left nothing" "0" size_of "$S/5"
-t "a closed zone may go on" "512 icci" echo "$(append 0) $(states | cut -c1-4)"
+t "a closed zone may go on" "512 iicc" echo "$(append 0) $(states | cut -c1-4)"
 t "a finish frees a slot" "0 512" echo "$(zpath truncate "$S/2" $CAP) $(append 5)"
 t "again none" "EBUSY" append 6
 t "a reset frees one" "0 512" echo "$(zpath truncate "$S/0" 0) $(append 6)"
-t "a full zone frees one" "784896 512" echo "$(zio "$S/1" w append:0:768K) $(append 7)"
+t "a full zone frees one" "785408 512" echo "$(zio "$S/1" w append:0:768K) $(append 7)"
 t "active is at its limit" 5 attr "$M" nr_active
 t "open is at most three" yes sh -c \
     "[ \$(getfattr --only-values --absolute-names -n user.zone.nr_open_implicit $M) -le 3 ] && echo yes"

@@ -24,8 +24,8 @@ t "writing" EPERM sh -c "$TOOLS/zio $S/0 w append:0:512 | sed s/open://"
 t "at the pointer" EPERM sh -c "$TOOLS/zio $S/0 w pwrite:4096:512 | sed s/open://"
 t "truncate to 0" EPERM zpath truncate "$S/0" 0
 t "truncate to the capacity" EPERM zpath truncate "$S/0" $CAP
-t "to another state" EINVAL set_state "$S/0" full
-t "explicit open" EINVAL set_state "$S/0" explicit-open
+t "to another state" EPERM set_state "$S/0" full
+t "explicit open" EPERM set_state "$S/0" explicit-open
 t "it takes no active slot" 0 attr "$M" nr_active
 t "the other zones go on" 512 zio "$S/1" w append:0:512
 t "a conventional zone to read-only" "0 read-only 440" echo \
@@ -43,11 +43,12 @@ t "reading" EPERM sh -c "$TOOLS/zio $S/2 r pread:0:512 | sed s/open://"
 t "writing to it" EPERM sh -c "$TOOLS/zio $S/2 w append:0:512 | sed s/open://"
 t "resetting" EPERM zpath truncate "$S/2" 0
 t "finishing" EPERM zpath truncate "$S/2" $CAP
-t "to another state" EINVAL set_state "$S/2" empty
+t "to another state" EPERM set_state "$S/2" empty
 t "read-only to offline" "0 offline" echo "$(set_state "$S/0" offline) $(state "$S/0")"
 zio "$S/3" w append:0:4096:1 >/dev/null
-t "a reader that has it open" "yes 0 EPERM" zio "$S/3" r is:0:4096:1 \
-    "sh:setfattr -n user.zone.state -v offline $S/3" pread:0:4096
+# the size is 0 then, so the kernel answers a cached reader itself
+t "a reader that has it open reads nothing" "yes 0 no 0" zio "$S/3" r is:0:4096:1 \
+    "sh:setfattr -n user.zone.state -v offline $S/3" is:0:4096:1 size
 zio "$S/4" w append:0:4096:1 >/dev/null
 t "a writer that has it open" "512 0 EPERM" zio "$S/4" w append:0:512:1 \
     "sh:setfattr -n user.zone.state -v read-only $S/4" append:0:512
@@ -76,7 +77,8 @@ if [ "$(id -u)" -ne 0 ] || ! mkdir "$DIR/small" ||
     conf_done
     exit 0
 fi
-cleanup_fn umount -l "$DIR/small"
+end_small() { umount -l "$DIR/small" 2>/dev/null || true; }
+cleanup_fn end_small
 for policy in remount-ro zone-ro; do
     conf_create "$DIR/small/b.qcow2"
     mount_image "$DIR/small/b.qcow2" "$M" -o errors=$policy
@@ -91,6 +93,8 @@ for policy in remount-ro zone-ro; do
     t "ENOSPC is no reason to stop: the mode" 640 mode_of "$S/0"
     rm "$DIR/small/ballast"
     t "with room the write works" "262144 yes" zio "$S/1" rw pwrite:0:256K:2 is:0:256K:2
+    # a commit in the background may have failed meanwhile: one fsync says so, once
+    zio "$S/0" w fsync >/dev/null
     t "and goes on" "65536 0" zio "$S/0" w append:0:64K:2 fsync
     remount_image "$DIR/small/b.qcow2" "$M"
     t "all is in the image" "yes yes yes" echo \

@@ -18,7 +18,8 @@ qemu_check() { # NAME
     mkdir "$DIR/copy"
     cp --sparse=always "$DIR"/golden/*.qcow2 "$DIR"/golden/*.data "$DIR/copy"
     "$qpatch" "$DIR/copy/$1.qcow2" clear-bit:5
-    qemu-img check "$DIR/copy/$1.qcow2" >"$DIR/out" 2>&1 || rc=$?
+    # the name of a data file is relative to where qemu-img runs
+    (cd "$DIR/copy" && qemu-img check "$1.qcow2") >"$DIR/out" 2>&1 || rc=$?
     meta=$(($(golden_zones "$1" | wc -l) * 8))
     cluster=$("$qpatch" "$DIR/copy/$1.qcow2" get-cluster)
     meta=$(((meta + cluster - 1) / cluster))
@@ -30,7 +31,7 @@ qemu_check() { # NAME
 
 # What qemu-img reads is what the files hold, padded with zeros behind the pointers.
 qemu_compare() { # NAME
-    qemu-img convert -O raw "$DIR/copy/$1.qcow2" "$DIR/copy/raw"
+    (cd "$DIR/copy" && qemu-img convert -O raw "$1.qcow2" raw)
     if [ "$1" = backing ]; then
         # behind a pointer the backing file shines through; the files are compared instead
         compare_by_zone "$1"

@@ -12,7 +12,6 @@ S=$M/seq
 MiB=$((1024 * 1024))
 [ "$(df --output=avail -B1M "$DIR" | tail -n 1)" -gt 3000 ] || skip "less than 3 GB of room"
 
-# The pieces of work below together append this many MiB: 2 x 12 x 64 at most.
 options=zone.size=64M,zone.capacity=64M,zone.conventional_zones=0,zone.max_append_bytes=4096
 options=$options,zone.max_open_zones=6,zone.max_active_zones=8,zone.mode=host-managed
 "$ZQFS" create -o $options "$image" 768M
@@ -83,7 +82,7 @@ qemu_check "after the shell lines"
 
 mount_image "$image" "$M"
 random_bytes $((64 * MiB)) >"$DIR/noise"
-for round in 1 2; do
+for round in 1 2 3; do
     for ((n = 0; n < 12; n++)); do
         truncate -s 0 "$S/$n"
     done
