@@ -5,7 +5,8 @@
  * are functions. One commit runs at a time, in the thread of whoever asked first; it takes a
  * copy of all changed values under the lock and then writes without it.
  *
- *   step 0  pointers that went back; new refcount blocks, a new refcount table; flush
+ *   step 0  pointers that went back; new refcount blocks; flush
+ *           (a larger refcount table; flush; its place in the header; flush)
  *   step 1  counts; new and copied L2 tables, which nothing on disk refers to yet; flush
  *           (this flush is also that of the data)
  *   step 2  other L2 tables; the L1 table; flush
@@ -42,7 +43,10 @@ struct batch {
 	uint64_t *ref_copy; /* the whole refcount table, big-endian, when it moved */
 	bool data;
 	struct qcow2_runs let_go;
-	bool back_done; /* step 0 is on disk */
+	/* how far a commit came; what it wrote before is not new to the one that tries again */
+	bool back_done;	  /* pointers that went back and new refcount blocks are on disk */
+	bool placed;	  /* the header names the new refcount table */
+	bool tables_done; /* step 1 is on disk: new L2 tables and counts */
 };
 
 /* ---- taking the copy -------------------------------------------------------------------- */
@@ -120,13 +124,13 @@ static int take_copy(struct qcow2_image *img, struct batch *b)
 /* Gives back what a failed commit took, or marks it done. [lock] */
 static void end_batch(struct qcow2_image *img, struct batch *b, bool ok)
 {
-	table_commit_end(&img->reftable, b->ref, b->nr_ref, ok);
-	table_commit_end(&img->l1, b->l1, b->nr_l1, ok);
-	mdcache_commit_end(img, b->slice, b->nr_slices, ok);
+	table_commit_end(&img->reftable, b->ref, b->nr_ref, ok, b->back_done);
+	table_commit_end(&img->l1, b->l1, b->nr_l1, ok, b->tables_done);
+	mdcache_commit_end(img, b->slice, b->nr_slices, ok, b->tables_done);
 	if (img->wpt)
 		wptable_commit_end(img, b->wp, b->nr_wp, b->back_done, ok);
 	if (!ok) {
-		img->reftable_moved |= b->moved;
+		img->reftable_moved |= b->moved && !b->placed;
 		img->data_dirty |= b->data;
 		for (size_t i = 0; i < b->let_go.nr; i++) /* out of memory: they leak */
 			runs_add(&img->let_go, b->let_go.run[i].start, b->let_go.run[i].count);
@@ -223,6 +227,21 @@ static int write_reftable_place(struct qcow2_image *img, const struct batch *b)
 	return image_write_meta(img, buf, sizeof(buf), QCOW2_H_REFTABLE_OFFSET);
 }
 
+/* A larger refcount table. Its blocks are on disk: a commit that failed may have named it. */
+static int move_reftable(struct qcow2_image *img, struct batch *b)
+{
+	int rc = image_write_meta(img, b->ref_copy, b->ref_words * 8, b->ref_offset);
+
+	if (rc == 0)
+		rc = flush_file(img, img->file);
+	if (rc == 0)
+		rc = write_reftable_place(img, b);
+	if (rc == 0)
+		rc = flush_file(img, img->file);
+	b->placed = rc == 0;
+	return rc;
+}
+
 static int step_0(struct qcow2_image *img, struct batch *b)
 {
 	bool wrote = false;
@@ -232,24 +251,15 @@ static int step_0(struct qcow2_image *img, struct batch *b)
 		rc = zero_fresh(img, b->ref, b->nr_ref, ~QCOW2_REFTABLE_RESERVED, &wrote);
 	if (rc == 0)
 		rc = write_slices(img, b, true, true, &wrote);
-	if (rc == 0 && b->moved) {
-		wrote = true;
-		rc = image_write_meta(img, b->ref_copy, b->ref_words * 8, b->ref_offset);
-	}
 	if (rc == 0 && wrote)
 		rc = flush_file(img, img->file);
 	if (rc < 0)
 		return rc;
 	b->back_done = true;
-	if (b->moved) {
-		rc = write_reftable_place(img, b);
-		if (rc == 0)
-			rc = flush_file(img, img->file);
-	}
-	return rc;
+	return b->moved ? move_reftable(img, b) : 0;
 }
 
-static int step_1(struct qcow2_image *img, const struct batch *b)
+static int step_1(struct qcow2_image *img, struct batch *b)
 {
 	bool wrote = b->data && img->data == img->file;
 	int rc = write_slices(img, b, true, false, &wrote);
@@ -264,6 +274,7 @@ static int step_1(struct qcow2_image *img, const struct batch *b)
 		rc = flush_file(img, img->file);
 	if (rc == 0 && b->data && img->data != img->file)
 		rc = flush_file(img, img->data);
+	b->tables_done = rc == 0;
 	return rc;
 }
 

@@ -302,7 +302,8 @@ out_of_memory:
 	return -ENOMEM;
 }
 
-void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t nr, bool ok)
+void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t nr, bool ok,
+			bool linked)
 {
 	struct mdcache *c = &img->cache;
 
@@ -310,9 +311,9 @@ void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t 
 		struct md_slice *s = copies[i].slice;
 
 		s->copied = false;
-		if (ok)
+		if (ok || linked)
 			s->unlinked = false;
-		else
+		if (!ok)
 			dirty_add(c, s);
 		settle(c, s);
 		free(copies[i].data);

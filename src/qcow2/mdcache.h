@@ -62,7 +62,9 @@ struct md_copy {
 };
 /* Copies all dirty slices; they become clean but stay until mdcache_commit_end. -ENOMEM. */
 int mdcache_commit_begin(struct qcow2_image *img, struct md_copy **copies, size_t *nr);
-/* After the commit: with ok the slices may be dropped, otherwise they are dirty again. */
-void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t nr, bool ok);
+/* After the commit: with ok the slices may be dropped, otherwise they are dirty again. linked:
+ * it came so far that copied tables are whole on disk and may be referred to. */
+void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t nr, bool ok,
+			bool linked);
 
 #endif

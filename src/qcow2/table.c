@@ -133,7 +133,8 @@ int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_
 	return 0;
 }
 
-void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok)
+void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok,
+		      bool zeroed)
 {
 	for (size_t g = 0; g < nr; g++) {
 		struct table_group *in = &groups[g];
@@ -141,9 +142,8 @@ void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t 
 		if (!ok) {
 			t->dirty[in->first / TABLE_GROUP] = 1;
 			t->any_dirty = true;
-			continue;
 		}
-		for (unsigned i = 0; i < in->nr; i++)
+		for (unsigned i = 0; i < in->nr && (ok || zeroed); i++)
 			if (in->fresh >> i & 1)
 				set_fresh(t, in->first + i, false);
 	}

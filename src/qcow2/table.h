@@ -47,7 +47,10 @@ struct table_group {
 
 /* Copies the dirty groups, which become clean. -ENOMEM. */
 int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_t *nr);
-/* With ok the fresh words that were taken along are on disk; else all is dirty again. */
-void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok);
+/* Without ok all is dirty again. With ok or zeroed, what the fresh words that were taken along
+ * point to is on disk: the word may be there as well, and must not lead to it being zeroed again.
+ */
+void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok,
+		      bool zeroed);
 
 #endif

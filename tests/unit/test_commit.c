@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order of a commit, read from the log of what reached the file, the number of flushes it
+ * costs, what a failed one leaves, and that callers share one.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check_main.h"
+#include "qimage.h"
+
+static struct qimage q;
+
+/* What an entry of the log is about. */
+enum what { DATA, COUNTS, REFTABLE, L2, L1, POINTERS, HEADER, FLUSH, NR_WHAT };
+
+static void setup(void)
+{
+	qimage_init(&q);
+	qimage_create(&q);
+	/* Two zones have data; all tables exist, and the refcount block has been written to. */
+	ck_assert_int_eq(qimage_append(&q, 3, 'a', 512), 0);
+	ck_assert_int_eq(qimage_append(&q, 4, 'a', 16384), 0);
+	qimage_reopen(&q);
+}
+
+static void teardown(void)
+{
+	qimage_free(&q);
+}
+
+static bool in_cluster(uint64_t off, uint64_t start)
+{
+	return start && off >> q.p.cluster_bits == start >> q.p.cluster_bits;
+}
+
+static enum what classify(const struct memio_entry *e)
+{
+	uint64_t reftable = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
+	uint64_t l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
+
+	if (e->op == MEMIO_FLUSH)
+		return FLUSH;
+	if (e->off < 112)
+		return HEADER;
+	if (in_cluster(e->off, q.img->hdr.zoned.meta_offset))
+		return POINTERS;
+	if (in_cluster(e->off, reftable))
+		return REFTABLE;
+	if (in_cluster(e->off, l1))
+		return L1;
+	for (uint64_t i = 0; i < q.img->reftable.nr; i++)
+		if (in_cluster(e->off, qimage_be64(&q, reftable + i * 8)))
+			return COUNTS;
+	for (uint64_t i = 0; i < q.img->l1.nr; i++)
+		if (in_cluster(e->off, qimage_be64(&q, l1 + i * 8) & QCOW2_OFFSET_MASK))
+			return L2;
+	return DATA;
+}
+
+/* First or last position in the log of a kind; -1: there is none. */
+static int first(enum what kind)
+{
+	for (size_t i = 0; i < memio_log_count(q.m); i++)
+		if (classify(memio_log_get(q.m, i)) == kind)
+			return (int)i;
+	return -1;
+}
+
+static int last(enum what kind)
+{
+	int found = -1;
+
+	for (size_t i = 0; i < memio_log_count(q.m); i++)
+		if (classify(memio_log_get(q.m, i)) == kind)
+			found = (int)i;
+	return found;
+}
+
+static unsigned count(enum what kind)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < memio_log_count(q.m); i++)
+		n += classify(memio_log_get(q.m, i)) == kind;
+	return n;
+}
+
+static bool flush_between(int from, int to)
+{
+	for (int i = from + 1; i < to; i++)
+		if (memio_log_get(q.m, (size_t)i)->op == MEMIO_FLUSH)
+			return true;
+	return false;
+}
+
+/* All of a comes before all of b, with a flush between. */
+static void assert_before(enum what a, enum what b)
+{
+	ck_assert_int_ge(first(a), 0);
+	ck_assert_int_ge(first(b), 0);
+	ck_assert_int_lt(last(a), first(b));
+	ck_assert(flush_between(last(a), first(b)));
+}
+
+START_TEST(new_cluster_goes_step_by_step)
+{
+	memio_log_start(q.m);
+	ck_assert_int_eq(qimage_append(&q, 3, 'b', 8192), 0);
+	ck_assert_uint_eq(count(FLUSH), 0);
+	qimage_commit(&q);
+	assert_before(DATA, L2);
+	assert_before(COUNTS, L2);
+	assert_before(L2, POINTERS);
+	ck_assert(flush_between(last(POINTERS), (int)memio_log_count(q.m)));
+	ck_assert_int_eq(first(HEADER), -1);
+	ck_assert_int_eq(first(L1), -1);
+	ck_assert_uint_eq(qimage_disk_wp(&q, 3), 3 * 65536 + 512 + 8192);
+	ck_assert_uint_eq(qimage_check(&q), 0);
+}
+END_TEST
+
+START_TEST(new_l2_table_is_whole_before_l1_names_it)
+{
+	q.p.geo.size = 64 << 20; /* clusters of 4 KiB: a table maps 2 MiB */
+	q.p.geo.nr_zones = 1024;
+	qimage_free(&q);
+	qimage_create(&q);
+	ck_assert_int_eq(qimage_append(&q, 3, 'a', 512), 0);
+	qimage_commit(&q);
+	memio_log_start(q.m);
+	ck_assert_int_eq(qimage_append(&q, 500, 'b', 512), 0);
+	qimage_commit(&q);
+	assert_before(DATA, L1);
+	assert_before(COUNTS, L1);
+	assert_before(L2, L1);
+	assert_before(L1, POINTERS);
+	ck_assert_uint_eq(count(FLUSH), 3);
+	ck_assert_uint_eq(qimage_check(&q), 0);
+}
+END_TEST
+
+START_TEST(mapped_cluster_costs_two_flushes)
+{
+	memio_log_start(q.m);
+	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
+	qimage_commit(&q);
+	assert_before(DATA, POINTERS);
+	ck_assert_uint_eq(count(FLUSH), 2);
+	ck_assert_uint_eq(count(DATA), 1);
+	ck_assert_uint_eq(count(POINTERS), 1);
+	ck_assert_uint_eq(memio_log_count(q.m), 4);
+}
+END_TEST
+
+START_TEST(new_cluster_costs_three_flushes)
+{
+	memio_log_start(q.m);
+	ck_assert_int_eq(qimage_append(&q, 5, 'b', 512), 0);
+	qimage_commit(&q);
+	ck_assert_uint_eq(count(FLUSH), 3);
+	/* and so does the next one of the run */
+	ck_assert_int_eq(qimage_append(&q, 5, 'b', 4096 - 512), 0);
+	qimage_commit(&q);
+	memio_log_start(q.m);
+	ck_assert_int_eq(qimage_append(&q, 5, 'b', 512), 0);
+	qimage_commit(&q);
+	ck_assert_uint_eq(count(FLUSH), 3);
+}
+END_TEST
+
+START_TEST(idle_commit_does_nothing)
+{
+	struct memio_stats st;
+
+	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
+	qimage_commit(&q);
+	ck_assert(!qcow2_dirty(q.img, NULL));
+	memio_clear_stats(q.m);
+	qimage_commit(&q);
+	qimage_commit(&q);
+	memio_get_stats(q.m, &st);
+	for (unsigned i = 0; i < MEMIO_NR_OPS; i++)
+		ck_assert_uint_eq(st.ops[i], 0);
+}
+END_TEST
+
+static void reset_zone(uint32_t zone)
+{
+	qcow2_wp_back(q.img, zone);
+	ck_assert_int_eq(qcow2_zero(q.img, zq_zone_start(&q.p.geo, zone), q.p.geo.zone_size), 0);
+}
+
+static int first_punch(void)
+{
+	for (size_t i = 0; i < memio_log_count(q.m); i++)
+		if (memio_log_get(q.m, i)->op == MEMIO_PUNCH)
+			return (int)i;
+	return -1;
+}
+
+START_TEST(reset_goes_the_other_way)
+{
+	uint64_t host = qimage_disk_entry(&q, 4 << 16, NULL) & QCOW2_OFFSET_MASK;
+
+	ck_assert_uint_ne(host, 0);
+	memio_log_start(q.m);
+	reset_zone(4);
+	ck_assert_uint_eq(memio_log_count(q.m), 0);
+	qimage_commit(&q);
+	assert_before(POINTERS, L2);
+	ck_assert_int_gt(first_punch(), 0);
+	ck_assert_int_lt(last(L2), first_punch());
+	ck_assert(flush_between(last(L2), first_punch()));
+	ck_assert_uint_eq(count(FLUSH), 2);
+	ck_assert_uint_eq(qimage_disk_entry(&q, 4 << 16, NULL), 0);
+	/* the lowered counts come with the next commit */
+	ck_assert_uint_eq(qimage_disk_count(&q, host >> 12), 1);
+	ck_assert_uint_eq(qimage_check(&q), 4);
+	memio_log_start(q.m);
+	qimage_commit(&q);
+	ck_assert_uint_eq(qimage_disk_count(&q, host >> 12), 0);
+	ck_assert_uint_eq(count(FLUSH), 1);
+	ck_assert_uint_eq(qimage_check(&q), 0);
+}
+END_TEST
+
+START_TEST(rewritten_zone_goes_back_first_and_forward_last)
+{
+	uint64_t table = q.img->hdr.zoned.meta_offset;
+	struct memio *half;
+	uint8_t word[8];
+
+	reset_zone(4);
+	half = memio_clone(q.m);
+	memio_log_start(q.m);
+	ck_assert_int_eq(qimage_append(&q, 4, 'c', 512), 0);
+	qimage_commit(&q);
+	ck_assert_uint_eq(count(POINTERS), 2);
+	ck_assert_int_lt(first(POINTERS), first(L2));
+	ck_assert_int_gt(last(POINTERS), last(L2));
+	ck_assert(flush_between(first(POINTERS), first(L2)));
+	ck_assert(flush_between(last(L2), last(POINTERS)));
+	/* what the first of them wrote is the start */
+	memio_replay(q.m, 0, (size_t)first(POINTERS) + 1, half, NULL, NULL);
+	memio_peek(half, table + 4 * 8, word, sizeof(word));
+	ck_assert_mem_eq(word, ((uint8_t[8]){ 0, 0, 0, 0, 0, 4, 0, 0 }), 8);
+	ck_assert_uint_eq(qimage_disk_wp(&q, 4), (4 << 16) + 512);
+	memio_free(half);
+}
+END_TEST
+
+START_TEST(data_written_after_the_copy_comes_later)
+{
+	/* a pointer that moves while a commit runs must not be taken along */
+	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
+	qimage_commit(&q);
+	ck_assert_uint_eq(qimage_disk_wp(&q, 3), (3 << 16) + 1024);
+	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
+	ck_assert_uint_eq(qimage_disk_wp(&q, 3), (3 << 16) + 1024);
+	ck_assert(qcow2_dirty(q.img, NULL));
+}
+END_TEST
+
+/* ---- a larger refcount table ---------------------------------------------------------------- */
+
+/* Fills the image until the refcount table must grow; the log has the commit that does it. */
+static void grow_table(void)
+{
+	uint64_t was;
+
+	qimage_free(&q);
+	qimage_init(&q);
+	q.p.cluster_bits = 9;
+	q.p.refcount_order = 6;
+	q.p.geo.size = 4 << 20;
+	q.p.geo.nr_zones = 64;
+	qimage_create(&q);
+	was = q.img->reftable.offset;
+	for (uint32_t zone = 2; zone < 64; zone++) {
+		memio_log_start(q.m);
+		ck_assert_int_eq(qimage_append(&q, zone, 'x', 65536), 0);
+		if (q.img->reftable.offset != was)
+			break;
+		qimage_commit(&q);
+	}
+	ck_assert_uint_ne(q.img->reftable.offset, was);
+}
+
+START_TEST(larger_refcount_table_is_written_before_it_is_named)
+{
+	uint64_t old = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
+
+	grow_table();
+	old = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
+	qimage_commit(&q);
+	ck_assert_uint_ne(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), old);
+	ck_assert_uint_eq(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), q.img->reftable.offset);
+	ck_assert_uint_eq(count(HEADER), 1);
+	assert_before(REFTABLE, HEADER);
+	assert_before(HEADER, L2);
+	assert_before(L2, POINTERS);
+	/* the old table's clusters are free now */
+	qimage_commit(&q);
+	ck_assert_uint_eq(qimage_check(&q), 0);
+	qimage_reopen(&q);
+	qimage_expect(&q, 2 << 16, 65536, 'x');
+}
+END_TEST
+
+/* ---- failures
+ * ------------------------------------------------------------------------------------ */
+
+/* Work that touches every step: a reset, a rewrite, new tables, copies. */
+static void some_work(void)
+{
+	reset_zone(4);
+	ck_assert_int_eq(qimage_append(&q, 4, 'd', 8192), 0);
+	ck_assert_int_eq(qimage_append(&q, 3, 'd', 8192), 0);
+	ck_assert_int_eq(qimage_append(&q, 6, 'd', 8192), 0);
+	ck_assert_int_eq(qimage_write(&q, 4096, 'd', 4096), 0);
+}
+
+static void expect_work(void)
+{
+	qimage_expect(&q, 4 << 16, 8192, 'd');
+	qimage_expect(&q, (4 << 16) + 8192, 8192, 0);
+	qimage_expect(&q, 3 << 16, 512, 'a');
+	qimage_expect(&q, (3 << 16) + 512, 8192, 'd');
+	qimage_expect(&q, 6 << 16, 8192, 'd');
+	qimage_expect(&q, 4096, 4096, 'd');
+	ck_assert_uint_eq(qcow2_wp_get(q.img, 6, NULL), (6 << 16) + 8192);
+	ck_assert_uint_eq(qcow2_wp_get(q.img, 4, NULL), (4 << 16) + 8192);
+}
+
+static void setup_small(void)
+{
+	qimage_init(&q);
+	q.p.cluster_bits = 9; /* a table maps 32 KiB */
+	qimage_create(&q);
+	ck_assert_int_eq(qimage_append(&q, 3, 'a', 512), 0);
+	ck_assert_int_eq(qimage_append(&q, 4, 'a', 16384), 0);
+	qimage_reopen(&q);
+}
+
+START_TEST(failed_write_keeps_all_and_the_next_commit_completes)
+{
+	unsigned failures = 0;
+
+	for (uint64_t n = 0;; n++) {
+		bool failed;
+
+		setup_small();
+		some_work();
+		memio_fail(q.m, MEMIO_WRITE, n, n % 2 ? ENOSPC : EIO, false, n % 3 * 256);
+		failed = qcow2_commit(q.img) != 0;
+		ck_assert_int_eq(failed, memio_failures(q.m, MEMIO_WRITE) == 1);
+		memio_fail(q.m, MEMIO_WRITE, 0, 0, false, 0);
+		if (failed) {
+			ck_assert(qcow2_dirty(q.img, NULL));
+			expect_work(); /* in memory nothing is lost */
+			qimage_check(&q);
+		}
+		qimage_reopen(&q);
+		expect_work();
+		qimage_commit(&q);
+		qimage_check(&q);
+		teardown();
+		if (!failed)
+			break;
+		failures++;
+	}
+	ck_assert_uint_ge(failures, 7);
+}
+END_TEST
+
+START_TEST(after_a_failed_flush_nothing_is_vouched_for)
+{
+	unsigned failures = 0;
+
+	for (uint64_t n = 0;; n++) {
+		setup_small();
+		some_work();
+		memio_fail(q.m, MEMIO_FLUSH, n, EIO, false, 0);
+		if (qcow2_commit(q.img) == 0) {
+			teardown();
+			break;
+		}
+		failures++;
+		memio_log_start(q.m);
+		ck_assert_int_eq(qcow2_commit(q.img), -EIO);
+		ck_assert_int_eq(qcow2_commit(q.img), -EIO);
+		ck_assert_uint_eq(memio_log_count(q.m), 0);
+		expect_work();
+		qimage_check(&q);
+		teardown();
+	}
+	ck_assert_uint_eq(failures, 4);
+}
+END_TEST
+
+START_TEST(failed_punch_costs_only_space)
+{
+	memio_fail(q.m, MEMIO_PUNCH, 0, EIO, true, 0);
+	reset_zone(4);
+	qimage_commit(&q);
+	ck_assert_uint_ge(memio_failures(q.m, MEMIO_PUNCH), 1);
+	ck_assert_uint_ge(q.nr_logged, 1);
+	qimage_commit(&q);
+	ck_assert_uint_eq(qimage_check(&q), 0);
+	/* what the clusters still hold is not seen by who gets them next */
+	ck_assert_int_eq(qimage_append(&q, 5, 'e', 512), -EIO);
+	memio_fail(q.m, MEMIO_PUNCH, 0, 0, false, 0);
+	ck_assert_int_eq(qimage_append(&q, 5, 'e', 512), 0);
+	qimage_expect(&q, (5 << 16) + 512, 4096 - 512, 0);
+}
+END_TEST
+
+/* All that is written in these tests is not zero: below a pointer there is data. */
+static void expect_no_hole(struct memio *m, const char *what)
+{
+	struct qimage after = { .p = q.p, .m = m, .name = "mem" };
+	uint8_t *buf = malloc(q.p.geo.zone_size);
+
+	qimage_open(&after);
+	for (uint32_t zone = 2; zone < 8; zone++) {
+		uint64_t start = zq_zone_start(&q.p.geo, zone);
+		uint64_t len = qcow2_wp_get(after.img, zone, NULL) - start;
+
+		ck_assert_int_eq(qcow2_read(after.img, start, buf, len), 0);
+		ck_assert_msg(!memchr(buf, 0, len), "%s: zone %u has a hole", what, zone);
+	}
+	free(buf);
+	qimage_close(&after);
+}
+
+/*
+ * The retry after a failed commit finds parts of it on disk. Power fails again within the
+ * retry: everything since its last flush is in doubt, write by write.
+ */
+static void crash_in_retry(struct memio *before, unsigned salt, uint64_t n)
+{
+	size_t entries = memio_log_count(q.m);
+	char what[96];
+
+	for (size_t at = 0; at <= entries; at++) {
+		struct memio *m = memio_clone(before);
+		size_t stable = memio_log_last_flush(q.m, at);
+
+		memio_replay(q.m, 0, stable, m, NULL, NULL);
+		for (size_t i = stable; i < at; i++)
+			if ((i * 2654435761u >> 7 ^ salt) & 1)
+				memio_replay(q.m, i, i + 1, m, NULL, NULL);
+		snprintf(what, sizeof(what), "write %llu failed, crash at %zu of %zu, salt %u",
+			 (unsigned long long)n, at, entries, salt);
+		qimage_check_file(m, what);
+		expect_no_hole(m, what);
+		memio_free(m);
+	}
+}
+
+static bool fail_then_crash(uint64_t n, void (*start)(void), void (*work)(void))
+{
+	struct memio *before;
+	bool failed;
+
+	start();
+	work();
+	memio_fail(q.m, MEMIO_WRITE, n, EIO, false, 0);
+	failed = qcow2_commit(q.img) != 0;
+	if (failed) {
+		before = memio_clone(q.m);
+		memio_log_start(q.m);
+		for (uint32_t zone = 3; zone < 8; zone++)
+			if (qcow2_wp_get(q.img, zone, NULL) + 3000 < (zone + 1) << 16)
+				ck_assert_int_eq(qimage_append(&q, zone, 'f', 3000), 0);
+		qimage_commit(&q);
+		memio_log_stop(q.m);
+		for (unsigned salt = 0; salt < 16; salt++)
+			crash_in_retry(before, salt, n);
+		memio_free(before);
+	}
+	teardown();
+	return failed;
+}
+
+START_TEST(power_may_fail_while_a_commit_is_retried)
+{
+	uint64_t n = 0;
+
+	while (fail_then_crash(n, setup_small, some_work))
+		n++;
+	ck_assert_uint_ge(n, 7);
+}
+END_TEST
+
+START_TEST(power_may_fail_while_a_larger_table_is_retried)
+{
+	uint64_t n = 0;
+
+	while (fail_then_crash(n, setup, grow_table))
+		n++;
+	ck_assert_uint_ge(n, 8);
+}
+END_TEST
+
+/* ---- several callers
+ * -------------------------------------------------------------------------------- */
+
+#define CALLERS 8
+
+static pthread_barrier_t barrier;
+
+static void *append_and_commit(void *arg)
+{
+	uint32_t zone = (uint32_t)(uintptr_t)arg;
+
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t wp;
+
+		if (qimage_append(&q, zone, 'g', 512) != 0)
+			return "append";
+		wp = qcow2_wp_get(q.img, zone, NULL);
+		pthread_barrier_wait(&barrier);
+		if (qcow2_commit(q.img) != 0)
+			return "commit";
+		if (qimage_disk_wp(&q, zone) != wp)
+			return "the pointer is not on disk";
+	}
+	return NULL;
+}
+
+/* A commit takes a while, so that the others arrive. */
+static int slow_flush(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
+{
+	(void)data;
+	(void)off;
+	(void)len;
+	(void)apply;
+	if (op == MEMIO_FLUSH)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	return 0;
+}
+
+START_TEST(callers_share_a_commit)
+{
+	pthread_t t[CALLERS];
+	struct qcow2_stats st;
+	uint64_t before;
+
+	qimage_free(&q);
+	q.p.geo.size = 16 << 16;
+	q.p.geo.nr_zones = 16;
+	qimage_create(&q);
+	qcow2_get_stats(q.img, &st);
+	before = st.commits;
+	memio_set_hook(q.m, slow_flush, NULL);
+	pthread_barrier_init(&barrier, NULL, CALLERS);
+	for (uintptr_t i = 0; i < CALLERS; i++)
+		pthread_create(&t[i], NULL, append_and_commit, (void *)(i + 2));
+	for (unsigned i = 0; i < CALLERS; i++) {
+		void *wrong;
+
+		pthread_join(t[i], &wrong);
+		ck_assert_msg(!wrong, "%s", (char *)wrong);
+	}
+	qcow2_get_stats(q.img, &st);
+	/* 160 calls in 20 rounds: two commits serve a round, or a few more when one comes late */
+	ck_assert_uint_ge(st.commits - before, 20);
+	ck_assert_uint_le(st.commits - before, 80);
+	pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+static const struct check_test tests[] = {
+	CHECK_TEST(new_cluster_goes_step_by_step),
+	CHECK_TEST(new_l2_table_is_whole_before_l1_names_it),
+	CHECK_TEST(mapped_cluster_costs_two_flushes),
+	CHECK_TEST(new_cluster_costs_three_flushes),
+	CHECK_TEST(idle_commit_does_nothing),
+	CHECK_TEST(reset_goes_the_other_way),
+	CHECK_TEST(rewritten_zone_goes_back_first_and_forward_last),
+	CHECK_TEST(data_written_after_the_copy_comes_later),
+	CHECK_TEST(larger_refcount_table_is_written_before_it_is_named),
+	CHECK_TEST(failed_punch_costs_only_space),
+	CHECK_TEST(callers_share_a_commit),
+};
+
+static const struct check_test failures[] = {
+	CHECK_TEST(failed_write_keeps_all_and_the_next_commit_completes),
+	CHECK_TEST(after_a_failed_flush_nothing_is_vouched_for),
+	CHECK_TEST(power_may_fail_while_a_commit_is_retried),
+	CHECK_TEST(power_may_fail_while_a_larger_table_is_retried),
+};
+
+int main(void)
+{
+	Suite *s = suite_create("qcow2/commit");
+	TCase *tc = tcase_create("order"), *faults = tcase_create("failures");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_set_timeout(faults, 120);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		tcase_add_test(tc, *tests[i].test);
+	for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+		tcase_add_test(faults, *failures[i].test);
+	suite_add_tcase(s, tc);
+	suite_add_tcase(s, faults);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
