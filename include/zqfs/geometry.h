@@ -15,11 +15,12 @@
 extern "C" {
 #endif
 
-#define ZQ_BLOCK 512u /* the unit of write pointers, capacities and direct I/O */
+#define ZQ_BLOCK     512u	/* the unit of write pointers, capacities and direct I/O */
+#define ZQ_MAX_ZONES (1u << 22) /* a bound of ours: what a header can make us hold in memory */
 
 struct zq_geometry {
-	uint64_t size;          /* bytes of the whole device, a multiple of ZQ_BLOCK */
-	uint64_t zone_size;     /* bytes, a power of two, at least 4096 */
+	uint64_t size;		/* bytes of the whole device, a multiple of ZQ_BLOCK */
+	uint64_t zone_size;	/* bytes, a power of two, at least 4096 */
 	uint64_t zone_capacity; /* bytes usable in a sequential zone, a multiple of ZQ_BLOCK */
 	uint32_t nr_zones;
 	uint32_t nr_conv;    /* conventional zones; they come first */

@@ -16,11 +16,11 @@ int alloc_init(struct qcow2_image *img);
 void alloc_destroy(struct qcow2_image *img);
 
 /*
- * Takes 1 to want adjacent clusters for a stream and sets their refcounts to 1.
+ * Takes 1 to want adjacent clusters for the stream of that number and sets their refcounts to 1.
  * *fresh: nothing was ever stored there, they read as zeros. Drops the lock for I/O.
  * -ENOSPC when the file cannot grow further, -EIO for damaged refcounts.
  */
-int alloc_take(struct qcow2_image *img, uint32_t stream, uint64_t want, struct qcow2_run *run,
+int alloc_take(struct qcow2_image *img, uint32_t id, uint64_t want, struct qcow2_run *run,
 	       bool *fresh);
 
 /* Gives back what was taken and never entered a mapping. Drops the lock for I/O. */
@@ -30,7 +30,7 @@ void alloc_give_back(struct qcow2_image *img, const struct qcow2_run *run);
 void alloc_freed(struct qcow2_image *img, uint64_t cluster);
 
 /* Forgets a stream's reservation. */
-void alloc_release_stream(struct qcow2_image *img, uint32_t stream);
+void alloc_release_stream(struct qcow2_image *img, uint32_t id);
 
 /* The next clusters that no one ever used, for a table that must be in one piece. They are
  * behind the end of the file and not yet counted. -ENOSPC. */

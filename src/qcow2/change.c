@@ -12,6 +12,7 @@
 #include "qcow2/check.h"
 #include "qcow2/image.h"
 #include "util/bytes.h"
+#include "util/cleanup.h"
 
 /* Autoclear bits that stay true while we write. Bitmaps are not kept up to date. */
 static uint64_t maintained_autoclear(const struct qcow2_image *img)
@@ -27,7 +28,24 @@ static int write_feature_word(struct qcow2_image *img, uint64_t at, uint64_t val
 	return image_write_meta(img, buf, sizeof(buf), at);
 }
 
-/* The dirty bit: refcounts may be too low. Nothing of them has been cached yet. */
+/* The rebuild went past our caches and may have changed any of the tables. */
+static int reload_tables(struct qcow2_image *img)
+{
+	int rc;
+
+	SCOPE_LOCK(&img->lock);
+	mdcache_drop_all(img);
+	table_free(&img->l1);
+	table_free(&img->reftable);
+	alloc_destroy(img);
+	rc = table_load(&img->l1, img->file, img->hdr.l1_offset, img->hdr.l1_size);
+	if (rc == 0)
+		rc = table_load(&img->reftable, img->file, img->hdr.reftable_offset,
+				((uint64_t)img->hdr.reftable_clusters << img->cluster_bits) / 8);
+	return rc == 0 ? alloc_init(img) : rc;
+}
+
+/* The dirty bit: refcounts may be too low. Readers may be about; nobody has changed anything. */
 static int rebuild_refcounts(struct qcow2_image *img)
 {
 	struct qcow2_header fresh;
@@ -49,12 +67,7 @@ static int rebuild_refcounts(struct qcow2_image *img)
 	img->hdr.incompat = fresh.incompat & ~QCOW2_INCOMPAT_DIRTY;
 	img->file_end = fresh.file_size;
 	qcow2_header_free(&fresh);
-	table_free(&img->reftable);
-	alloc_destroy(img);
-	rc = table_load(&img->reftable, img->file, img->hdr.reftable_offset,
-			((uint64_t)img->hdr.reftable_clusters << img->cluster_bits) / 8);
-	if (rc == 0)
-		rc = alloc_init(img);
+	rc = reload_tables(img);
 	if (rc == 0)
 		rc = write_feature_word(img, QCOW2_H_INCOMPAT, img->hdr.incompat);
 	return rc < 0 ? rc : io_flush(img->file);

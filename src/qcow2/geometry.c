@@ -44,11 +44,11 @@ static int check_zones(const struct zq_geometry *g, struct zq_error *err)
 			      "size %" PRIu64 " in zones of %" PRIu64
 			      " passes the largest write pointer %" PRIu64,
 			      g->size, g->zone_size, ZONED_WP_MASK);
-	if (nr > UINT32_MAX)
+	if (nr > ZQ_MAX_ZONES)
 		return REFUSE(err,
 			      "zone_size %" PRIu64 " makes %" PRIu64 " zones of the size %" PRIu64
-			      ", more than %" PRIu32,
-			      g->zone_size, nr, g->size, UINT32_MAX);
+			      ", more than %u",
+			      g->zone_size, nr, g->size, ZQ_MAX_ZONES);
 	if (g->nr_zones != nr)
 		return REFUSE(err,
 			      "nr_zones %" PRIu32 " does not match size %" PRIu64

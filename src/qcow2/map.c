@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "qcow2/backing.h"
 #include "qcow2/l2.h"
 #include "qcow2/map.h"
 #include "util/math.h"
@@ -147,12 +148,20 @@ int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool
 		return rc;
 	*run = 0;
 	for (unsigned i = 0; i < nr; i++) {
+		uint64_t same = ext[i].len;
 		bool is_data = ext[i].kind != MAP_ZERO;
 
+		/* a hole in the backing file is one here too */
+		if (ext[i].kind == MAP_BACKING)
+			rc = backing_status(img->backing, off + *run, ext[i].len, &is_data, &same);
+		if (rc < 0)
+			return *run ? 0 : rc;
 		if (i && is_data != *data)
 			break;
 		*data = is_data;
-		*run += ext[i].len;
+		*run += same;
+		if (same < ext[i].len)
+			break;
 	}
 	return 0;
 }

@@ -180,7 +180,7 @@ static int load(struct qcow2_image *img, struct md_slice *s)
 	pthread_mutex_lock(&img->lock);
 	s->loading = false;
 	s->error = rc;
-	if (rc < 0)
+	if (rc < 0 && !s->orphan)
 		unhash(&img->cache, s); /* the next one to ask tries again */
 	pthread_cond_broadcast(&img->cond);
 	return rc;
@@ -226,7 +226,10 @@ int mdcache_pin(struct qcow2_image *img, uint64_t off, bool refblock, bool fresh
 void mdcache_unpin(struct qcow2_image *img, struct md_slice *s)
 {
 	s->pins--;
-	settle(&img->cache, s);
+	if (s->orphan && !s->pins)
+		slice_free(&img->cache, s);
+	else if (!s->orphan)
+		settle(&img->cache, s);
 }
 
 void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len)
@@ -247,6 +250,23 @@ void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len)
 		}
 		unhash(c, s);
 		slice_free(c, s);
+	}
+}
+
+void mdcache_drop_all(struct qcow2_image *img)
+{
+	struct mdcache *c = &img->cache;
+
+	for (size_t i = 0; i < c->nr_buckets; i++) {
+		while (c->bucket[i]) {
+			struct md_slice *s = c->bucket[i];
+
+			c->bucket[i] = s->hash_next;
+			lru_remove(c, s);
+			s->orphan = true;
+			if (!s->pins)
+				slice_free(c, s);
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ struct qcow2_open_opts {
  * Opens the image in io. Takes io over in every case: on failure it has been closed.
  * Nothing is written before the first change. Spec: "Header", "Header extensions".
  */
-int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow2_image **img,
+int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow2_image **out,
 	       struct zq_error *err);
 
 /* Frees everything and closes the files. Does not commit: what is not committed is lost. */
