@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What an append costs in calls and bytes, counted by strace on the process that serves.
+
+# Attaches strace; its output goes to $WORK/trace. Returns when it has attached.
+trace_start() { # ARGUMENTS...
+    local i
+    : >"$WORK/trace.err"
+    strace -f -q -o "$WORK/trace" -p "${pid_of[zqfs]}" "$@" 2>"$WORK/trace.err" &
+    tracer=$!
+    for ((i = 0; i < 200; i++)); do
+        # attached: the process says so itself
+        grep -q "^TracerPid:.$tracer\$" "/proc/${pid_of[zqfs]}/status" && break
+        sleep 0.01
+    done
+    sleep 0.2
+}
+
+trace_stop() {
+    kill -INT "$tracer" 2>/dev/null || true
+    wait "$tracer" 2>/dev/null || true
+}
+
+# Lines of the trace that are calls of one of NAMES.
+calls() { # NAME...
+    local names
+    names=$(IFS='|'; echo "$*")
+    grep -cE "^[0-9]+ +($names)\(" "$WORK/trace" || true
+}
+
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f\n", a / b }'; } # A B
+
+count_job() { # NAME
+    local n ios
+    command -v strace >/dev/null || { note "no strace: $1 left out"; return 1; }
+    case $1 in
+        requests-append-4K | syscalls-append-4K)
+            # the first appends open the zone and fetch tables
+            fio_append zqfs 4K 1 1 $((1 << 20)) >/dev/null
+            n=$((16 << 20))
+            trace_start -e trace='!read,futex'
+            fio_json zqfs --rw=write --bs=4K --direct=1 --create_on_open=1 --name=z \
+                "--filename=$(seq_file zqfs 0)" --offset=1M --size=$n >/dev/null
+            trace_stop
+            if [ "$1" = requests-append-4K ]; then
+                ratio "$(calls writev)" $((n / 4096))
+            else
+                ratio "$(calls pread64 pwrite64 preadv pwritev fdatasync fallocate lseek)" \
+                    $((n / 4096))
+            fi ;;
+        metadata-append-1M)
+            n=$((512 << 20))
+            trace_start -e trace=pwrite64,pwritev
+            fio_append zqfs 1M 1 1 $n >/dev/null
+            umount "$base/zqfs/mnt" 2>/dev/null || fusermount3 -u "$base/zqfs/mnt"
+            while kill -0 "${pid_of[zqfs]}" 2>/dev/null && [ -e "/proc/${pid_of[zqfs]}/fd/0" ]; do
+                sleep 0.05
+            done
+            trace_stop
+            awk -v data=$n '{ sum += $NF } END { printf "%.3f\n", (sum - data) * 100 / data }' \
+                "$WORK/trace" ;;
+        flushes-*)
+            trace_start -e trace=fdatasync,fsync
+            case $1 in
+                *-append-*) fio_append zqfs 4K 0 1 $((64 << 20)) --fsync=1 --runtime=2 ;;
+                *) fio_append zqfs 4K 0 4 $((64 << 20)) --fsync=1 --runtime=2 ;;
+            esac >"$WORK/fio.json"
+            trace_stop
+            ios=$(jq '[.jobs[].write.total_ios] | add' "$WORK/fio.json")
+            ratio "$(calls fdatasync fsync)" "$ios" ;;
+    esac
+}
