@@ -43,7 +43,7 @@ differential() { # NAME IMAGE [LEAKED CLUSTERS]
     plain_copy "$2"
     qemu-img check plain.qcow2 >out 2>&1 || rc=$?
     # the write pointers are the one region that qemu-img does not know
-    if [ $rc -ne 3 ] || grep -q ERROR out || [ "$(grep -c ^Leaked out)" -ne "${3:-1}" ]; then
+    if [ $rc -ne 3 ] || grep -q ERROR out || [ "$(grep -o "Leaked cluster" out | wc -l)" -ne "${3:-1}" ]; then
         cat out
         fail "$1: qemu-img check: status $rc, seed $seed"
     fi

@@ -654,7 +654,7 @@ static const struct bad {
 	  { { 24, 8, 0x100000000000 }, { 564, 8, 4096 }, { 572, 8, 4096 }, { 596, 4, 4096 } },
 	  -EINVAL,
 	  "zoned extension: zone_size 4096 makes 4294967296 zones of the size 17592186044416, more "
-	  "than 4294967295" },
+	  "than 4194304" },
 	{ LAYOUT48,
 	  { { 564, 4, 3 } },
 	  -EINVAL,
