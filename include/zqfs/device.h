@@ -132,10 +132,12 @@ struct zq_writer {
 };
 
 enum zq_write_flags {
-	ZQ_WRITE_APPEND = 1, /* ignore off, write at the end */
+	ZQ_WRITE_APPEND = 1, /* write at the end whatever off is */
 	ZQ_WRITE_DIRECT = 2, /* off and len must be whole blocks (-EINVAL) */
 	ZQ_WRITE_SYNC = 4,   /* on stable storage when it returns */
-	ZQ_WRITE_WAIT = 8,   /* off ahead of the end: wait up to 10 ms for the gap to close */
+	/* Ahead of the end: wait for the gap to close, as long as the end moves every 10 ms. An
+	 * append then goes to the end; with DIRECT a write behind the capacity waits as well. */
+	ZQ_WRITE_WAIT = 8,
 };
 
 /*

@@ -124,7 +124,7 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 	sigset_t set, old;
 	int ret, closed;
 
-	/* Inherited by every thread; session.c lets the main one have them. */
+	/* Inherited by every thread; session.c has one of its own take them. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGINT);
@@ -143,6 +143,9 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 					      args->image, strerror(-closed));
 		}
 	}
+	/* All is done: a second signal must not spoil the exit status. */
+	while (sigtimedwait(&set, NULL, &(struct timespec){ .tv_sec = 0 }) > 0)
+		;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }

@@ -50,7 +50,6 @@ struct fs {
 	struct fs_log log;
 	struct fuse_session *se;
 	struct fuse_conn_info_opts *conn_opts; /* from -o; owned */
-	bool handlers;			       /* signal handlers are set */
 	struct timespec mounted;	       /* when; time of all that has not changed since */
 	uint32_t mounter, mounter_gid;	       /* the mounting user */
 	double timeout; /* of attributes and names in the kernel's caches, seconds */

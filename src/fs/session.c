@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mounting, the loop of serving threads, and the end of it; see session.h. Signals go to the
- * main thread: all others are started while they are blocked.
+ * Mounting, the loop of serving threads, and the end of it; see session.h. Signals go to a
+ * thread of their own: all others are started while they are blocked.
  */
 #include "fs/session.h"
 
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/math.h"
 
 /*
  * libfuse hands its messages to a function without saying whose they are, so this is the
@@ -208,28 +209,111 @@ static void drain(struct fs *fs)
 	free(buf.mem);
 }
 
-static void signal_set(sigset_t *set)
+/*
+ * A thread waits for the signals that end the mount, with all of them blocked everywhere.
+ * The loop looks for its end and then sleeps; what comes between the two must not be lost, so
+ * its thread is woken again and again until it has left the loop. A second signal is
+ * taken in the same way and cannot kill the last commit.
+ */
+struct ender {
+	struct fs *fs;
+	pthread_t thread, looper;
+	sigset_t set;
+	pthread_mutex_t lock;
+	bool left; /* [lock] the loop has ended */
+};
+
+#define WAKE_SIGNAL   SIGURG /* ignored where nobody handles it */
+#define WAKE_EVERY_MS 20
+
+static void on_wake(int signal)
 {
+	(void)signal;
+}
+
+/* Those of the three that are not ignored, as under nohup, and the one that ends the thread. */
+static void ending_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction old;
+
 	sigemptyset(set);
-	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(set, signals[i]);
+	sigaddset(set, SIGUSR2);
+}
+
+static void wake_until_left(struct ender *e)
+{
+	struct timespec pause = { .tv_nsec = WAKE_EVERY_MS * 1000000L };
+
+	pthread_mutex_lock(&e->lock);
+	while (!e->left) {
+		pthread_kill(e->looper, WAKE_SIGNAL);
+		pthread_mutex_unlock(&e->lock);
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&e->lock);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void *ender_main(void *data)
+{
+	struct ender *e = data;
+	bool left = false;
+	int signal = 0;
+
+	while (!left) {
+		if (sigwait(&e->set, &signal))
+			continue;
+		if (signal != SIGUSR2) {
+			fuse_session_exit(e->fs->se);
+			wake_until_left(e);
+		}
+		pthread_mutex_lock(&e->lock);
+		left = e->left;
+		pthread_mutex_unlock(&e->lock);
+	}
+	return NULL;
+}
+
+static int ender_start(struct ender *e)
+{
+	struct sigaction wake = { .sa_handler = on_wake }, pipe = { .sa_handler = SIG_IGN };
+	int ret;
+
+	sigaction(WAKE_SIGNAL, &wake, NULL);
+	sigaction(SIGPIPE, &pipe, NULL);
+	ending_signals(&e->set);
+	pthread_sigmask(SIG_BLOCK, &e->set, NULL);
+	e->looper = pthread_self();
+	pthread_mutex_init(&e->lock, NULL);
+	ret = pthread_create(&e->thread, NULL, ender_main, e);
+	if (ret)
+		pthread_mutex_destroy(&e->lock);
+	return -ret;
+}
+
+static void ender_stop(struct ender *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->left = true;
+	pthread_mutex_unlock(&e->lock);
+	pthread_kill(e->thread, SIGUSR2);
+	pthread_join(e->thread, NULL);
+	pthread_mutex_destroy(&e->lock);
 }
 
 int session_serve(struct fs *fs)
 {
-	sigset_t set;
-	int ret;
+	struct ender e = { .fs = fs };
+	int ret = ender_start(&e);
 
-	/* From here to the end of the process a signal only asks the loop to end: a second one
-	 * must not kill the last commit. */
-	if (fuse_set_signal_handlers(fs->se))
-		return -EIO;
-	fs->handlers = true;
-	signal_set(&set);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	if (ret)
+		return ret;
 	ret = loop(fs);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	ender_stop(&e);
 	drain(fs);
 	notifier_stop(fs);
 	fuse_session_unmount(fs->se);
@@ -241,8 +325,6 @@ void session_end(struct fs *fs)
 {
 	if (fs->se) {
 		fuse_session_unmount(fs->se);
-		if (fs->handlers)
-			fuse_remove_signal_handlers(fs->se);
 		fuse_session_destroy(fs->se);
 	}
 	free(fs->conn_opts);

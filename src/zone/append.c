@@ -24,7 +24,7 @@ struct append {
 	uint32_t zone;
 	struct zq_writer *w; /* or NULL */
 	const void *buf;
-	uint64_t off; /* where the caller wants it; the end with ZQ_WRITE_APPEND */
+	uint64_t off; /* where the caller wants it; of an append that may wait, its turn */
 	uint64_t len; /* clamped to the capacity */
 	unsigned flags;
 	uint64_t wp;  /* the pointer, as last looked at */
@@ -87,6 +87,14 @@ static int place_at_offset(struct append *a)
 	return a->off > a->wp ? -EAGAIN : -EINVAL;
 }
 
+static bool zone_takes_writes(const struct append *a)
+{
+	enum zq_zone_state state = zone_state(a->dev, a->zone);
+
+	return device_check_writable(a->dev) == 0 && state != ZQ_FULL && state != ZQ_READ_ONLY &&
+	       state != ZQ_OFFLINE;
+}
+
 /* 0 with pos and len set; -EAGAIN: ahead of the pointer; or why not. */
 static int place(struct append *a)
 {
@@ -98,13 +106,15 @@ static int place(struct append *a)
 	if (state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
 		return -EPERM;
 	a->wp = zone_wp(a->dev, a->zone);
-	return a->flags & ZQ_WRITE_APPEND ? place_at_end(a) : place_at_offset(a);
+	if (!(a->flags & ZQ_WRITE_APPEND))
+		return place_at_offset(a);
+	return a->off > a->wp ? -EAGAIN : place_at_end(a);
 }
 
 /*
  * Asynchronous writes may overtake each other on their way here: waits until the pointer
  * comes to the offset, for as long as it moves at least every 10 ms. Drops the stripe
- * while it waits.
+ * while it waits; whoever writes holds it, so a slow disk is no pointer that stands still.
  */
 static int place_waiting(struct append *a)
 {
@@ -117,13 +127,45 @@ static int place_waiting(struct append *a)
 		uint64_t seen = a->wp;
 
 		rc = place(a);
-		if (rc != -EAGAIN || !(a->flags & ZQ_WRITE_WAIT) || timeout)
+		if (rc != -EAGAIN || !(a->flags & ZQ_WRITE_WAIT))
 			break;
 		if (a->wp != seen)
 			deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+		else if (timeout)
+			break;
 		timeout = cond_wait_until(&s->cond, &s->lock, deadline) == -ETIMEDOUT;
 	}
-	return rc == -EAGAIN ? -EINVAL : rc;
+	if (rc == -EAGAIN)
+		rc = a->flags & ZQ_WRITE_APPEND ? place_at_end(a) : -EINVAL;
+	return rc;
+}
+
+/*
+ * A piece of a direct write that lies behind the capacity is refused in any case, but not
+ * before the pieces in front of it have been written: the kernel takes the first failure for
+ * that of the whole write and truncates the file to the size that it then knows, of an empty
+ * zone to 0.
+ */
+static int refuse_behind(struct append *a)
+{
+	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
+	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+	bool timeout = false;
+
+	if ((a->flags & (ZQ_WRITE_WAIT | ZQ_WRITE_DIRECT)) != (ZQ_WRITE_WAIT | ZQ_WRITE_DIRECT))
+		return -EFBIG;
+	SCOPE_LOCK(&s->lock);
+	while (zone_takes_writes(a)) {
+		uint64_t seen = a->wp;
+
+		a->wp = zone_wp(a->dev, a->zone);
+		if (a->wp != seen)
+			deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+		else if (timeout)
+			break;
+		timeout = cond_wait_until(&s->cond, &s->lock, deadline) == -ETIMEDOUT;
+	}
+	return -EFBIG;
 }
 
 /* A write into the padding failed and may have left a part of itself where readers see it. */
@@ -217,13 +259,16 @@ ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uin
 		return -EINVAL;
 	start = zq_zone_start(&dev->geo, zone);
 	cap = zq_zone_cap(&dev->geo, zone);
-	if (flags & ZQ_WRITE_APPEND)
+	if (flags & ZQ_WRITE_APPEND) {
+		a.off = flags & ZQ_WRITE_WAIT ? start + min_u64(off, cap) : start;
 		off = 0;
-	if (off >= cap)
-		return -EFBIG;
+	} else if (off >= cap) {
+		return refuse_behind(&a);
+	} else {
+		a.off = start + off;
+	}
 	if (!len)
 		return 0;
-	a.off = start + off;
 	a.len = min_u64(len, cap - off);
 
 	s = zone_stripe(dev, zone);
