@@ -39,6 +39,7 @@ struct zq_open_opts {
 	bool require_rw;        /* fail rather than fall back to read-only without permission */
 	bool force_share;       /* with readonly: no lock; someone may be writing */
 	const char *data_file;  /* external data file; NULL: as the image says */
+	struct zq_io *data_io;  /* the same, already open, for zq_open_device_io; taken over */
 	size_t cache_bytes;     /* bound of the metadata cache; 0: default */
 	unsigned commit_secs;   /* a commit starts at most so long after a change; 0: 5 */
 	bool committer;         /* run a thread for that; without it commits come from
@@ -128,7 +129,6 @@ ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, s
 struct zq_writer {
 	uint64_t stamp; /* zone's change number after the last write; private */
 	uint64_t end;   /* exact end of the stream, absolute; private */
-	bool opened;    /* this writer counts for explicit-open; private */
 };
 
 enum zq_write_flags {

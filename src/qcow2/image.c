@@ -69,15 +69,30 @@ static char *beside(const char *image, const char *name)
 	return asprintf(&path, "%.*s%s", (int)(slash - image + 1), image, name) < 0 ? NULL : path;
 }
 
+static int lock_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
+			  struct zq_error *err)
+{
+	int rc = io_lock(img->data, opts->lock);
+
+	if (rc < 0)
+		return zq_fail(err, rc, "%s: external data file is in use by another process",
+			       img->data->name);
+	return 0;
+}
+
 static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
 			  struct zq_error *err)
 {
 	char *path;
 	int rc;
 
-	img->data = img->file;
 	if (!img->has_data_file)
-		return 0;
+		return img->data == img->file
+			       ? 0
+			       : zq_fail(err, -EINVAL, "%s: has no external data file",
+					 img->file->name);
+	if (img->data != img->file)
+		return lock_data_file(img, opts, err);
 	if (!opts->data_file && !img->hdr.data_file)
 		return zq_fail(err, -EINVAL,
 			       "%s: keeps its data in an external file but does not name it; "
@@ -94,11 +109,7 @@ static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts 
 		zq_error_prefix(err, "external data file");
 		return rc;
 	}
-	rc = io_lock(img->data, opts->lock);
-	if (rc < 0)
-		return zq_fail(err, rc, "%s: external data file is in use by another process",
-			       img->data->name);
-	return 0;
+	return lock_data_file(img, opts, err);
 }
 
 static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_error *err)
@@ -169,9 +180,13 @@ int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow
 
 	if (!img) {
 		io_close(io);
+		if (opts->data_io)
+			io_close(opts->data_io);
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	img->file = img->data = io;
+	if (opts->data_io)
+		img->data = opts->data_io;
 	img->log = opts->log;
 	img->log_data = opts->log_data;
 	pthread_mutex_init(&img->lock, NULL);

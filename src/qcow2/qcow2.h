@@ -34,11 +34,10 @@ struct qcow2_open_opts {
 	enum zq_lock lock;  /* taken on the image and on its external data file */
 	size_t cache_bytes; /* bound of the metadata cache; 0 picks the default (32 MiB) */
 	const char *data_file; /* external data file, overrides the name in the image; or NULL */
+	struct zq_io *data_io; /* the external data file, already open; taken over, or NULL */
 	unsigned depth;	       /* position in the backing chain, 0 for the image itself */
 	const struct qcow2_chain *chain; /* set by backing.c: the images above, to find loops */
-	bool defer_writes; /* do not touch the file before the first change (dirty bit and
-			    * autoclear bits are written then); always the case today */
-	qcow2_log_fn log;  /* may be NULL */
+	qcow2_log_fn log;		 /* may be NULL */
 	void *log_data;
 };
 

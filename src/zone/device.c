@@ -88,7 +88,7 @@ static int open_image(struct zq_device *dev, struct zq_io *io, bool writable, st
 		.lock = lock_mode(&dev->opts, writable),
 		.cache_bytes = dev->opts.cache_bytes,
 		.data_file = dev->opts.data_file,
-		.defer_writes = true,
+		.data_io = dev->opts.data_io,
 		.log = log_damage,
 		.log_data = dev,
 	};
@@ -129,6 +129,8 @@ static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writa
 
 	if (!dev) {
 		io->ops->close(io);
+		if (opts->data_io)
+			opts->data_io->ops->close(opts->data_io);
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	rc = open_image(dev, io, writable, err);
@@ -164,6 +166,8 @@ int zq_open_device_io(struct zq_io *io, const struct zq_open_opts *opts, struct 
 
 	if (rc < 0) {
 		io->ops->close(io);
+		if (opts->data_io)
+			opts->data_io->ops->close(opts->data_io);
 		return rc;
 	}
 	return open_io(io, opts, !opts->readonly && io->writable,
