@@ -24,8 +24,8 @@ struct run {
 	const char *path;
 	struct qcow2_image *img;
 	struct zq_geometry geo;
-	uint8_t *model;  /* geo.size bytes */
-	uint64_t *wp;    /* absolute, per zone; UINT64_MAX: not touched yet */
+	uint8_t *model; /* geo.size bytes */
+	uint64_t *wp;	/* absolute, per zone; UINT64_MAX: not touched yet */
 	uint64_t rng;
 	unsigned long step;
 };
@@ -59,8 +59,11 @@ static void log_line(void *data, const char *line)
 
 static void open_image(struct run *r)
 {
-	struct qcow2_open_opts o = { .writable = true, .zoned = true, .lock = ZQ_LOCK_WRITE,
-				     .cache_bytes = 1 << 18, .log = log_line };
+	struct qcow2_open_opts o = { .writable = true,
+				     .zoned = true,
+				     .lock = ZQ_LOCK_WRITE,
+				     .cache_bytes = 1 << 18,
+				     .log = log_line };
 	struct zq_error err = { "" };
 	struct zq_io *io;
 
