@@ -40,6 +40,7 @@ static void usage(void)
 	      "fdatasync\n"
 	      "  falloc:0|keep|punch|zero|collapse|insert|unshare:OFF:LEN setfl:append|direct|0\n"
 	      "  map:shared|private:r|rw:LEN mis:OFF:LEN:BYTE mset:OFF:LEN:BYTE msync unmap\n"
+	      "  mapof:LEN:OTHER-FILE wmap:OFF (writes what is mapped)\n"
 	      "  ioctl fiemap clone open:FLAGS close sleep:MS sh:COMMAND (its exit status)\n",
 	      stderr);
 	exit(2);
@@ -222,6 +223,23 @@ static int64_t do_map(struct zio *z, const struct tool_op *op)
 	return 0;
 }
 
+/* Maps another file, to write from it: the write then faults its pages in. */
+static int64_t do_map_other(struct zio *z, const struct tool_op *op)
+{
+	int fd = open(op->word[2], O_RDONLY | O_CLOEXEC);
+	void *p;
+
+	z->map_len = (size_t)tool_number(op->word[1]);
+	if (fd < 0)
+		return -(int64_t)errno;
+	p = mmap(NULL, z->map_len, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED)
+		return -(int64_t)errno;
+	z->map = p;
+	return 0;
+}
+
 static unsigned char *mapped(struct zio *z, const struct tool_op *op)
 {
 	int64_t off = tool_number(op->word[1]), len = tool_number(op->word[2]);
@@ -310,6 +328,10 @@ static bool run(struct zio *z, const struct tool_op *op)
 		say(do_setfl(z, op));
 	else if (!strcmp(name, "map"))
 		say(do_map(z, op));
+	else if (!strcmp(name, "mapof"))
+		say(do_map_other(z, op));
+	else if (!strcmp(name, "wmap"))
+		say(result(pwrite(z->fd, z->map, z->map_len, tool_number(op->word[1]))));
 	else if (!strcmp(name, "mis"))
 		say_yes(all_bytes(mapped(z, op), tool_number(op->word[2]), byte_of(op->word[3])));
 	else if (!strcmp(name, "mset"))
