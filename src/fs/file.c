@@ -173,6 +173,7 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	struct handle *h = handle_of(fi);
 	unsigned flags = sync_flag(fi->flags);
 	uint64_t where = off;
+	bool cut;
 	ssize_t n;
 
 	if (!h) {
@@ -193,9 +194,11 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	atomic_store_explicit(&h->end, where + (uint64_t)n, memory_order_release);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
-	/* The kernel took the pages at its own offset out of the cache, not these. */
-	if (where != off && n)
-		notify_landed(fs, node, where, (size_t)n, req);
+	/* The kernel took the pages at its own offset out of the cache, not these. Of a direct
+	 * write that was shortened it may make a failure. */
+	cut = (fi->flags & O_DIRECT) && (size_t)n < size;
+	if ((where != off || cut) && n)
+		notify_landed(fs, node, where, (size_t)n, cut, req);
 	else
 		fuse_reply_write(req, (size_t)n);
 }

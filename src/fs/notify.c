@@ -21,7 +21,7 @@ struct notify_job {
 	enum job_kind kind;
 	uint64_t node, off, len;
 	struct handle *handle; /* JOB_PADDED: alive until the request is answered */
-	bool resize;	       /* JOB_FAILED */
+	bool resize;	       /* JOB_LANDED, JOB_FAILED */
 	fuse_req_t req;
 	int rc;
 };
@@ -59,9 +59,9 @@ static void do_padded(struct fs *fs, struct notify_job *job)
 }
 
 /*
- * When an asynchronous write fails the kernel truncates the file to what it believes is the
- * size. Parts of it may have been written; storing the last block tells the true size, and
- * a truncation to that changes nothing.
+ * When an asynchronous write fails, or is shorter than asked for, which the kernel makes an
+ * EIO, the kernel truncates the file to what it believes is the size. Parts of it may have been
+ * written; storing the last block tells the true size, and a truncation to that changes nothing.
  */
 static void tell_size(struct fs *fs, uint64_t node)
 {
@@ -99,6 +99,8 @@ static void do_job(struct fs *fs, struct notify_job *job)
 		break;
 	case JOB_LANDED:
 		forget_range(fs, job);
+		if (job->resize)
+			tell_size(fs, job->node);
 		fuse_reply_write(job->req, job->len);
 		break;
 	case JOB_PADDED:
@@ -215,11 +217,15 @@ void notify_changed(struct fs *fs, uint64_t node, fuse_req_t req, int rc)
 		fuse_reply_err(req, -rc);
 }
 
-void notify_landed(struct fs *fs, uint64_t node, uint64_t off, size_t len, fuse_req_t req)
+void notify_landed(struct fs *fs, uint64_t node, uint64_t off, size_t len, bool resize,
+		   fuse_req_t req)
 {
-	struct notify_job job = {
-		.kind = JOB_LANDED, .node = node, .off = off, .len = len, .req = req
-	};
+	struct notify_job job = { .kind = JOB_LANDED,
+				  .node = node,
+				  .off = off,
+				  .len = len,
+				  .resize = resize,
+				  .req = req };
 
 	if (!enqueue(fs, &job))
 		fuse_reply_write(req, len);

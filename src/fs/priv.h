@@ -176,8 +176,10 @@ void notifier_stop(struct fs *fs);
 
 /* Everything that the kernel caches of the node goes, then the request gets the answer rc. */
 void notify_changed(struct fs *fs, uint64_t node, fuse_req_t req, int rc);
-/* The pages of a range go, then the write is answered with len bytes. */
-void notify_landed(struct fs *fs, uint64_t node, uint64_t off, size_t len, fuse_req_t req);
+/* The pages of a range go, with resize the kernel learns the size, then the write is answered
+ * with len bytes. */
+void notify_landed(struct fs *fs, uint64_t node, uint64_t off, size_t len, bool resize,
+		   fuse_req_t req);
 /* Zeros of [end, padded) go into the kernel's cache, then the flush is answered. */
 void notify_padded(struct fs *fs, uint64_t node, struct handle *h, uint64_t end, uint64_t padded,
 		   fuse_req_t req);
