@@ -208,33 +208,55 @@ libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 datadir ?= $(PREFIX)/share
 mandir ?= $(datadir)/man
+docdir ?= $(datadir)/doc/zqfs
+unitdir ?= $(PREFIX)/lib/systemd/system
+bashdir ?= $(datadir)/bash-completion/completions
+zshdir ?= $(datadir)/zsh/site-functions
+fishdir ?= $(datadir)/fish/vendor_completions.d
+# mount(8) looks for its helpers in /sbin only.
+helperdir ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 
-# MODE:SOURCE:DESTINATION, for install and uninstall alike. What is not there yet is left out.
+# MODE:SOURCE:DESTINATION, for install and uninstall alike; "link" makes a symbolic link.
+# What is not there is left out.
 entry = $(foreach f,$(wildcard $(2)),$(1):$(f):$(3)/$(or $(4),$(notdir $(f))))
 MANIFEST = \
 	0755:$(PROG):$(bindir)/zqfs \
+	link:$(bindir)/zqfs:$(helperdir)/mount.zqfs \
+	link:$(bindir)/zqfs:$(helperdir)/mount.fuse.zqfs \
 	0644:$(LIB):$(libdir)/libzqfs.a \
-	0644:$(BUILD)/zqfs.pc:$(libdir)/pkgconfig/zqfs.pc \
+	0644:$(BUILD)/libzqfs.pc:$(libdir)/pkgconfig/libzqfs.pc \
+	0644:$(BUILD)/zqfs@.service:$(unitdir)/zqfs@.service \
 	$(call entry,0644,$(PUBLIC_HEADERS),$(includedir)/zqfs) \
 	$(call entry,0644,zqfs.1,$(mandir)/man1) \
-	$(call entry,0644,contrib/completions/zqfs.bash,$(datadir)/bash-completion/completions,zqfs) \
-	$(call entry,0644,contrib/completions/_zqfs,$(datadir)/zsh/site-functions) \
-	$(call entry,0644,contrib/completions/zqfs.fish,$(datadir)/fish/vendor_completions.d)
+	$(call entry,0644,contrib/mount.zqfs.8,$(mandir)/man8) \
+	link:mount.zqfs.8:$(mandir)/man8/mount.fuse.zqfs.8 \
+	$(call entry,0644,contrib/completions/zqfs.bash,$(bashdir),zqfs) \
+	$(call entry,0644,contrib/completions/_zqfs,$(zshdir)) \
+	$(call entry,0644,contrib/completions/zqfs.fish,$(fishdir)) \
+	$(call entry,0644,README,$(docdir)) \
+	$(call entry,0644,contrib/systemd/srv-disk.mount,$(docdir)/examples) \
+	$(call entry,0644,contrib/examples/*.c,$(docdir)/examples) \
+	$(call entry,0755,contrib/examples/*.sh,$(docdir)/examples)
 
-$(BUILD)/zqfs.pc: include/zqfs/version.h force
+fill = sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@bindir@|$(bindir)|' \
+	-e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' $< > $@
+$(BUILD)/libzqfs.pc: contrib/libzqfs.pc.in include/zqfs/version.h force
 	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$(includedir)' 'libdir=$(libdir)' '' \
-		'Name: zqfs' 'Description: Zoned block devices in qcow2 images' \
-		'Version: $(VERSION)' 'Requires.private: libzstd zlib' \
-		'Cflags: -I$${includedir} -D_FILE_OFFSET_BITS=64' \
-		'Libs: -L$${libdir} -lzqfs -lzstd -lz -pthread' > $@
+	@$(fill)
+$(BUILD)/zqfs@.service: contrib/systemd/zqfs@.service.in force
+	@mkdir -p $(@D)
+	@$(fill)
 
 .PHONY: install uninstall
-install: all $(BUILD)/zqfs.pc
+install: all $(BUILD)/libzqfs.pc $(BUILD)/zqfs@.service
 	@set -e; for e in $(MANIFEST); do \
 		mode=$${e%%:*}; e=$${e#*:}; src=$${e%%:*}; to='$(DESTDIR)'$${e#*:}; \
 		echo "install $$to"; \
-		$(INSTALL) -D -m "$$mode" "$$src" "$$to"; \
+		if [ "$$mode" = link ]; then \
+			mkdir -p "$${to%/*}"; ln -sf "$$src" "$$to"; \
+		else \
+			$(INSTALL) -D -m "$$mode" "$$src" "$$to"; \
+		fi; \
 	done
 
 uninstall:
@@ -243,24 +265,48 @@ uninstall:
 		echo "remove $$to"; \
 		rm -f "$$to"; \
 	done
-	@rmdir '$(DESTDIR)$(includedir)/zqfs' 2>/dev/null || true
+	@for d in '$(includedir)/zqfs' '$(docdir)/examples' '$(docdir)'; do \
+		rmdir "$(DESTDIR)$$d" 2>/dev/null || true; \
+	done
 
 # ---- releases ------------------------------------------------------------------------------
 
 # In a checkout what git knows, outside of one what the tarball's own list says.
 DIST := zqfs-$(VERSION)
+DISTDIR ?= .
+SOURCE_DATE = $(shell if [ -e .git ]; then git log -1 --format=%ct; else stat -c %Y MANIFEST; fi)
 .PHONY: dist
 dist:
-	@rm -rf '$(BUILD)/dist' && mkdir -p '$(BUILD)/dist/$(DIST)'
+	@rm -rf '$(BUILD)/dist' && mkdir -p '$(BUILD)/dist/$(DIST)' '$(DISTDIR)'
 	@if [ -e .git ]; then git ls-files; else cat MANIFEST; fi | grep -vx MANIFEST | sort \
 		> '$(BUILD)/dist/list'
 	@tar -cf - -T '$(BUILD)/dist/list' | tar -xf - -C '$(BUILD)/dist/$(DIST)'
 	@{ cat '$(BUILD)/dist/list'; echo MANIFEST; } > '$(BUILD)/dist/$(DIST)/MANIFEST'
 	@tar -C '$(BUILD)/dist' --sort=name --owner=0 --group=0 --numeric-owner \
-		--mtime="@$$( [ -e .git ] && git log -1 --format=%ct || stat -c %Y MANIFEST )" \
-		-cf - '$(DIST)' | gzip -n9 > '$(DIST).tar.gz'
+		--mtime='@$(SOURCE_DATE)' -cf - '$(DIST)' | gzip -n9 > '$(DISTDIR)/$(DIST).tar.gz'
 	@rm -rf '$(BUILD)/dist'
-	@echo '$(DIST).tar.gz'
+	@echo '$(DISTDIR)/$(DIST).tar.gz'
+
+# Debian packages in $(BUILD)/deb. The changelog is written here, for the version stands in
+# version.h only; whoever uploads them puts a name and a text of his own.
+DEBFULLNAME ?= zqfs maintainers
+DEBEMAIL ?= zqfs@zqfs.example.org
+DEB_FLAGS ?= -us -uc -b
+.PHONY: deb
+deb:
+	@command -v dpkg-buildpackage dh >/dev/null || \
+		{ echo 'please install first: apt-get install dpkg-dev debhelper'; exit 1; }
+	@rm -rf '$(BUILD)/deb'
+	+@$(MAKE) --no-print-directory dist DISTDIR='$(BUILD)/deb'
+	@cd '$(BUILD)/deb' && tar -xzf '$(DIST).tar.gz' && cp -r '$(DIST)/contrib/debian' '$(DIST)/debian'
+	@printf '%s\n' 'zqfs ($(VERSION)) unstable; urgency=medium' '' \
+		'  * Packaged from the release with its own contrib/debian.' '' \
+		" -- $(DEBFULLNAME) <$(DEBEMAIL)>  $$(LC_ALL=C date -uRd '@$(SOURCE_DATE)')" \
+		> '$(BUILD)/deb/$(DIST)/debian/changelog'
+	@sed -i 's/^Maintainer: .*/Maintainer: $(DEBFULLNAME) <$(DEBEMAIL)>/' \
+		'$(BUILD)/deb/$(DIST)/debian/control'
+	@cd '$(BUILD)/deb/$(DIST)' && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD -u CFLAGS \
+		-u LDFLAGS -u SAN dpkg-buildpackage $(DEB_FLAGS)
 
 .PHONY: clean
 clean:
@@ -278,6 +324,6 @@ help:
 	'make lint             clang-format, shellcheck, cppcheck, clang-tidy' \
 	'make format           clang-format on all sources' \
 	'make install          to $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall' \
-	'make dist             zqfs-$(VERSION).tar.gz' \
+	'make dist             zqfs-$(VERSION).tar.gz; make deb: Debian packages of it, in $(BUILD)/deb' \
 	'make clean            removes what was built' \
 	'Variables: CC CFLAGS LDFLAGS BUILD PREFIX DESTDIR WERROR=1 V=1 PKG_CONFIG'
