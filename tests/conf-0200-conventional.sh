@@ -23,6 +23,7 @@ t "shortened at the end" "76" zio "$C/0" w pwrite:1048500:100:5
 t "at the end" "EFBIG" zio "$C/0" w pwrite:1M:1
 t "behind the end" "EFBIG" zio "$C/0" w pwrite:5M:512
 t "read at the end" "0 10" zio "$C/0" r pread:1M:10 pread:1048566:100
+t "readahead, also past the end" "0 0" zio "$C/0" r ahead:0:4M ahead:2M:4096
 t "the neighbour is untouched" "yes" zio "$C/1" r is:0:1M:0
 t "O_APPEND" "EINVAL" zio "$C/0" w,append write:512
 t "O_APPEND set by fcntl" "0 EINVAL" zio "$C/0" w setfl:append pwrite:0:512

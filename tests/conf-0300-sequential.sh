@@ -147,6 +147,7 @@ t "a mapped reader sees no byte of before a reset" "0 yes 0 yes" \
 for mode in 0 keep punch zero zerokeep collapse insert unshare; do
     t "fallocate $mode" "EOPNOTSUPP" zio "$S/0" rw falloc:$mode:0:4096
 done
+t "readahead, also past the end" "0 0" zio "$S/0" r ahead:0:1M ahead:2M:4096
 t "SEEK_DATA" "0 4096" zio "$S/0" r data:0 hole:0
 t "SEEK_DATA at the end" "ENXIO" zio "$S/0" r data:4096
 t "SEEK_HOLE at the end" "ENXIO" zio "$S/0" r hole:4096

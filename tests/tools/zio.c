@@ -36,7 +36,8 @@ static void usage(void)
 	      "  write:LEN[:BYTE] pwrite:OFF:LEN[:BYTE] append:OFF:LEN[:BYTE] (RWF_APPEND)\n"
 	      "  dsync:OFF:LEN[:BYTE] (RWF_DSYNC) read:LEN pread:OFF:LEN\n"
 	      "  is:OFF:LEN:BYTE (\"yes\" when it reads LEN bytes that all are BYTE)\n"
-	      "  shift:N (misalign memory) seek:OFF data:OFF hole:OFF size trunc:LEN fsync "
+	      "  shift:N (misalign memory) seek:OFF ahead:OFF:LEN data:OFF hole:OFF size trunc:LEN "
+	      "fsync "
 	      "fdatasync\n"
 	      "  falloc:0|keep|punch|zero|collapse|insert|unshare:OFF:LEN setfl:append|direct|0\n"
 	      "  map:shared|private:r|rw:LEN mis:OFF:LEN:BYTE mset:OFF:LEN:BYTE msync unmap\n"
@@ -145,15 +146,17 @@ static int64_t do_write(struct zio *z, const struct tool_op *op)
 	int64_t off = plain ? 0 : tool_number(op->word[1]);
 	int64_t len = tool_number(op->word[plain ? 1 : 2]);
 	unsigned char *mem = memory(z, len);
-	struct iovec iov = { mem, (size_t)len };
+	/* two pieces where the call takes several */
+	size_t half = (size_t)len / 2 / 512 * 512;
+	struct iovec iov[2] = { { mem, half }, { mem + half, (size_t)len - half } };
 
 	memset(mem, byte_of(op->word[plain ? 2 : 3]), (size_t)len);
 	if (plain)
 		return result(write(z->fd, mem, (size_t)len));
 	if (!strcmp(op->word[0], "append"))
-		return result(pwritev2(z->fd, &iov, 1, off, RWF_APPEND));
+		return result(pwritev2(z->fd, iov, 2, off, RWF_APPEND));
 	if (!strcmp(op->word[0], "dsync"))
-		return result(pwritev2(z->fd, &iov, 1, off, RWF_DSYNC));
+		return result(pwritev2(z->fd, iov, 2, off, RWF_DSYNC));
 	return result(pwrite(z->fd, mem, (size_t)len, off));
 }
 
@@ -328,6 +331,9 @@ static bool run(struct zio *z, const struct tool_op *op)
 		say(do_setfl(z, op));
 	else if (!strcmp(name, "map"))
 		say(do_map(z, op));
+	else if (!strcmp(name, "ahead"))
+		say(result(readahead(z->fd, tool_number(op->word[1]),
+				     (size_t)tool_number(op->word[2]))));
 	else if (!strcmp(name, "mapof"))
 		say(do_map_other(z, op));
 	else if (!strcmp(name, "wmap"))

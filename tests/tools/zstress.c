@@ -322,6 +322,14 @@ static void load(struct model *m)
 		m->conv[i] = calloc(1, m->zone_size);
 }
 
+static void unload(struct model *m)
+{
+	for (unsigned i = 0; i < MAX_ZONES; i++) {
+		free(m->zones[i].data);
+		free(m->conv[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid(), ops = 1000;
@@ -357,5 +365,6 @@ int main(int argc, char **argv)
 	}
 	check_all(&m);
 	printf("%llu operations\n", (unsigned long long)m.op - 1);
+	unload(&m);
 	return 0;
 }
