@@ -78,6 +78,24 @@ const struct crash_shape crash_shapes[] = {
 	  .size = 512 << 10,
 	  .nr_conv = 2,
 	  .shared = true },
+	{ .name = "external data file",
+	  .cluster_bits = 12,
+	  .refcount_order = 4,
+	  .zone_size = 64 << 10,
+	  .zone_capacity = 64 << 10,
+	  .size = 512 << 10,
+	  .nr_conv = 2,
+	  .data_file = true },
+	{ .name = "raw external data file, extended L2",
+	  .cluster_bits = 14,
+	  .refcount_order = 4,
+	  .extended_l2 = true,
+	  .zone_size = 64 << 10,
+	  .zone_capacity = 64 << 10,
+	  .size = 512 << 10,
+	  .nr_conv = 2,
+	  .data_file = true,
+	  .data_raw = true },
 };
 const size_t crash_nr_shapes = ARRAY_SIZE(crash_shapes);
 
@@ -116,10 +134,30 @@ static void use_up_reftable(struct qimage *q)
 	}
 }
 
-struct memio *crash_make_disk(const struct crash_shape *s)
+/* An image whose data goes to a second file. */
+static struct crash_disk make_two(const struct crash_shape *s)
+{
+	struct crash_disk d = { .image = memio_new(), .data = memio_new() };
+	struct zq_io *io = memio_open(d.image, "crash.qcow2", true);
+	struct zq_error err = { "" };
+	struct qimage q;
+
+	setup(&q, s);
+	q.p.data_file = "crash.data";
+	q.p.data_file_raw = s->data_raw;
+	q.p.data_io = memio_open(d.data, "crash.data", true);
+	ck_assert_msg(qcow2_create(io, &q.p, &err) == 0, "%s", err.msg);
+	io->ops->close(q.p.data_io);
+	io->ops->close(io);
+	return d;
+}
+
+struct crash_disk crash_make_disk(const struct crash_shape *s)
 {
 	struct qimage q;
 
+	if (s->data_file)
+		return make_two(s);
 	setup(&q, s);
 	qimage_create(&q);
 	if (s->grows)
@@ -129,7 +167,7 @@ struct memio *crash_make_disk(const struct crash_shape *s)
 	qimage_commit(&q);
 	qimage_close(&q);
 	memio_set_no_punch(q.m, s->no_punch);
-	return q.m;
+	return (struct crash_disk){ .image = q.m };
 }
 
 uint64_t crash_reftable(struct memio *m)

@@ -2,7 +2,7 @@
 /*
  * The images that crash replay runs on, each with something of its own: cluster sizes,
  * refcount widths, a file system without holes, a refcount table that grows, clusters that
- * a snapshot seems to share.
+ * a snapshot seems to share, an external data file.
  */
 #ifndef ZQ_TESTS_CRASH_SHAPES_H
 #define ZQ_TESTS_CRASH_SHAPES_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "memio.h"
+#include "crash_disk.h"
 
 struct crash_shape {
 	const char *name;
@@ -23,12 +23,13 @@ struct crash_shape {
 	bool sync;     /* the device is opened with that option */
 	bool grows;    /* the refcount table has hardly any room left */
 	bool shared;   /* what is mapped at first has refcount 2 */
+	bool data_file, data_raw;
 };
 
 extern const struct crash_shape crash_shapes[];
 extern const size_t crash_nr_shapes;
 
-struct memio *crash_make_disk(const struct crash_shape *s);
+struct crash_disk crash_make_disk(const struct crash_shape *s);
 /* Offset of the refcount table, from the header. */
 uint64_t crash_reftable(struct memio *m);
 
