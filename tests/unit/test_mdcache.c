@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The metadata cache: its bound, what must not be dropped, failed reads, two who want the same
+ * slice, and the copies that a commit takes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check_main.h"
+#include "qimage.h"
+
+#define S    UINT64_C(4096)
+#define BASE (UINT64_C(1) << 20)
+
+static struct qimage q;
+
+static void setup(void)
+{
+	qimage_init(&q);
+	q.cache_bytes = 64 * S; /* the smallest there is */
+	qimage_create(&q);
+	for (uint64_t i = 0; i < 400; i++)
+		qimage_poke_be64(&q, BASE + i * S, i + 1);
+	pthread_mutex_lock(&q.img->lock);
+}
+
+static void teardown(void)
+{
+	pthread_mutex_unlock(&q.img->lock);
+	qimage_free(&q);
+}
+
+static struct md_slice *pin(uint64_t i, bool fresh)
+{
+	struct md_slice *s = NULL;
+
+	ck_assert_int_eq(mdcache_pin(q.img, BASE + i * S, false, fresh, &s), 0);
+	return s;
+}
+
+static void look(uint64_t i)
+{
+	struct md_slice *s = pin(i, false);
+
+	ck_assert_uint_eq(s->data[7], (uint8_t)(i + 1));
+	ck_assert_uint_eq(s->data[6], (uint8_t)((i + 1) >> 8));
+	mdcache_unpin(q.img, s);
+}
+
+static uint64_t reads(void)
+{
+	struct memio_stats st;
+
+	memio_get_stats(q.m, &st);
+	return st.ops[MEMIO_READ];
+}
+
+START_TEST(found_again_without_reading)
+{
+	uint64_t before;
+
+	look(1);
+	look(2);
+	before = reads();
+	look(1);
+	look(2);
+	ck_assert_uint_eq(reads(), before);
+	ck_assert_ptr_eq(pin(1, false), pin(1, false));
+}
+END_TEST
+
+START_TEST(bounded_and_the_oldest_goes_first)
+{
+	uint64_t before;
+
+	for (uint64_t i = 0; i < 400; i++) {
+		look(i);
+		look(0); /* stays, being used all the time */
+		ck_assert_uint_le(q.img->cache.nr, 64);
+	}
+	before = reads();
+	look(0);
+	look(399);
+	ck_assert_uint_eq(reads(), before);
+	look(1);
+	ck_assert_uint_eq(reads(), before + 1);
+}
+END_TEST
+
+START_TEST(pinned_and_dirty_ones_stay)
+{
+	struct md_slice *pinned = pin(7, false), *dirty = pin(8, false);
+
+	dirty->data[100] = 99;
+	mdcache_set_dirty(q.img, dirty);
+	mdcache_set_dirty(q.img, dirty);
+	mdcache_unpin(q.img, dirty);
+	ck_assert_uint_eq(q.img->cache.nr_dirty, 1);
+	for (uint64_t i = 20; i < 300; i++)
+		look(i);
+	ck_assert_ptr_eq(pin(7, false), pinned);
+	ck_assert_ptr_eq(pin(8, false), dirty);
+	ck_assert_uint_eq(dirty->data[100], 99);
+}
+END_TEST
+
+START_TEST(fresh_slice_is_zeros_without_reading)
+{
+	uint64_t before = reads();
+	struct md_slice *s = pin(3, true);
+
+	ck_assert_uint_eq(reads(), before);
+	ck_assert_uint_eq(s->data[7], 0);
+	mdcache_unpin(q.img, s);
+}
+END_TEST
+
+START_TEST(failed_read_is_tried_again)
+{
+	struct md_slice *s;
+	size_t nr = q.img->cache.nr;
+
+	memio_fail(q.m, MEMIO_READ, 0, EIO, false, 0);
+	ck_assert_int_eq(mdcache_pin(q.img, BASE, false, false, &s), -EIO);
+	ck_assert_uint_eq(q.img->cache.nr, nr);
+	look(0);
+}
+END_TEST
+
+START_TEST(forgotten_slices_are_gone)
+{
+	struct md_slice *s = pin(5, false);
+
+	mdcache_set_dirty(q.img, s);
+	mdcache_unpin(q.img, s);
+	look(6);
+	mdcache_forget(q.img, BASE + 5 * S, 2 * S);
+	ck_assert_uint_eq(q.img->cache.nr_dirty, 0);
+	s = pin(6, true);
+	ck_assert_uint_eq(s->data[7], 0);
+	mdcache_unpin(q.img, s);
+	look(5);
+}
+END_TEST
+
+START_TEST(commit_takes_values_and_a_failed_one_gives_them_back)
+{
+	bool ok = _i & 1, linked = _i & 2;
+	struct md_slice *s = pin(5, false);
+	struct md_copy *copies;
+	size_t nr;
+
+	s->data[9] = 1;
+	s->unlinked = true;
+	mdcache_set_dirty(q.img, s);
+	mdcache_unpin(q.img, s);
+	ck_assert_int_eq(mdcache_commit_begin(q.img, &copies, &nr), 0);
+	ck_assert_uint_eq(nr, 1);
+	ck_assert_ptr_eq(copies[0].slice, s);
+	ck_assert(copies[0].unlinked);
+	ck_assert(!s->dirty);
+	for (uint64_t i = 20; i < 300; i++)
+		look(i);
+	/* still there, though clean: the disk has the old value */
+	ck_assert_ptr_eq(pin(5, false), s);
+	s->data[9] = 2;
+	ck_assert_uint_eq(copies[0].data[9], 1);
+	mdcache_unpin(q.img, s);
+	mdcache_commit_end(q.img, copies, nr, ok, linked);
+	ck_assert(s->dirty == !ok);
+	ck_assert(s->unlinked == !(ok || linked));
+	ck_assert_uint_eq(q.img->cache.nr_dirty, ok ? 0 : 1);
+}
+END_TEST
+
+static void *pin_in_thread(void *arg)
+{
+	struct md_slice **s = arg;
+
+	pthread_mutex_lock(&q.img->lock);
+	if (mdcache_pin(q.img, BASE + 11 * S, false, false, s) < 0)
+		*s = NULL;
+	pthread_mutex_unlock(&q.img->lock);
+	return NULL;
+}
+
+static int slow_read(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
+{
+	(void)data;
+	(void)off;
+	(void)len;
+	(void)apply;
+	if (op == MEMIO_READ)
+		usleep(20000);
+	return 0;
+}
+
+START_TEST(two_who_miss_read_once)
+{
+	struct md_slice *s[4];
+	pthread_t t[4];
+	uint64_t before = reads();
+
+	memio_set_hook(q.m, slow_read, NULL);
+	pthread_mutex_unlock(&q.img->lock);
+	for (unsigned i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, pin_in_thread, &s[i]);
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	pthread_mutex_lock(&q.img->lock);
+	ck_assert_uint_eq(reads(), before + 1);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_ptr_eq(s[i], s[0]);
+	ck_assert_ptr_nonnull(s[0]);
+	ck_assert_uint_eq(s[0]->pins, 4);
+	ck_assert_uint_eq(s[0]->data[7], 12);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("qcow2/mdcache");
+	TCase *tc = tcase_create("mdcache");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, found_again_without_reading);
+	tcase_add_test(tc, bounded_and_the_oldest_goes_first);
+	tcase_add_test(tc, pinned_and_dirty_ones_stay);
+	tcase_add_test(tc, fresh_slice_is_zeros_without_reading);
+	tcase_add_test(tc, failed_read_is_tried_again);
+	tcase_add_test(tc, forgotten_slices_are_gone);
+	tcase_add_loop_test(tc, commit_takes_values_and_a_failed_one_gives_them_back, 0, 4);
+	tcase_add_test(tc, two_who_miss_read_once);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
