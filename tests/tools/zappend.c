@@ -106,7 +106,7 @@ static int verify(const struct job *jobs, unsigned threads)
 
 int main(int argc, char **argv)
 {
-	struct job jobs[MAX_THREADS];
+	struct job jobs[MAX_THREADS] = { 0 };
 	unsigned threads;
 	size_t len;
 
