@@ -136,6 +136,31 @@ void qimage_expect(struct qimage *q, uint64_t off, size_t len, int fill)
 	free(buf);
 }
 
+void qimage_reset(struct qimage *q, uint32_t zone)
+{
+	qcow2_wp_back(q->img, zone);
+	ck_assert_int_eq(qcow2_zero(q->img, zq_zone_start(&q->p.geo, zone), q->p.geo.zone_size), 0);
+}
+
+void qimage_grow_table(struct qimage *q)
+{
+	uint64_t was;
+
+	qimage_init(q);
+	q->p.cluster_bits = 9;
+	q->p.refcount_order = 6;
+	q->p.geo.size = 4 << 20;
+	q->p.geo.nr_zones = 64;
+	qimage_create(q);
+	was = q->img->reftable.offset;
+	for (uint32_t zone = 2; zone < 64 && q->img->reftable.offset == was; zone++) {
+		qimage_commit(q);
+		memio_log_start(q->m);
+		ck_assert_int_eq(qimage_append(q, zone, 'x', 65536), 0);
+	}
+	ck_assert_uint_ne(q->img->reftable.offset, was);
+}
+
 void qimage_commit(struct qimage *q)
 {
 	ck_assert_int_eq(qcow2_commit(q->img), 0);

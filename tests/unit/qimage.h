@@ -40,6 +40,11 @@ int qimage_write(struct qimage *q, uint64_t off, int fill, size_t len);
 int qimage_append(struct qimage *q, uint32_t zone, int fill, size_t len);
 /* Bytes [off, off + len) are all fill. */
 void qimage_expect(struct qimage *q, uint64_t off, size_t len, int fill);
+/* Resets a zone: its pointer goes back, its clusters lose their mapping. */
+void qimage_reset(struct qimage *q, uint32_t zone);
+/* Makes another image and appends until the refcount table must grow with the next commit;
+ * what was written since the last one is in the log. */
+void qimage_grow_table(struct qimage *q);
 void qimage_commit(struct qimage *q);
 /* Checks the file as it is on disk: no corruption; returns the number of leaked clusters. */
 uint64_t qimage_check(struct qimage *q);

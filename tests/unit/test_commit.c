@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The order of a commit, read from the log of what reached the file, the number of flushes it
- * costs, what a failed one leaves, and that callers share one.
+ * costs, and that callers share one.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -187,12 +187,6 @@ START_TEST(idle_commit_does_nothing)
 }
 END_TEST
 
-static void reset_zone(uint32_t zone)
-{
-	qcow2_wp_back(q.img, zone);
-	ck_assert_int_eq(qcow2_zero(q.img, zq_zone_start(&q.p.geo, zone), q.p.geo.zone_size), 0);
-}
-
 static int first_punch(void)
 {
 	for (size_t i = 0; i < memio_log_count(q.m); i++)
@@ -207,7 +201,7 @@ START_TEST(reset_goes_the_other_way)
 
 	ck_assert_uint_ne(host, 0);
 	memio_log_start(q.m);
-	reset_zone(4);
+	qimage_reset(&q, 4);
 	ck_assert_uint_eq(memio_log_count(q.m), 0);
 	qimage_commit(&q);
 	assert_before(POINTERS, L2);
@@ -233,7 +227,7 @@ START_TEST(rewritten_zone_goes_back_first_and_forward_last)
 	struct memio *half;
 	uint8_t word[8];
 
-	reset_zone(4);
+	qimage_reset(&q, 4);
 	half = memio_clone(q.m);
 	memio_log_start(q.m);
 	ck_assert_int_eq(qimage_append(&q, 4, 'c', 512), 0);
@@ -266,34 +260,12 @@ END_TEST
 
 /* ---- a larger refcount table ---------------------------------------------------------------- */
 
-/* Fills the image until the refcount table must grow; the log has the commit that does it. */
-static void grow_table(void)
-{
-	uint64_t was;
-
-	qimage_free(&q);
-	qimage_init(&q);
-	q.p.cluster_bits = 9;
-	q.p.refcount_order = 6;
-	q.p.geo.size = 4 << 20;
-	q.p.geo.nr_zones = 64;
-	qimage_create(&q);
-	was = q.img->reftable.offset;
-	for (uint32_t zone = 2; zone < 64; zone++) {
-		memio_log_start(q.m);
-		ck_assert_int_eq(qimage_append(&q, zone, 'x', 65536), 0);
-		if (q.img->reftable.offset != was)
-			break;
-		qimage_commit(&q);
-	}
-	ck_assert_uint_ne(q.img->reftable.offset, was);
-}
-
 START_TEST(larger_refcount_table_is_written_before_it_is_named)
 {
-	uint64_t old = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
+	uint64_t old;
 
-	grow_table();
+	qimage_free(&q);
+	qimage_grow_table(&q);
 	old = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
 	qimage_commit(&q);
 	ck_assert_uint_ne(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), old);
@@ -310,101 +282,10 @@ START_TEST(larger_refcount_table_is_written_before_it_is_named)
 }
 END_TEST
 
-/* ---- failures
- * ------------------------------------------------------------------------------------ */
-
-/* Work that touches every step: a reset, a rewrite, new tables, copies. */
-static void some_work(void)
-{
-	reset_zone(4);
-	ck_assert_int_eq(qimage_append(&q, 4, 'd', 8192), 0);
-	ck_assert_int_eq(qimage_append(&q, 3, 'd', 8192), 0);
-	ck_assert_int_eq(qimage_append(&q, 6, 'd', 8192), 0);
-	ck_assert_int_eq(qimage_write(&q, 4096, 'd', 4096), 0);
-}
-
-static void expect_work(void)
-{
-	qimage_expect(&q, 4 << 16, 8192, 'd');
-	qimage_expect(&q, (4 << 16) + 8192, 8192, 0);
-	qimage_expect(&q, 3 << 16, 512, 'a');
-	qimage_expect(&q, (3 << 16) + 512, 8192, 'd');
-	qimage_expect(&q, 6 << 16, 8192, 'd');
-	qimage_expect(&q, 4096, 4096, 'd');
-	ck_assert_uint_eq(qcow2_wp_get(q.img, 6, NULL), (6 << 16) + 8192);
-	ck_assert_uint_eq(qcow2_wp_get(q.img, 4, NULL), (4 << 16) + 8192);
-}
-
-static void setup_small(void)
-{
-	qimage_init(&q);
-	q.p.cluster_bits = 9; /* a table maps 32 KiB */
-	qimage_create(&q);
-	ck_assert_int_eq(qimage_append(&q, 3, 'a', 512), 0);
-	ck_assert_int_eq(qimage_append(&q, 4, 'a', 16384), 0);
-	qimage_reopen(&q);
-}
-
-START_TEST(failed_write_keeps_all_and_the_next_commit_completes)
-{
-	unsigned failures = 0;
-
-	for (uint64_t n = 0;; n++) {
-		bool failed;
-
-		setup_small();
-		some_work();
-		memio_fail(q.m, MEMIO_WRITE, n, n % 2 ? ENOSPC : EIO, false, n % 3 * 256);
-		failed = qcow2_commit(q.img) != 0;
-		ck_assert_int_eq(failed, memio_failures(q.m, MEMIO_WRITE) == 1);
-		memio_fail(q.m, MEMIO_WRITE, 0, 0, false, 0);
-		if (failed) {
-			ck_assert(qcow2_dirty(q.img, NULL));
-			expect_work(); /* in memory nothing is lost */
-			qimage_check(&q);
-		}
-		qimage_reopen(&q);
-		expect_work();
-		qimage_commit(&q);
-		qimage_check(&q);
-		teardown();
-		if (!failed)
-			break;
-		failures++;
-	}
-	ck_assert_uint_ge(failures, 7);
-}
-END_TEST
-
-START_TEST(after_a_failed_flush_nothing_is_vouched_for)
-{
-	unsigned failures = 0;
-
-	for (uint64_t n = 0;; n++) {
-		setup_small();
-		some_work();
-		memio_fail(q.m, MEMIO_FLUSH, n, EIO, false, 0);
-		if (qcow2_commit(q.img) == 0) {
-			teardown();
-			break;
-		}
-		failures++;
-		memio_log_start(q.m);
-		ck_assert_int_eq(qcow2_commit(q.img), -EIO);
-		ck_assert_int_eq(qcow2_commit(q.img), -EIO);
-		ck_assert_uint_eq(memio_log_count(q.m), 0);
-		expect_work();
-		qimage_check(&q);
-		teardown();
-	}
-	ck_assert_uint_eq(failures, 4);
-}
-END_TEST
-
 START_TEST(failed_punch_costs_only_space)
 {
 	memio_fail(q.m, MEMIO_PUNCH, 0, EIO, true, 0);
-	reset_zone(4);
+	qimage_reset(&q, 4);
 	qimage_commit(&q);
 	ck_assert_uint_ge(memio_failures(q.m, MEMIO_PUNCH), 1);
 	ck_assert_uint_ge(q.nr_logged, 1);
@@ -418,96 +299,7 @@ START_TEST(failed_punch_costs_only_space)
 }
 END_TEST
 
-/* All that is written in these tests is not zero: below a pointer there is data. */
-static void expect_no_hole(struct memio *m, const char *what)
-{
-	struct qimage after = { .p = q.p, .m = m, .name = "mem" };
-	uint8_t *buf = malloc(q.p.geo.zone_size);
-
-	qimage_open(&after);
-	for (uint32_t zone = 2; zone < 8; zone++) {
-		uint64_t start = zq_zone_start(&q.p.geo, zone);
-		uint64_t len = qcow2_wp_get(after.img, zone, NULL) - start;
-
-		ck_assert_int_eq(qcow2_read(after.img, start, buf, len), 0);
-		ck_assert_msg(!memchr(buf, 0, len), "%s: zone %u has a hole", what, zone);
-	}
-	free(buf);
-	qimage_close(&after);
-}
-
-/*
- * The retry after a failed commit finds parts of it on disk. Power fails again within the
- * retry: everything since its last flush is in doubt, write by write.
- */
-static void crash_in_retry(struct memio *before, unsigned salt, uint64_t n)
-{
-	size_t entries = memio_log_count(q.m);
-	char what[96];
-
-	for (size_t at = 0; at <= entries; at++) {
-		struct memio *m = memio_clone(before);
-		size_t stable = memio_log_last_flush(q.m, at);
-
-		memio_replay(q.m, 0, stable, m, NULL, NULL);
-		for (size_t i = stable; i < at; i++)
-			if ((i * 2654435761u >> 7 ^ salt) & 1)
-				memio_replay(q.m, i, i + 1, m, NULL, NULL);
-		snprintf(what, sizeof(what), "write %llu failed, crash at %zu of %zu, salt %u",
-			 (unsigned long long)n, at, entries, salt);
-		qimage_check_file(m, what);
-		expect_no_hole(m, what);
-		memio_free(m);
-	}
-}
-
-static bool fail_then_crash(uint64_t n, void (*start)(void), void (*work)(void))
-{
-	struct memio *before;
-	bool failed;
-
-	start();
-	work();
-	memio_fail(q.m, MEMIO_WRITE, n, EIO, false, 0);
-	failed = qcow2_commit(q.img) != 0;
-	if (failed) {
-		before = memio_clone(q.m);
-		memio_log_start(q.m);
-		for (uint32_t zone = 3; zone < 8; zone++)
-			if (qcow2_wp_get(q.img, zone, NULL) + 3000 < (zone + 1) << 16)
-				ck_assert_int_eq(qimage_append(&q, zone, 'f', 3000), 0);
-		qimage_commit(&q);
-		memio_log_stop(q.m);
-		for (unsigned salt = 0; salt < 16; salt++)
-			crash_in_retry(before, salt, n);
-		memio_free(before);
-	}
-	teardown();
-	return failed;
-}
-
-START_TEST(power_may_fail_while_a_commit_is_retried)
-{
-	uint64_t n = 0;
-
-	while (fail_then_crash(n, setup_small, some_work))
-		n++;
-	ck_assert_uint_ge(n, 7);
-}
-END_TEST
-
-START_TEST(power_may_fail_while_a_larger_table_is_retried)
-{
-	uint64_t n = 0;
-
-	while (fail_then_crash(n, setup, grow_table))
-		n++;
-	ck_assert_uint_ge(n, 8);
-}
-END_TEST
-
-/* ---- several callers
- * -------------------------------------------------------------------------------- */
+/* ---- several callers ---- */
 
 #define CALLERS 8
 
@@ -588,29 +380,18 @@ static const struct check_test tests[] = {
 	CHECK_TEST(callers_share_a_commit),
 };
 
-static const struct check_test failures[] = {
-	CHECK_TEST(failed_write_keeps_all_and_the_next_commit_completes),
-	CHECK_TEST(after_a_failed_flush_nothing_is_vouched_for),
-	CHECK_TEST(power_may_fail_while_a_commit_is_retried),
-	CHECK_TEST(power_may_fail_while_a_larger_table_is_retried),
-};
-
 int main(void)
 {
 	Suite *s = suite_create("qcow2/commit");
-	TCase *tc = tcase_create("order"), *faults = tcase_create("failures");
+	TCase *tc = tcase_create("order");
 	SRunner *sr;
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
-	tcase_set_timeout(faults, 120);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, *tests[i].test);
-	for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
-		tcase_add_test(faults, *failures[i].test);
 	suite_add_tcase(s, tc);
-	suite_add_tcase(s, faults);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -117,18 +117,18 @@ END_TEST
 START_TEST(pointer_moves_with_the_last_byte_only)
 {
 	create();
-	ck_assert_int_eq(qimage_append(&q, 3, 'a', 20000), 0);
-	ck_assert_uint_eq(qcow2_wp_get(q.img, 3, NULL), (3 << 16) + 20000);
+	ck_assert_int_eq(qimage_append(&q, 3, 'a', 20480), 0);
+	ck_assert_uint_eq(qcow2_wp_get(q.img, 3, NULL), (3 << 16) + 20480);
 	memio_fail(q.m, MEMIO_WRITE, 0, EIO, true, 100);
-	ck_assert_int_eq(qimage_append(&q, 3, 'b', 20000), -EIO);
-	ck_assert_uint_eq(qcow2_wp_get(q.img, 3, NULL), (3 << 16) + 20000);
+	ck_assert_int_eq(qimage_append(&q, 3, 'b', 20480), -EIO);
+	ck_assert_uint_eq(qcow2_wp_get(q.img, 3, NULL), (3 << 16) + 20480);
 	memio_fail(q.m, MEMIO_WRITE, 0, 0, false, 0);
-	qimage_expect(&q, 3 << 16, 20000, 'a');
+	qimage_expect(&q, 3 << 16, 20480, 'a');
 	qimage_commit(&q);
 	qimage_commit(&q);
 	ck_assert_uint_eq(qimage_check(&q), 0); /* what was taken went back */
-	ck_assert_int_eq(qimage_append(&q, 3, 'c', 20000), 0);
-	qimage_expect(&q, (3 << 16) + 20000, 20000, 'c');
+	ck_assert_int_eq(qimage_append(&q, 3, 'c', 20480), 0);
+	qimage_expect(&q, (3 << 16) + 20480, 20480, 'c');
 	qimage_free(&q);
 }
 END_TEST
