@@ -178,6 +178,36 @@ static bool find_in_slice(struct qcow2_image *img, struct md_slice *s, uint64_t 
 	return true;
 }
 
+static bool lies_in(const struct qcow2_image *img, const struct qcow2_run *run, uint64_t word)
+{
+	uint64_t off = word & QCOW2_OFFSET_MASK;
+
+	return off && (off >> img->cluster_bits) - run->start < run->count;
+}
+
+/*
+ * Refcounts that are too low must not make the image overwrite its own tables: one that says
+ * so of the header, of a table or of a block is not to be trusted with anything. Looks at every
+ * entry, but only once for each run.
+ */
+static int check_unused(struct qcow2_image *img, const struct qcow2_run *run)
+{
+	bool used = image_is_fixed_meta(img, run->start << img->cluster_bits,
+					run->count << img->cluster_bits);
+
+	for (uint64_t i = 0; i < img->l1.nr && !used; i++)
+		used = lies_in(img, run, img->l1.word[i]);
+	for (uint64_t i = 0; i < img->reftable.nr && !used; i++)
+		used = lies_in(img, run, img->reftable.word[i]);
+	if (!used)
+		return 0;
+	image_log(
+		img,
+		"clusters in use from offset 0x%llx on have refcount 0; \"zqfs check\" tells more",
+		(unsigned long long)(run->start << img->cluster_bits));
+	return -EIO;
+}
+
 /*
  * Reserves a run for the stream. The lock is held from seeing the run free to entering it
  * in the slot, but may be dropped before: first_free moves up only if nobody moved it.
@@ -200,16 +230,23 @@ static int reserve(struct qcow2_image *img, uint32_t id, uint64_t want)
 		if (!s) { /* no block: this cluster becomes it, unless it is reserved */
 			uint64_t skip = reserved_until(a, cluster);
 
-			rc = skip ? 0 : refcount_make_block(img, cluster);
+			run = (struct qcow2_run){ cluster, 1 };
+			rc = skip ? 0 : check_unused(img, &run);
+			if (rc == 0 && !skip)
+				rc = refcount_make_block(img, cluster);
 			if (rc < 0)
 				return rc;
 			cluster = skip ? skip : cluster;
 			continue;
 		}
 		if (find_in_slice(img, s, cluster, want, &run)) {
-			struct stream *slot = stream_slot(img, id);
+			struct stream *slot;
 
 			mdcache_unpin(img, s);
+			rc = check_unused(img, &run);
+			if (rc < 0)
+				return rc;
+			slot = stream_slot(img, id);
 			slot->run = run;
 			slot->fresh = run.start >= a->fresh_from;
 			a->fresh_from = max_u64(a->fresh_from, run.start + run.count);
