@@ -26,6 +26,8 @@ test want cmd:qemu-img qemu-utils
 test want cmd:fio fio
 test want cmd:jq jq
 test want cmd:mandoc mandoc
+test want cmd:zsh zsh
+test want cmd:fish fish
 test want cmd:shellcheck shellcheck
 test want file:/usr/include/libaio.h libaio-dev
 lint need cmd:clang-tidy clang-tidy

@@ -116,7 +116,11 @@ unpack_image() { # NAME
 # ---- mounts --------------------------------------------------------------------------------------
 
 is_mounted() { # MOUNTPOINT; asks no file system, so it never hangs
-    grep -qF " $(cd "$(dirname "$1")" && pwd -P)/$(basename "$1") " /proc/self/mounts
+    local path
+    path="$(cd "$(dirname "$1")" && pwd -P)/$(basename "$1")"
+    path=${path//\\/\\134} # as the kernel writes them there
+    path=${path// /\\040}
+    grep -qF -- " $path " /proc/self/mounts
 }
 
 # The process that serves a mount point: the one of ours that names it and still runs.

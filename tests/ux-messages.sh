@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# What commonly goes wrong is said in one line: what, where, why, and what to do.
+# SPDX-License-Identifier: GPL-2.0-or-later
+source "${0%/*}/lib.sh"
+requires_fuse
+requires_tool zio
+cd "$DIR"
+mkdir mnt
+"$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=1 a.qcow2 8M
+
+# All that is said, but for the usage of a wrong command line, is this line.
+says() { # "LINE" COMMAND...
+    local want=$1 rc=0
+    shift
+    "$@" >out 2>&1 || rc=$?
+    [ "$rc" -eq 1 ] || [ "$rc" -eq 2 ] || fail "status $rc: $*"
+    assert_eq "$(sed '/^usage: /d' out)" "zqfs: $want" "what '$*' says"
+}
+
+# swapped arguments
+says "mnt is a directory and a.qcow2 is not: the image comes first: zqfs a.qcow2 mnt" \
+    "$ZQFS" mnt a.qcow2
+says "create: the image comes before the size: zqfs create b.qcow2 8M" "$ZQFS" create 8M b.qcow2
+
+# an image without zones: the command that makes one with them works as it is printed
+if command -v qemu-img >/dev/null; then
+    qemu-img create -q -f qcow2 plain.qcow2 12M
+    advice="zqfs create NEW.qcow2 12M"
+    no_zones="plain.qcow2: is a qcow2 image without zones; \"$advice\" makes a zoned one of that size"
+    says "$no_zones" "$ZQFS" plain.qcow2 mnt
+    says "$no_zones" "$ZQFS" report plain.qcow2
+    says "$no_zones" "$ZQFS" info plain.qcow2
+    says "$no_zones" "$ZQFS" check plain.qcow2
+    says "$no_zones" "$ZQFS" reset plain.qcow2 all
+    ln -s "$ZQFS" zqfs
+    PATH=.:$PATH bash -c "$advice"
+    "$ZQFS" info NEW.qcow2
+fi
+head -c 1M /dev/zero >raw
+says 'raw: not a qcow2 image ("zqfs create" makes one)' "$ZQFS" raw mnt
+
+# an image in use, and by whom
+mount_image a.qcow2 mnt
+in_use="a.qcow2: in use by another process: it is mounted on $(pwd -P)/mnt"
+mkdir mnt2
+says "$in_use" "$ZQFS" a.qcow2 mnt2
+says "a.qcow2: mounted on $(pwd -P)/mnt; first run: zqfs umount $(pwd -P)/mnt" \
+    "$ZQFS" check a.qcow2
+says "a.qcow2: mounted on $(pwd -P)/mnt; reset its zones there with truncate -s 0 on their files" \
+    "$ZQFS" reset a.qcow2 1
+
+# a stale mount point, and how to clear it
+kill -KILL "$(mount_pid mnt)"
+wait_gone "$(mount_pid mnt)"
+says "mnt: a stale mount, its zqfs is gone; clear it with: zqfs umount mnt" "$ZQFS" a.qcow2 mnt
+says "mnt: a stale mount, its zqfs is gone; clear it with: zqfs umount mnt" "$ZQFS" report mnt
+"$ZQFS" umount mnt
+forget_mount_ mnt
+
+# a mount point that is no folder, or one that is not empty
+says "none: no such directory; make it with: mkdir none" "$ZQFS" a.qcow2 none
+says "raw: not a directory" "$ZQFS" a.qcow2 raw
+touch mnt/file
+mount_image a.qcow2 mnt 2>out
+assert_eq "$(cat out)" \
+    "zqfs: mnt: not empty; what is in it is hidden while the image is mounted" "what it says"
+unmount mnt
+rm mnt/file
+
+# an image that may not be written is mounted read-only, which is said; not when rw was asked for
+if [ "$(id -u)" -ne 0 ]; then
+    chmod a-w a.qcow2
+    mount_image a.qcow2 mnt 2>out
+    grep -q "a.qcow2: mounted read-only: " out || fail "said: $(cat out)"
+    unmount mnt
+    "$ZQFS" -o rw a.qcow2 mnt && fail "mounted though rw was asked for"
+    chmod u+w a.qcow2
+fi
+
+# a write elsewhere than at the end: one line for each open file, with the offset that is right
+"$ZQFS" -f a.qcow2 mnt 2>log &
+pid=$!
+cleanup_fn stop_process "$pid"
+for _ in $(seq 100); do ! is_mounted mnt || break; sleep 0.1; done
+echo begin >>mnt/seq/2
+misplaced() { # three writes through one open file, all of them refused
+    exec 3<>mnt/seq/2
+    for n in 5 6 7; do
+        ! dd if=/dev/zero bs=512 count=1 seek="$n" conv=notrunc status=none >&3 2>/dev/null ||
+            fail "written at block $n"
+    done
+    exec 3>&-
+}
+misplaced
+assert_eq "$(cat log)" \
+    "zqfs: a.qcow2: seq/2: a write at 2560 was refused, the next byte is 512" "the log"
+misplaced
+assert_eq "$(wc -l <log)" 2 "lines of the log after a second open file"
+kill "$pid"
+wait "$pid"
