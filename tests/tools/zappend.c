@@ -67,12 +67,12 @@ static void *append_all(void *arg)
 static int verify(const struct job *jobs, unsigned threads)
 {
 	const struct job *j = jobs;
-	unsigned char *got = malloc(j->len), *want = malloc(j->len);
+	unsigned char *got = calloc(1, j->len + 1), *want = calloc(1, j->len + 1);
 	uint32_t next[MAX_THREADS] = { 0 };
 	int fd = open(j->path, O_RDONLY | O_CLOEXEC);
 	uint64_t total = (uint64_t)threads * j->records;
 
-	if (fd < 0 || !got || !want)
+	if (!threads || fd < 0 || !got || !want)
 		tool_die("%s: %s", j->path, strerror(errno));
 	for (uint64_t i = 0; i < total; i++) {
 		uint32_t who;
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 		tool_die("usage: zappend FILE THREADS RECORDS LENGTH [direct]");
 	threads = (unsigned)tool_number(argv[2]);
 	len = (size_t)tool_number(argv[4]);
-	if (!threads || threads > MAX_THREADS || !len || len % BLOCK)
+	if (!threads || threads > MAX_THREADS || len < BLOCK || len % BLOCK)
 		tool_die("1 to %d threads, whole blocks", MAX_THREADS);
 	for (unsigned i = 0; i < threads; i++) {
 		jobs[i] = (struct job){ .path = argv[1],
