@@ -278,6 +278,7 @@ SOURCE_DATE = $(shell if [ -e .git ]; then git log -1 --format=%ct; else stat -c
 .PHONY: dist
 dist:
 	@rm -rf '$(BUILD)/dist' && mkdir -p '$(BUILD)/dist/$(DIST)' '$(DISTDIR)'
+	@[ ! -e .git ] || git ls-files -o --exclude-standard | sed 's/^/not in it, for git does not know it: /' >&2
 	@if [ -e .git ]; then git ls-files; else cat MANIFEST; fi | grep -vx MANIFEST | sort \
 		> '$(BUILD)/dist/list'
 	@tar -cf - -T '$(BUILD)/dist/list' | tar -xf - -C '$(BUILD)/dist/$(DIST)'
