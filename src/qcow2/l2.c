@@ -184,7 +184,8 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 		rc = copy_table(img, old & QCOW2_OFFSET_MASK, run.start << img->cluster_bits);
 		if (rc < 0) {
 			mdcache_forget(img, run.start << img->cluster_bits, img->cluster_size);
-			alloc_give_back(img, &run);
+			/* a running commit may write there yet: free for the one after it */
+			runs_add(&img->let_go, run.start, 1);
 			return rc;
 		}
 		runs_add(&img->let_go, (old & QCOW2_OFFSET_MASK) >> img->cluster_bits, 1);

@@ -109,6 +109,10 @@ static void settle(struct mdcache *c, struct md_slice *s)
 {
 	if (!may_be_dropped(s))
 		return;
+	if (s->orphan) {
+		slice_free(c, s);
+		return;
+	}
 	lru_append(c, s);
 	shrink(c, c->max);
 }
@@ -226,10 +230,18 @@ int mdcache_pin(struct qcow2_image *img, uint64_t off, bool refblock, bool fresh
 void mdcache_unpin(struct qcow2_image *img, struct md_slice *s)
 {
 	s->pins--;
-	if (s->orphan && !s->pins)
-		slice_free(&img->cache, s);
-	else if (!s->orphan)
-		settle(&img->cache, s);
+	settle(&img->cache, s);
+}
+
+/* Takes a slice out of the table: nobody finds it again, whoever has it keeps it for now. */
+static void disown(struct mdcache *c, struct md_slice *s)
+{
+	unhash(c, s);
+	lru_remove(c, s);
+	if (s->dirty)
+		dirty_remove(c, s);
+	s->orphan = true;
+	settle(c, s);
 }
 
 void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len)
@@ -239,17 +251,8 @@ void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len)
 	for (uint64_t o = off; o < off + len; o += c->slice_size) {
 		struct md_slice *s = find(c, o);
 
-		if (!s || s->pins)
-			continue;
-		lru_remove(c, s);
-		if (s->dirty)
-			dirty_remove(c, s);
-		if (s->copied) { /* a commit still has it in hand; what it holds is void */
-			memset(s->data, 0, c->slice_size);
-			continue;
-		}
-		unhash(c, s);
-		slice_free(c, s);
+		if (s)
+			disown(c, s);
 	}
 }
 
@@ -257,17 +260,9 @@ void mdcache_drop_all(struct qcow2_image *img)
 {
 	struct mdcache *c = &img->cache;
 
-	for (size_t i = 0; i < c->nr_buckets; i++) {
-		while (c->bucket[i]) {
-			struct md_slice *s = c->bucket[i];
-
-			c->bucket[i] = s->hash_next;
-			lru_remove(c, s);
-			s->orphan = true;
-			if (!s->pins)
-				slice_free(c, s);
-		}
-	}
+	for (size_t i = 0; i < c->nr_buckets; i++)
+		while (c->bucket[i])
+			disown(c, c->bucket[i]);
 }
 
 void mdcache_destroy(struct mdcache *c)
@@ -333,7 +328,7 @@ void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t 
 		s->copied = false;
 		if (ok || linked)
 			s->unlinked = false;
-		if (!ok)
+		if (!ok && !s->orphan)
 			dirty_add(c, s);
 		settle(c, s);
 		free(copies[i].data);

@@ -20,7 +20,7 @@ struct md_slice {
 	uint8_t *data; /* slice_size bytes, as on disk */
 	unsigned pins;
 	bool loading;  /* data is being read; wait on the image's cond */
-	bool orphan;   /* not in the table any more; the last one to unpin it frees it */
+	bool orphan;   /* not in the table any more; whoever has it last frees it */
 	int error;     /* why reading it failed; only those who waited see such a slice */
 	bool dirty;    /* differs from the disk and from every copy that a commit took */
 	bool copied;   /* a running commit writes an older copy: must not be dropped */
@@ -52,7 +52,8 @@ int mdcache_pin(struct qcow2_image *img, uint64_t off, bool refblock, bool fresh
 		struct md_slice **slice);
 void mdcache_unpin(struct qcow2_image *img, struct md_slice *s);
 void mdcache_set_dirty(struct qcow2_image *img, struct md_slice *s);
-/* Forgets what is cached of [off, off + len), where a new table begins; nobody pins it. */
+/* Forgets what is cached of [off, off + len), where a new table begins. Whoever still has an
+ * older slice in hand keeps it; nobody else finds it. */
 void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len);
 
 /* Drops everything: the file has been changed behind the cache. What is pinned stays with

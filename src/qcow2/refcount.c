@@ -167,46 +167,54 @@ static int count_at_end(struct qcow2_image *img, uint64_t cluster)
 	return count_one(img, cluster);
 }
 
+/* Entries of a table for at least "need" blocks and those of its own; 0: too large. */
+static uint64_t larger_table(const struct qcow2_image *img, uint64_t need)
+{
+	uint64_t per_cluster = img->cluster_size / 8;
+	/* half as much again, so that it does not grow often */
+	uint64_t nr = div_up(need + need / 2 + 8, per_cluster) * per_cluster;
+
+	if (nr * 8 > QCOW2_MAX_REFTABLE_BYTES)
+		nr = div_up(need + 2, per_cluster) * per_cluster;
+	return nr * 8 > QCOW2_MAX_REFTABLE_BYTES ? 0 : nr;
+}
+
 /*
  * Replaces the refcount table by a larger one at the end of the file. In memory it is at
  * once as large; the next commit writes it whole, and then the header. Only then is the old
- * one let go. Spec: "refcount table".
+ * one let go. Table and new blocks lie where no block was before: nothing has to be read,
+ * so the lock is held throughout and no commit sees a part of it. Spec: "refcount table".
  */
 static int grow_table(struct qcow2_image *img, uint64_t need)
 {
-	uint64_t per_cluster = img->cluster_size / 8;
-	uint64_t old_start = img->reftable.offset >> img->cluster_bits;
-	uint64_t old_count = div_up(img->reftable.nr, per_cluster);
-	uint64_t nr, start, clusters;
+	struct qcow2_table *t = &img->reftable;
+	uint64_t old_nr = t->nr, old_offset = t->offset;
+	uint64_t nr = larger_table(img, need), clusters = (nr * 8) >> img->cluster_bits, start;
+	bool was_moved = img->reftable_moved;
 	int rc;
 
-	/* half as much again, and room for the blocks that the table itself needs */
-	nr = need + need / 2 + 8;
-	clusters = div_up(nr, per_cluster);
-	nr = clusters * per_cluster;
-	if (nr * 8 > QCOW2_MAX_REFTABLE_BYTES) {
-		clusters = div_up(max_u64(need + 2, 1), per_cluster);
-		nr = clusters * per_cluster;
-		if (nr * 8 > QCOW2_MAX_REFTABLE_BYTES)
-			return -ENOSPC;
-	}
+	if (!nr)
+		return -ENOSPC;
+	alloc_note_used(img, (old_nr << img->refblock_bits) - 1);
 	rc = alloc_take_end(img, clusters, &start);
 	if (rc < 0)
 		return rc;
 	if ((start + 2 * clusters) >> img->refblock_bits >= nr)
 		return -ENOSPC;
-	rc = table_grow(&img->reftable, nr);
+	rc = table_grow(t, nr);
 	if (rc < 0)
 		return rc;
-	img->reftable.offset = start << img->cluster_bits;
-	img->file_end = max_u64(img->file_end, (start + clusters) << img->cluster_bits);
+	t->offset = start << img->cluster_bits;
 	img->reftable_moved = true;
-	runs_add(&img->let_go, old_start, old_count);
-	for (uint64_t c = 0; c < clusters; c++) {
+	for (uint64_t c = 0; c < clusters && rc == 0; c++)
 		rc = count_at_end(img, start + c);
-		if (rc < 0)
-			return rc;
+	if (rc < 0) { /* out of memory: the old table is still good */
+		t->nr = old_nr;
+		t->offset = old_offset;
+		img->reftable_moved = was_moved;
+		return rc;
 	}
+	runs_add(&img->let_go, old_offset >> img->cluster_bits, (old_nr * 8) >> img->cluster_bits);
 	return 0;
 }
 
