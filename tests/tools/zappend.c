@@ -72,7 +72,7 @@ static int verify(const struct job *jobs, unsigned threads)
 	int fd = open(j->path, O_RDONLY | O_CLOEXEC);
 	uint64_t total = (uint64_t)threads * j->records;
 
-	if (!threads || fd < 0 || !got || !want)
+	if (fd < 0 || !got || !want)
 		tool_die("%s: %s", j->path, strerror(errno));
 	for (uint64_t i = 0; i < total; i++) {
 		uint32_t who;
@@ -106,7 +106,7 @@ static int verify(const struct job *jobs, unsigned threads)
 
 int main(int argc, char **argv)
 {
-	struct job jobs[MAX_THREADS] = { 0 };
+	struct job jobs[MAX_THREADS] = { { .path = argv[1] } };
 	unsigned threads;
 	size_t len;
 
