@@ -45,7 +45,7 @@ finish() { # WHAT
     local rc=0 bad='' i
     for i in "${!jobs_[@]}"; do
         wait "${jobs_[i]}" || bad="$bad $i"
-        sed "s,^,$1: ,;s,$M/,," "$DIR/job.$i"
+        sed "s|^|$1: |;s|$M/||g" "$DIR/job.$i"
     done
     jobs_=()
     "$ZQFS" umount "$M" || bad="$bad umount"
@@ -65,7 +65,7 @@ limits=zone.max_open_zones=4,zone.max_active_zones=6
 serve $big 48M ""
 job "$TOOLS/zrace" "$S/0" "$M/cnv/0" "$each" "$seed"
 job "$TOOLS/zrace" "$S/1" "$M/cnv/1" "$each" $((seed + 1)) attributes writers=8
-job "$TOOLS/zcopy" "$S/2" "$M/cnv/0" "$each" "$seed"
+job "$TOOLS/zcopy" "$S/2" "$S/3" "$each" "$seed"
 job "$TOOLS/zaio" "$S/4" 64 4K 8M "$each" "$seed"
 finish "all at once"
 
