@@ -150,6 +150,11 @@ enum zq_write_flags {
 ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
 		  const void *buf, size_t len, unsigned flags, uint64_t *where);
 
+/* Everybody has been told of the padding behind the writer's stream, which ends at end
+ * relative to the zone's start: another writer's write at that very place, until now taken for
+ * one at the size, is misplaced from now on. Nothing happens when w has gone on. */
+void zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end);
+
 /* Writes to conventional zones; off is absolute and may run over several zones.
  * Shortened at the end of the conventional space, -EFBIG behind it. */
 ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len,

@@ -8,8 +8,12 @@
 #include "fs/priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "util/math.h"
@@ -34,6 +38,25 @@ static void forget_range(struct fs *fs, const struct notify_job *job)
 	fuse_lowlevel_notify_inval_inode(fs->se, job->node, (off_t)job->off, (off_t)job->len);
 }
 
+/*
+ * No notification makes the kernel's idea of a size smaller, only the answer to a GETATTR does,
+ * and RWF_APPEND goes by that idea. So this thread asks for the file's attributes like any
+ * program; a serving thread answers. Where the mount cannot be reached by its path the kernel
+ * asks with the next stat.
+ */
+static void refresh_size(struct fs *fs, uint64_t node)
+{
+	char name[TREE_NAME_ROOM], path[PATH_MAX];
+	struct statx stx;
+	int n;
+
+	if (!fs->where || !tree_is_file(node) || fs_is_conv(fs, node))
+		return;
+	n = snprintf(path, sizeof(path), "%s/%s", fs->where, tree_path(&fs->tree, node, name));
+	if (n > 0 && (size_t)n < sizeof(path))
+		statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, STATX_SIZE, &stx);
+}
+
 static int store(struct fs *fs, uint64_t node, uint64_t off, void *data, size_t len)
 {
 	struct fuse_bufvec bv = FUSE_BUFVEC_INIT(len);
@@ -51,7 +74,8 @@ static void do_padded(struct fs *fs, struct notify_job *job)
 {
 	char zeros[ZQ_BLOCK] = { 0 };
 
-	store(fs, job->node, job->off, zeros, job->len);
+	if (!store(fs, job->node, job->off, zeros, job->len))
+		zq_settle(fs->dev, tree_zone(job->node), &job->handle->writer, job->off);
 	/* A process that shares the description may have written there meanwhile. */
 	if (atomic_load(&job->handle->end) != job->off)
 		forget_range(fs, job);
@@ -95,6 +119,7 @@ static void do_job(struct fs *fs, struct notify_job *job)
 	switch (job->kind) {
 	case JOB_CHANGED:
 		forget_range(fs, job);
+		refresh_size(fs, job->node);
 		fuse_reply_err(job->req, -job->rc);
 		break;
 	case JOB_LANDED:

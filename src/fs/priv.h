@@ -49,6 +49,7 @@ struct fs {
 	struct fs_config cfg;
 	struct fs_log log;
 	struct fuse_session *se;
+	char *where; /* absolute path of the mount point; owned, NULL: not known */
 	struct fuse_conn_info_opts *conn_opts; /* from -o; owned */
 	struct timespec mounted;	       /* when; time of all that has not changed since */
 	uint32_t mounter, mounter_gid;	       /* the mounting user */

@@ -138,7 +138,7 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 		  struct zq_error *err)
 {
 	/* Absolute, as the daemon leaves the directory that it was started in. */
-	char *dir CLEANUP_FREE = realpath(mountpoint, NULL);
+	char *dir = realpath(mountpoint, NULL);
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	int ret = look_ahead(fs, mountpoint, err);
 
@@ -155,6 +155,7 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 		ret = zq_fail(err, -EPERM, "%s: cannot mount there: %s", mountpoint,
 			      *fuse_said.text ? fuse_said.text : "see the line above");
 	}
+	fs->where = dir;
 	fuse_opt_free_args(&args);
 	fuse_said.log = &fs->log;
 	return ret;
@@ -328,6 +329,8 @@ void session_end(struct fs *fs)
 		fuse_session_destroy(fs->se);
 	}
 	free(fs->conn_opts);
+	free(fs->where);
+	fs->where = NULL;
 	fs->se = NULL;
 	fs->conn_opts = NULL;
 	fuse_said.log = NULL;

@@ -247,6 +247,15 @@ static int append_locked(struct append *a)
 	return 0;
 }
 
+void zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
+{
+	struct zone *z = &dev->zones[zone];
+
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	if (z->stamp == w->stamp && w->end == zq_zone_start(&dev->geo, zone) + end)
+		z->tail_pad = 0;
+}
+
 ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
 		  const void *buf, size_t len, unsigned flags, uint64_t *where)
 {

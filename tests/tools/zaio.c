@@ -185,7 +185,7 @@ static void batch(struct aio *a, uint64_t end)
 
 static void check_contents(struct aio *a, uint64_t size)
 {
-	unsigned char *map, *buf = aligned_alloc(4096, size + 4096);
+	unsigned char *map, *buf = aligned_alloc(4096, (size + 8191) / 4096 * 4096);
 	char state[64];
 	int fd = open(a->path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;

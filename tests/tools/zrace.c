@@ -263,7 +263,7 @@ static void open_reader(struct reader *rd, unsigned kind)
 	rd->random = r.seed * 77 + kind;
 	rd->fd = open(r.path, O_RDONLY | O_CLOEXEC | (kind == DIRECT ? O_DIRECT : 0));
 	rd->memory = memfd_create("copy", MFD_CLOEXEC);
-	rd->buf = aligned_alloc(4096, r.cap > MAX_READ ? r.cap : MAX_READ);
+	rd->buf = aligned_alloc(4096, ((r.cap > MAX_READ ? r.cap : MAX_READ) + 4095) / 4096 * 4096);
 	rd->map = mmap(NULL, r.cap, PROT_READ, MAP_SHARED, rd->fd, 0);
 	if (rd->fd < 0 || rd->memory < 0 || !rd->buf || rd->map == MAP_FAILED)
 		race_wrong("reader: %s", tool_errno(errno));
