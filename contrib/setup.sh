@@ -37,6 +37,8 @@ lint need cmd:shellcheck shellcheck
 bench need cmd:fio fio
 bench need cmd:jq jq
 bench want cmd:qemu-storage-daemon qemu-system-common
+bench want cmd:qemu-img qemu-utils
+bench want cmd:strace strace
 END
 }
 

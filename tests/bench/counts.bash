@@ -52,10 +52,7 @@ count_job() { # NAME
             n=$((512 << 20))
             trace_start -e trace=pwrite64,pwritev
             fio_append zqfs 1M 1 1 $n >/dev/null
-            umount "$base/zqfs/mnt" 2>/dev/null || fusermount3 -u "$base/zqfs/mnt"
-            while kill -0 "${pid_of[zqfs]}" 2>/dev/null && [ -e "/proc/${pid_of[zqfs]}/fd/0" ]; do
-                sleep 0.05
-            done
+            stop_target zqfs # what is left to write is written then
             trace_stop
             awk -v data=$n '{ sum += $NF } END { printf "%.3f\n", (sum - data) * 100 / data }' \
                 "$WORK/trace" ;;

@@ -161,6 +161,8 @@ cnv_file() { # TARGET
 
 # Nothing of the mounts (and of a disk) in the page cache, where we may say so.
 drop_caches() {
+    # a fresh mount has nothing cached, and a tmpfs keeps what it has in any case
+    [ "$(stat -f -c %T "$base")" != tmpfs ] || return 0
     sync -f "$base"
     { echo 3 >/proc/sys/vm/drop_caches; } 2>/dev/null || true
 }
