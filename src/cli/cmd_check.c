@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs check": prints what zq_check finds, repairs when asked, and puts the result into the
  * exit status as qemu-img check does.

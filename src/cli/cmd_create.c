@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs create": options of the command line into struct zq_create_opts, and one line that
  * says what was made. What the keys mean is the library's business (zq_create_set).

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How the command table is printed: usage lines, the help of one command, the overview, and
  * the machine-readable list from which completions are generated. Holds no words of its own

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs info": everything that an image's header says, and how many zones are in which
  * state. Works on a mounted image too; it then shows the header as the last commit left it

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs IMAGE MOUNTPOINT": finds out what people commonly get wrong before it hands over to
  * the file system. The options of -o are the file system's own; they pass through unread.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs report": zones of an image, a mount or single zone files, as a table, CSV or JSON.
  * Reads in pieces, so that a million zones cost no memory. Changes nothing.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs reset" and "zqfs finish": zones of an image that nobody has open. Checks the whole
  * list before it touches the first zone; stops at the first failure.

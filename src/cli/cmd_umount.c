@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * "zqfs umount": takes a mount away and waits until its process has written everything and
  * let go of the image. umount(8) and fusermount3 return before that. Also clears a mount

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Table of commands, dispatch and the parser of options. Knows no command's meaning: each
  * is described by its struct cli_command in its own file. Options may stand anywhere among

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The entry point: decides under which name the program was called, runs the command, and
  * makes sure that output which could not be written is not taken for success.

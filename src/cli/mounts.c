@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reader of /proc/self/mountinfo. Owns the list that it returns, keeps nothing between
  * calls, never touches the mounts themselves: one whose server hangs must not hang us.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Terminal facts and text layout. Owns no state beyond the caller's struct progress; never
  * writes control characters to anything but a terminal.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The three sources of a zone report behind one face. Owns the device that it opens (always
  * read-only); never writes to an image or a mount.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What stat, statfs and access say. Computed from the device's report at each request; only
  * what chmod, chown and utimes have changed is kept (changes.c).

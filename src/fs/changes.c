@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A hash of changed nodes; see changes.h. Entries are never removed before the end: they
  * are as few as the files that somebody has changed.

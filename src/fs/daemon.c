@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Forking, readiness, pid file; see daemon.h. The fork comes first, before the image is open:
  * then no lock, thread or buffer exists twice.

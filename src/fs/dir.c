@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Names: lookup and the lists of folders. Names never change while the image is mounted, so
  * the kernel may keep them; files are filled in from reports of many zones at once.

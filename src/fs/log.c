@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * stderr or syslog; see log.h. A line is formatted into one buffer and written by one call,
  * so that lines of several threads do not mix.

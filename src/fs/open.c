@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From open to the last close: who may open, which pages the kernel may keep, and what is
  * remembered of a writer. Only a writer of a sequential zone costs memory.

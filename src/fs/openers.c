@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A hash of the zones that are open for writing; see openers.h. Opening and closing one zone
  * exclude each other, so that the device sees them in the order of the counts.

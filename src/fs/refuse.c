@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests that would change the tree. The tree cannot change, so these functions only choose
  * the errno that the kernel's zonefs gives: ENOENT for a name that is not there, since its lookup

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * truncate, chmod, chown and utimes. O_TRUNC arrives here as well. BEHAVIOUR.md sections 2 to 4.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Names and numbers of the tree; see tree.h. Everything is computed, so that a million zones
  * cost nothing here.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Extended attributes: reports on zones and on the device, and user.zone.state to ask for
  * another state. BEHAVIOUR.md section 6. Values are computed at each call.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * JSON output. Owns no memory, locks nothing; errors of the stream stay in the stream, its
  * caller looks at ferror() once at the end.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Parser for lists of zones. Owns the array it returns, locks nothing, never looks at a
  * device: whether a zone may be reset is its caller's business.

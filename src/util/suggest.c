@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Edit distance for "did you mean". Owns nothing, locks nothing, never allocates: the words
  * are short and the rows of the table fit on the stack.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Appends to and reads from a zone through the library, without FUSE, for callgrind and perf:
  * driver IMAGE append|read BLOCK COUNT. Resets the zone before appending. One thread,

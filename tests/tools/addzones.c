@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Gives a plain qcow2 image, as any qemu-img writes it, the zoned extension and the region of
  * write pointers, so that images with every feature of qemu-img's can be tested with zones.

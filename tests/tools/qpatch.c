@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads and changes single fields of an image, to show it to a qemu-img that knows no zones
  * (clear-bit:5) and to make images that are wrong in one place. See usage().

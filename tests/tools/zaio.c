@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Asynchronous direct I/O to one sequential file, round after round: appending writes of any
  * size in order, many in flight, with reads of what is there among them, past the capacity. Each

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Appends from several threads to one file, each through a descriptor of its own, and then reads
  * the file: every record must be there once, whole, and each thread's in their order.

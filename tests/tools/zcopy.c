@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes to a zone from memory that is a mapping of a file on the same mount, whose pages the
  * file system itself must provide in the middle of the write. Every byte is compared.

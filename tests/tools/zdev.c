@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Does a row of operations on a zoned image through libzqfs, without a mount, and prints for
  * each a word: a count, 0 or the name of the errno. Offsets are relative to the zone.

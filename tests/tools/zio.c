@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Does a row of operations on one open file and prints for each a word: what the call
  * returned, or the name of its errno. The file stays open in between, which shell tools

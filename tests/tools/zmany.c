@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Many zones at once, each with a thread that knows its zone's bytes, size and state and what
  * every call must return: writes of any length, wrong offsets, truncations, states by attribute,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Does one operation on a path and prints its result: 0, a value, or the name of its errno,
  * which shell tools translate into sentences. See usage() for the operations.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writers that append to one zone, readers of all kinds and one that resets and finishes it, all
  * at once. Every block says which write it belongs to; a clock that ticks with each event

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Random operations on a mount, each with its result, size, state and counters predicted by a
  * model: the contract's sequential and conventional files, written down a second time. One
