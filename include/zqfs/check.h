@@ -17,8 +17,8 @@ extern "C" {
 enum zq_repair { ZQ_REPAIR_NONE, ZQ_REPAIR_LEAKS, ZQ_REPAIR_ALL };
 
 enum zq_finding_kind {
-	ZQ_FOUND_NOTE,       /* legal, worth a line: data mapped beyond a write pointer */
-	ZQ_FOUND_LEAK,       /* a cluster that nothing refers to */
+	ZQ_FOUND_NOTE,	     /* legal, worth a line: data mapped beyond a write pointer */
+	ZQ_FOUND_LEAK,	     /* a cluster that nothing refers to */
 	ZQ_FOUND_CORRUPTION, /* anything else */
 };
 

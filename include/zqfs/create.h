@@ -16,22 +16,22 @@ extern "C" {
 #endif
 
 struct zq_create_opts {
-	uint64_t size;           /* bytes of the device */
-	uint64_t zone_size;      /* 0: 256 MiB */
-	uint64_t zone_capacity;  /* 0: zone_size */
+	uint64_t size;		/* bytes of the device */
+	uint64_t zone_size;	/* 0: 256 MiB */
+	uint64_t zone_capacity; /* 0: zone_size */
 	uint32_t nr_conv;
 	uint32_t max_open, max_active; /* 0: no limit */
-	uint64_t max_append;     /* 0: 64 KiB, less when the capacity is small */
-	unsigned layout;         /* of the zoned extension: 0 or 56, or 48 */
+	uint64_t max_append;	       /* 0: 64 KiB, less when the capacity is small */
+	unsigned layout;	       /* of the zoned extension: 0 or 56, or 48 */
 	bool wp_little_endian;
-	uint64_t cluster_size;   /* 0: 64 KiB */
-	unsigned refcount_bits;  /* 0: 16 */
-	bool zstd;               /* compression_type=zstd */
+	uint64_t cluster_size;	/* 0: 64 KiB */
+	unsigned refcount_bits; /* 0: 16 */
+	bool zstd;		/* compression_type=zstd */
 	bool extended_l2, lazy_refcounts, prealloc_metadata;
-	char *data_file;         /* owned: freed by zq_create_opts_free */
+	char *data_file; /* owned: freed by zq_create_opts_free */
 	bool data_file_raw;
 	char *backing_file, *backing_fmt; /* owned */
-	bool force;              /* overwrite an existing file */
+	bool force;			  /* overwrite an existing file */
 };
 
 /* One option KEY=VALUE as in "zqfs create -o"; the names of qemu-img and of older series. */

@@ -24,20 +24,20 @@ struct zq_snapshot_info {
 
 struct zq_image_info {
 	struct zq_geometry geo;
-	unsigned layout;          /* of the zoned extension */
-	unsigned ext_len;         /* its length field: more than layout in a newer revision */
+	unsigned layout;  /* of the zoned extension */
+	unsigned ext_len; /* its length field: more than layout in a newer revision */
 	bool wp_little_endian;
 	uint32_t corrupt_zones;
 	uint64_t cluster_size;
 	unsigned refcount_bits;
-	const char *compression;  /* "zlib" or "zstd" */
+	const char *compression; /* "zlib" or "zstd" */
 	bool dirty, corrupt, extended_l2, lazy_refcounts, data_file_raw, bitmaps;
-	uint64_t incompat, compat, autoclear; /* the header's feature words */
+	uint64_t incompat, compat, autoclear;	      /* the header's feature words */
 	char *backing_file, *backing_fmt, *data_file; /* owned; NULL: none */
 	bool has_data_file;
-	uint64_t file_size, disk_usage; /* of the image file, bytes */
-	uint64_t data_usage;            /* of the external data file */
-	uint64_t table_offset;          /* of the write pointers in the file */
+	uint64_t file_size, disk_usage;	    /* of the image file, bytes */
+	uint64_t data_usage;		    /* of the external data file */
+	uint64_t table_offset;		    /* of the write pointers in the file */
 	struct zq_snapshot_info *snapshots; /* owned */
 	uint32_t nr_snapshots;
 };

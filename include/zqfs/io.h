@@ -50,9 +50,9 @@ struct zq_io_ops {
 
 /* What a file is opened for, as the locks that QEMU takes on an image. */
 enum zq_lock {
-	ZQ_LOCK_NONE,   /* no lock at all (force_share) */
-	ZQ_LOCK_READ,   /* reads; others may read, nobody may write or resize */
-	ZQ_LOCK_WRITE,  /* reads, writes and resizes; nobody else may have it open */
+	ZQ_LOCK_NONE,	/* no lock at all (force_share) */
+	ZQ_LOCK_READ,	/* reads; others may read, nobody may write or resize */
+	ZQ_LOCK_WRITE,	/* reads, writes and resizes; nobody else may have it open */
 	ZQ_LOCK_SHARED, /* reads; tolerates a writer (QEMU's force-share reader) */
 };
 

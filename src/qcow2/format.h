@@ -36,45 +36,45 @@ enum {
 };
 
 /* Feature bits. */
-#define QCOW2_INCOMPAT_DIRTY       (UINT64_C(1) << 0)
-#define QCOW2_INCOMPAT_CORRUPT     (UINT64_C(1) << 1)
+#define QCOW2_INCOMPAT_DIRTY	   (UINT64_C(1) << 0)
+#define QCOW2_INCOMPAT_CORRUPT	   (UINT64_C(1) << 1)
 #define QCOW2_INCOMPAT_DATA_FILE   (UINT64_C(1) << 2)
 #define QCOW2_INCOMPAT_COMPRESSION (UINT64_C(1) << 3)
-#define QCOW2_INCOMPAT_EXTL2       (UINT64_C(1) << 4)
-#define QCOW2_INCOMPAT_ZONED       (UINT64_C(1) << 5)
-#define QCOW2_INCOMPAT_KNOWN       (UINT64_C(0x3f))
-#define QCOW2_COMPAT_LAZY          (UINT64_C(1) << 0)
-#define QCOW2_AUTOCLEAR_BITMAPS    (UINT64_C(1) << 0)
+#define QCOW2_INCOMPAT_EXTL2	   (UINT64_C(1) << 4)
+#define QCOW2_INCOMPAT_ZONED	   (UINT64_C(1) << 5)
+#define QCOW2_INCOMPAT_KNOWN	   (UINT64_C(0x3f))
+#define QCOW2_COMPAT_LAZY	   (UINT64_C(1) << 0)
+#define QCOW2_AUTOCLEAR_BITMAPS	   (UINT64_C(1) << 0)
 #define QCOW2_AUTOCLEAR_DATA_RAW   (UINT64_C(1) << 1)
 
 /* Header extension types. */
-#define QCOW2_EXT_END            0x00000000u
+#define QCOW2_EXT_END		 0x00000000u
 #define QCOW2_EXT_BACKING_FORMAT 0xe2792acau
-#define QCOW2_EXT_FEATURE_NAMES  0x6803f857u
-#define QCOW2_EXT_BITMAPS        0x23852875u
-#define QCOW2_EXT_CRYPTO         0x0537be77u
-#define QCOW2_EXT_DATA_FILE      0x44415441u
-#define QCOW2_EXT_ZONED          0x007a6264u
+#define QCOW2_EXT_FEATURE_NAMES	 0x6803f857u
+#define QCOW2_EXT_BITMAPS	 0x23852875u
+#define QCOW2_EXT_CRYPTO	 0x0537be77u
+#define QCOW2_EXT_DATA_FILE	 0x44415441u
+#define QCOW2_EXT_ZONED		 0x007a6264u
 
 /* Limits of QEMU's implementation, which bound ours. */
-#define QCOW2_MIN_CLUSTER_BITS  9u
-#define QCOW2_MAX_CLUSTER_BITS  21u
-#define QCOW2_MAX_L1_BYTES      (UINT64_C(32) << 20)
-#define QCOW2_MAX_REFTABLE_BYTES (UINT64_C(8) << 20)
-#define QCOW2_MAX_SNAPSHOTS     65536u
-#define QCOW2_MAX_BACKING_NAME  1023u
-#define QCOW2_MAX_CHAIN         64u
+#define QCOW2_MIN_CLUSTER_BITS	     9u
+#define QCOW2_MAX_CLUSTER_BITS	     21u
+#define QCOW2_MAX_L1_BYTES	     (UINT64_C(32) << 20)
+#define QCOW2_MAX_REFTABLE_BYTES     (UINT64_C(8) << 20)
+#define QCOW2_MAX_SNAPSHOTS	     65536u
+#define QCOW2_MAX_BACKING_NAME	     1023u
+#define QCOW2_MAX_CHAIN		     64u
 #define QCOW2_EXTL2_MIN_CLUSTER_BITS 14u
 
 /* L1 and L2 entries (section "Cluster mapping"). */
-#define QCOW2_OFFSET_MASK   UINT64_C(0x00fffffffffffe00)
-#define QCOW2_COPIED        (UINT64_C(1) << 63)
-#define QCOW2_COMPRESSED    (UINT64_C(1) << 62)
-#define QCOW2_ZERO          (UINT64_C(1) << 0)
-#define QCOW2_L1_RESERVED   UINT64_C(0x7f000000000001ff)
-#define QCOW2_L2_RESERVED   UINT64_C(0x3f000000000001fe)
+#define QCOW2_OFFSET_MASK	UINT64_C(0x00fffffffffffe00)
+#define QCOW2_COPIED		(UINT64_C(1) << 63)
+#define QCOW2_COMPRESSED	(UINT64_C(1) << 62)
+#define QCOW2_ZERO		(UINT64_C(1) << 0)
+#define QCOW2_L1_RESERVED	UINT64_C(0x7f000000000001ff)
+#define QCOW2_L2_RESERVED	UINT64_C(0x3f000000000001fe)
 #define QCOW2_REFTABLE_RESERVED UINT64_C(0x1ff)
-#define QCOW2_SUBCLUSTERS   32u
+#define QCOW2_SUBCLUSTERS	32u
 
 /* Write pointer words. */
 #define ZONED_WP_MASK ((UINT64_C(1) << 59) - 1)

@@ -19,10 +19,10 @@
 /* The zoned extension as stored. FORMAT.md section 1. */
 struct qcow2_zoned_ext {
 	bool present;
-	unsigned layout;      /* 48 or 56: length of the known layout */
-	uint32_t stored_len;  /* length field: more than layout for a newer revision */
-	struct zq_geometry geo; /* geo.size is filled from the header */
-	uint8_t model;        /* "zoned": 1 host-managed */
+	unsigned layout;		 /* 48 or 56: length of the known layout */
+	uint32_t stored_len;		 /* length field: more than layout for a newer revision */
+	struct zq_geometry geo;		 /* geo.size is filled from the header */
+	uint8_t model;			 /* "zoned": 1 host-managed */
 	uint64_t meta_size, meta_offset; /* bytes */
 };
 
@@ -40,16 +40,16 @@ struct qcow2_header {
 	uint64_t incompat, compat, autoclear;
 	uint32_t refcount_order;
 	uint32_t header_length;
-	uint8_t compression_type;  /* 0 zlib, 1 zstd */
+	uint8_t compression_type; /* 0 zlib, 1 zstd */
 	uint64_t backing_offset;
-	char *backing_file;        /* NULL: none; owned */
-	char *backing_format;      /* NULL: not stated; owned */
-	char *data_file;           /* name from the extension; NULL: not stated; owned */
-	uint32_t nb_bitmaps;       /* 0 without the bitmaps extension */
+	char *backing_file;   /* NULL: none; owned */
+	char *backing_format; /* NULL: not stated; owned */
+	char *data_file;      /* name from the extension; NULL: not stated; owned */
+	uint32_t nb_bitmaps;  /* 0 without the bitmaps extension */
 	uint64_t bitmap_dir_offset, bitmap_dir_size;
-	uint64_t ext_end;          /* offset behind the last extension, its end marker included */
+	uint64_t ext_end; /* offset behind the last extension, its end marker included */
 	struct qcow2_zoned_ext zoned;
-	uint64_t file_size;        /* of the image file when the header was read, bytes */
+	uint64_t file_size; /* of the image file when the header was read, bytes */
 };
 
 static inline uint64_t qcow2_header_cluster_size(const struct qcow2_header *h)

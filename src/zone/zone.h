@@ -37,11 +37,11 @@
 struct zone {
 	int64_t mtime;	/* [lock] nanoseconds since the epoch */
 	uint64_t stamp; /* [stripe] changes with each write, and when the tail is padded for good */
-	uint32_t prev, next;	/* [lock] list of implicitly open zones */
-	atomic_uint resets;	/* [stripe] to write */
-	uint16_t tail_pad;     /* [stripe] padding behind the last writer's stream, 0 to 511 bytes */
+	uint32_t prev, next; /* [lock] list of implicitly open zones */
+	atomic_uint resets;  /* [stripe] to write */
+	uint16_t tail_pad;   /* [stripe] padding behind the last writer's stream, 0 to 511 bytes */
 	bool stale;	     /* [stripe] empty, but what it held could not be zeroed yet */
-	atomic_uchar state;	/* [lock] to write; enum zq_zone_state */
+	atomic_uchar state;  /* [lock] to write; enum zq_zone_state */
 };
 
 struct zone_stripe {

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || strlen(argv[1]) >= sizeof(at.sun_path))
 		tool_die("usage: dgram PATH [COUNT]");
-	strcpy(at.sun_path, argv[1]);
+	memcpy(at.sun_path, argv[1], strlen(argv[1]) + 1);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)))
 		tool_die("dgram: %s: %s", argv[1], strerror(errno));
 	puts("listening");
