@@ -33,19 +33,25 @@ struct qcow2_alloc {
 	uint64_t clock;
 	uint64_t first_free; /* no cluster below it is free, but for reserved ones */
 	uint64_t fresh_from; /* clusters from here on were never used */
+	uint64_t frees;	     /* how often clusters became free */
 	uint64_t limit;	     /* clusters that an offset can name */
 };
 
 int alloc_init(struct qcow2_image *img)
 {
-	struct qcow2_alloc *a = calloc(1, sizeof(*a));
-
-	if (!a)
+	img->alloc = calloc(1, sizeof(*img->alloc));
+	if (!img->alloc)
 		return -ENOMEM;
-	a->fresh_from = div_up(img->file_end, img->cluster_size);
-	a->limit = (QCOW2_OFFSET_MASK >> img->cluster_bits) - 1;
-	img->alloc = a;
+	alloc_restart(img);
 	return 0;
+}
+
+void alloc_restart(struct qcow2_image *img)
+{
+	*img->alloc = (struct qcow2_alloc){
+		.fresh_from = div_up(img->file_end, img->cluster_size),
+		.limit = (QCOW2_OFFSET_MASK >> img->cluster_bits) - 1,
+	};
 }
 
 void alloc_destroy(struct qcow2_image *img)
@@ -62,6 +68,7 @@ void alloc_note_used(struct qcow2_image *img, uint64_t cluster)
 void alloc_freed(struct qcow2_image *img, uint64_t cluster)
 {
 	img->alloc->first_free = min_u64(img->alloc->first_free, cluster);
+	img->alloc->frees++;
 }
 
 int alloc_take_end(struct qcow2_image *img, uint64_t count, uint64_t *start)
@@ -210,12 +217,12 @@ static int check_unused(struct qcow2_image *img, const struct qcow2_run *run)
 
 /*
  * Reserves a run for the stream. The lock is held from seeing the run free to entering it
- * in the slot, but may be dropped before: first_free moves up only if nobody moved it.
+ * in the slot, but may be dropped before: first_free moves up only if nothing became free.
  */
 static int reserve(struct qcow2_image *img, uint32_t id, uint64_t want)
 {
 	struct qcow2_alloc *a = img->alloc;
-	uint64_t from = a->first_free, cluster = from;
+	uint64_t cluster = a->first_free, frees = a->frees;
 
 	for (;;) {
 		struct md_slice *s;
@@ -250,7 +257,7 @@ static int reserve(struct qcow2_image *img, uint32_t id, uint64_t want)
 			slot->run = run;
 			slot->fresh = run.start >= a->fresh_from;
 			a->fresh_from = max_u64(a->fresh_from, run.start + run.count);
-			if (a->first_free == from)
+			if (a->frees == frees)
 				a->first_free = run.start;
 			return 0;
 		}

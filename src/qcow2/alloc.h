@@ -11,9 +11,12 @@
 #include "qcow2/image.h"
 
 #define ALLOC_STREAM_META UINT32_MAX
+#define ALLOC_STREAM_ZERO (UINT32_MAX - 1) /* zeros written to parts of clusters */
 
 int alloc_init(struct qcow2_image *img);
 void alloc_destroy(struct qcow2_image *img);
+/* Starts from nothing: the refcounts have been rebuilt. */
+void alloc_restart(struct qcow2_image *img);
 
 /*
  * Takes 1 to want adjacent clusters for the stream of that number and sets their refcounts to 1.

@@ -28,49 +28,72 @@ static int write_feature_word(struct qcow2_image *img, uint64_t at, uint64_t val
 	return image_write_meta(img, buf, sizeof(buf), at);
 }
 
-/* The rebuild went past our caches and may have changed any of the tables. */
-static int reload_tables(struct qcow2_image *img)
-{
-	int rc;
+/* What replaces our view of the tables after a rebuild. */
+struct tables {
+	struct qcow2_table l1, reftable;
+};
 
-	SCOPE_LOCK(&img->lock);
-	mdcache_drop_all(img);
-	table_free(&img->l1);
-	table_free(&img->reftable);
-	alloc_destroy(img);
-	rc = table_load(&img->l1, img->file, img->hdr.l1_offset, img->hdr.l1_size);
+static int load_anew(struct qcow2_image *img, const struct qcow2_header *h, struct tables *t)
+{
+	int rc = table_load(&t->l1, img->file, h->l1_offset, h->l1_size);
+
 	if (rc == 0)
-		rc = table_load(&img->reftable, img->file, img->hdr.reftable_offset,
-				((uint64_t)img->hdr.reftable_clusters << img->cluster_bits) / 8);
-	return rc == 0 ? alloc_init(img) : rc;
+		rc = table_load(&t->reftable, img->file, h->reftable_offset,
+				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8);
+	return rc;
 }
 
-/* The dirty bit: refcounts may be too low. Readers may be about; nobody has changed anything. */
+/*
+ * The rebuild went past our caches and may have changed any of the tables. Readers may be
+ * about, so they see the old tables until all of the new ones have been read.
+ */
+static int take_over(struct qcow2_image *img, const struct qcow2_header *h)
+{
+	struct tables t = { 0 };
+	int rc = load_anew(img, h, &t);
+
+	if (rc == 0) {
+		struct tables old;
+
+		SCOPE_LOCK(&img->lock);
+		old = (struct tables){ img->l1, img->reftable };
+		mdcache_drop_all(img);
+		img->l1 = t.l1;
+		img->reftable = t.reftable;
+		t = old;
+		img->file_end = h->file_size;
+		alloc_restart(img);
+		img->hdr.reftable_offset = h->reftable_offset;
+		img->hdr.reftable_clusters = h->reftable_clusters;
+		img->hdr.incompat = h->incompat;
+	}
+	table_free(&t.l1);
+	table_free(&t.reftable);
+	return rc;
+}
+
+/* The dirty bit: refcounts may be too low. The rebuild clears it once they are true. */
 static int rebuild_refcounts(struct qcow2_image *img)
 {
 	struct qcow2_header fresh;
-	struct zq_error err;
+	struct zq_error err = { "" };
 	int rc;
 
 	image_log(img, "was not closed properly: rebuilding its refcounts");
 	rc = check_rebuild_refcounts(img->file, &img->hdr, &err);
-	if (rc < 0) {
-		image_log(img, "cannot rebuild refcounts: %s", err.msg);
-		return rc;
-	}
-	/* the table may have moved */
-	rc = qcow2_header_read(img->file, img->hdr.zoned.present, &fresh, &err);
-	if (rc < 0)
-		return rc;
-	img->hdr.reftable_offset = fresh.reftable_offset;
-	img->hdr.reftable_clusters = fresh.reftable_clusters;
-	img->hdr.incompat = fresh.incompat & ~QCOW2_INCOMPAT_DIRTY;
-	img->file_end = fresh.file_size;
-	qcow2_header_free(&fresh);
-	rc = reload_tables(img);
 	if (rc == 0)
-		rc = write_feature_word(img, QCOW2_H_INCOMPAT, img->hdr.incompat);
-	return rc < 0 ? rc : io_flush(img->file);
+		rc = qcow2_header_read(img->file, img->hdr.zoned.present, &fresh, &err);
+	if (rc == 0) {
+		if (fresh.incompat & QCOW2_INCOMPAT_DIRTY)
+			rc = zq_fail(&err, -EIO, "damage is in the way; run \"zqfs check\"");
+		else
+			rc = take_over(img, &fresh);
+		qcow2_header_free(&fresh);
+	}
+	if (rc < 0)
+		image_log(img, "cannot rebuild refcounts: %s",
+			  err.msg[0] ? err.msg : strerror(-rc));
+	return rc;
 }
 
 static int prepare_first_change(struct qcow2_image *img)
@@ -90,12 +113,21 @@ static int prepare_first_change(struct qcow2_image *img)
 	return rc;
 }
 
+int qcow2_begin_change(struct qcow2_image *img)
+{
+	return image_begin_change(img);
+}
+
 int image_begin_change(struct qcow2_image *img)
 {
 	int rc = 0;
 
 	if (!img->writable)
 		return -EROFS;
+	/* nothing that is changed now would ever reach the disk */
+	rc = atomic_load_explicit(&img->flush_error, memory_order_relaxed);
+	if (rc < 0)
+		return rc;
 	if (atomic_load_explicit(&img->changed, memory_order_acquire))
 		return 0;
 	pthread_mutex_lock(&img->change_lock);

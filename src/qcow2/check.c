@@ -60,9 +60,11 @@ bool check_read(struct check *c, void *buf, size_t len, uint64_t off, const char
 {
 	int ret = io_pread(c->io, buf, len, off);
 
-	if (ret)
+	if (ret) {
+		c->unreadable = true;
 		check_damage(c, "%s at 0x%" PRIx64 " cannot be read: %s", what, off,
 			     strerror(-ret));
+	}
 	return !ret;
 }
 
@@ -230,6 +232,11 @@ int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, st
 	struct check c = { .io = io, .hdr = hdr, .opts = &opts, .res = &res, .refs_only = true };
 	int ret = run(&c, err);
 
+	if (!ret && c.unreadable)
+		ret = zq_fail(err, -EIO,
+			      "%s: refcounts cannot be rebuilt: a part of the tables cannot be "
+			      "read",
+			      io->name);
 	if (!ret && c.conflict)
 		ret = zq_fail(err, -EIO,
 			      "%s: refcounts cannot be rebuilt: metadata and other clusters "

@@ -94,10 +94,11 @@ struct check {
 	const struct qcow2_header *hdr;
 	const struct zq_check_opts *opts;
 	struct zq_check_result *res;
-	int error;	/* what ended the check early: -ENOMEM, a failed write */
-	bool damaged;	/* some references could not be followed: counts are lower bounds */
-	bool conflict;	/* a cluster that cannot be moved is used twice */
-	bool refs_only; /* repair refcounts and flags, not pointers */
+	int error;	 /* what ended the check early: -ENOMEM, a failed write */
+	bool damaged;	 /* some references could not be followed: counts are lower bounds */
+	bool unreadable; /* the host failed to read a table: references are missing */
+	bool conflict;	 /* a cluster that cannot be moved is used twice */
+	bool refs_only;	 /* repair refcounts and flags, not pointers */
 
 	uint64_t file_size, file_clusters;
 	unsigned cluster_bits;

@@ -149,11 +149,11 @@ static int flush_file(struct qcow2_image *img, struct zq_io *io)
 	/* The kernel may have dropped what it could not write: no later flush can vouch for it,
 	 * so from now on every commit fails, and no pointer moves over what may be lost. */
 	if (rc < 0 && !img->flush_error) {
-		img->flush_error = rc;
+		img->flush_error = -EIO; /* whatever it was: what is lost stays lost */
 		image_log(img, "flushing %s failed: %s; nothing more will be committed", io->name,
 			  strerror(-rc));
 	}
-	return rc;
+	return rc < 0 ? -EIO : 0;
 }
 
 static bool is_new(const struct qcow2_image *img, const struct batch *b, const struct md_slice *s)

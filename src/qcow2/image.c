@@ -273,6 +273,8 @@ bool image_is_fixed_meta(const struct qcow2_image *img, uint64_t off, uint64_t l
 	const struct qcow2_header *h = &img->hdr;
 
 	return off < img->cluster_size ||
+	       (h->nb_snapshots &&
+		ranges_overlap(off, len, h->snapshots_offset, img->cluster_size)) ||
 	       ranges_overlap(off, len, h->l1_offset, (uint64_t)h->l1_size * 8) ||
 	       ranges_overlap(off, len, img->reftable.nr ? img->reftable.offset : 0,
 			      img->reftable.nr * 8) ||
@@ -317,7 +319,7 @@ int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
 		uint64_t inside = min_u64(len, size - off);
 
 		rc = inside < ZQ_BLOCK ? -EOPNOTSUPP : io_punch(io, off, inside);
-		if (rc == -EOPNOTSUPP)
+		if (rc == -EOPNOTSUPP || rc == -EINVAL) /* a block device wants it aligned */
 			rc = write_zeros(io, off, inside);
 		if (rc < 0)
 			return rc;

@@ -118,7 +118,7 @@ struct qcow2_image {
 	uint64_t commit_started; /* [commit_lock] commits that have copied their values */
 	uint64_t commit_done;	 /* [commit_lock] commits that have ended */
 	int commit_result;	 /* [commit_lock] of the last one */
-	int flush_error;	 /* only the running commit: a flush failed, for good */
+	atomic_int flush_error;	 /* only the running commit: a flush failed, for good */
 
 	struct {
 		atomic_ullong commits, flushes, meta_bytes, data_writes, data_bytes, reads;

@@ -106,6 +106,11 @@ int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool
 /* Gives back the host clusters that are reserved for a stream and not used. */
 void qcow2_stream_release(struct qcow2_image *img, uint32_t stream);
 
+/* Prepares the first change (autoclear bits, a rebuild of refcounts after a crash), which
+ * every function that changes data does by itself; for those who move a pointer first.
+ * -EROFS; -EIO when nothing can be committed any more. */
+int qcow2_begin_change(struct qcow2_image *img);
+
 /* ---- write pointers --------------------------------------------------------------------- */
 
 enum qcow2_wp_kind {

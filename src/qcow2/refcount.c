@@ -232,5 +232,10 @@ int refcount_make_block(struct qcow2_image *img, uint64_t cluster)
 			return 0;
 	}
 	rc = link_block(img, index, cluster);
-	return rc < 0 ? rc : count_one(img, cluster);
+	if (rc < 0)
+		return rc;
+	rc = count_one(img, cluster);
+	if (rc < 0) /* out of memory: there is no block yet */
+		table_set(&img->reftable, index, 0, false);
+	return rc;
 }

@@ -271,7 +271,7 @@ void repair_features(struct check *c)
 	uint64_t before, incompat;
 	uint8_t raw[8];
 
-	if (c->error || c->hdr->version < 3 ||
+	if (c->error || c->unreadable || c->hdr->version < 3 ||
 	    !check_read(c, raw, sizeof(raw), QCOW2_H_INCOMPAT, "header"))
 		return;
 	incompat = before = get_be64(raw);

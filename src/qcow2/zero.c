@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/alloc.h"
 #include "qcow2/inflight.h"
 #include "qcow2/l2.h"
 #include "util/math.h"
@@ -127,7 +128,7 @@ static int zero_part(struct qcow2_image *img, uint64_t off, uint64_t end)
 						 .buf = zeros,
 						 .len = (size_t)run,
 						 .zero_end = off + run,
-						 .stream = (uint32_t)(off >> img->cluster_bits) };
+						 .stream = ALLOC_STREAM_ZERO };
 
 			rc = qcow2_write(img, &w);
 		}

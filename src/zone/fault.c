@@ -22,6 +22,7 @@ static bool harmless(int rc)
 	switch (rc) {
 	case -ENOSPC:
 	case -EDQUOT:
+	case -EFBIG:
 	case -ENOMEM:
 	case -EINVAL:
 	case -EBUSY:

@@ -147,8 +147,13 @@ static int rewind_zone(struct zq_device *dev, uint32_t zone, bool *changed)
 /* The order of the steps is what readers and the disk rely on, see zone.h. [stripe] */
 static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
 {
-	int rc = rewind_zone(dev, zone, changed);
+	int rc = 0;
 
+	/* the pointer may reach the disk before the data is touched */
+	if (zone_wp(dev, zone) != zq_zone_start(&dev->geo, zone))
+		rc = qcow2_begin_change(dev->img);
+	if (rc == 0)
+		rc = rewind_zone(dev, zone, changed);
 	if (rc < 0)
 		return rc;
 	if (*changed) {
