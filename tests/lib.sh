@@ -142,7 +142,8 @@ mount_image() { # IMAGE DIR [OPTION...]
     local image=$1 dir=$2
     shift 2
     mkdir -p "$dir"
-    "$ZQFS" "$@" "$image" "$dir" || fail "mounting $image: status $?"
+    # tests/mount-seccomp.sh runs other scripts with an option more
+    "$ZQFS" ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} "$@" "$image" "$dir" || fail "mounting $image: status $?"
     mounts_+=("$dir")
     daemons_+=("$(daemon_of_ "$dir")")
     is_mounted "$dir" || fail "zqfs returned 0 and $dir is not mounted"

@@ -35,6 +35,7 @@ function __zqfs_keys
                 'default_permissions\tlet the kernel check modes' \
                 'max_threads=\tthreads that serve requests; default by processors, 2 to 8' \
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
+                'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \
                 'fsname=\tthe source that mount shows; default: the image\'s path'
         case create

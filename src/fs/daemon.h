@@ -11,6 +11,7 @@
 
 #include <zqfs/error.h>
 
+#include "fs/harden.h"
 #include "fs/log.h"
 
 struct daemon {
@@ -19,6 +20,7 @@ struct daemon {
 	int pid_fd;	/* -1: none */
 	char *pid_file; /* absolute, owned; NULL: none */
 	struct fs_log *log;
+	struct harden_fds inherited; /* closed once the mount answers */
 };
 
 /* Opens /dev/null on those of 0 to 2 that are closed, so that no image lands there. */

@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "fs/daemon.h"
+#include "fs/harden.h"
 #include "fs/session.h"
 #include "util/cleanup.h"
 
@@ -81,9 +83,42 @@ static void fill(struct fs *fs)
 	changes_init(&fs->changes);
 }
 
+/* What on_ready works on. */
+struct start {
+	struct fs *fs;
+	struct daemon *daemon;
+	const char *mountpoint; /* absolute */
+	int connection;		/* N of a mount point /dev/fd/N, which is no folder; -1 */
+};
+
+/* The mount answers: from here on no file is opened and no program run. */
+static void harden(struct start *s)
+{
+	const struct fs_config *c = &s->fs->cfg;
+	struct harden_needs needs = { .open_files = c->clone_fd,
+				      .unlink_file = s->daemon->pid_file != NULL };
+	int ret = 0;
+
+	harden_close_fds(&s->daemon->inherited, s->connection);
+	if (!c->seccomp)
+		return;
+	if (geteuid())
+		ret = harden_start_unmounter(&s->fs->unmounter, s->mountpoint);
+	if (!ret)
+		ret = harden_seccomp(&needs);
+	if (ret) {
+		fs_log(&s->fs->log, LOG_ERR, "option seccomp: the kernel refuses the filter: %s",
+		       strerror(-ret));
+		fuse_session_exit(s->fs->se);
+	}
+}
+
 static void on_ready(void *data)
 {
-	daemon_ready(data);
+	struct start *s = data;
+
+	daemon_ready(s->daemon);
+	harden(s);
 }
 
 /* Everything between an open image and a closed one. */
@@ -91,11 +126,17 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 		       struct zq_error *err)
 {
 	char *source CLEANUP_FREE = realpath(args->image, NULL);
+	char *dir CLEANUP_FREE = realpath(args->mountpoint, NULL);
+	struct start start = {
+		.fs = fs, .daemon = d, .mountpoint = dir ? dir : args->mountpoint, .connection = -1
+	};
 	int ret;
 
+	if (sscanf(args->mountpoint, "/dev/fd/%d", &start.connection) != 1)
+		start.connection = -1;
 	fill(fs);
 	fs->ready = on_ready;
-	fs->ready_data = d;
+	fs->ready_data = &start;
 	ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
 	if (ret)
 		return zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
@@ -130,6 +171,11 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, &old);
+	/* Inherited likewise. Nothing that root's process runs needs more than it has. */
+	ret = harden_privileges();
+	if (ret)
+		fs_log(&fs->log, LOG_WARNING, "cannot do without new privileges: %s",
+		       strerror(-ret));
 	ret = open_image(fs, args->image, err);
 	if (!ret) {
 		ret = serve_image(fs, d, args, err);
@@ -155,7 +201,7 @@ static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_con
 	       struct zq_error *err)
 {
 	struct fs *fs = calloc(1, sizeof(*fs));
-	int ret;
+	int ret = 0;
 
 	if (!fs)
 		return zq_fail(err, -ENOMEM, "out of memory");
@@ -163,7 +209,10 @@ static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_con
 	fs->log.image = args->image;
 	fs->log.debug = args->debug;
 	d->log = &fs->log;
-	ret = daemon_open_pid_file(d, args->pid_file, err);
+	if (cfg->seccomp)
+		ret = harden_supported(err);
+	if (!ret)
+		ret = daemon_open_pid_file(d, args->pid_file, err);
 	if (!ret)
 		ret = serve(fs, d, args, err);
 	daemon_failed(d, ret, err);
@@ -190,6 +239,7 @@ int fs_mount(const struct fs_mount_args *args, struct zq_error *err)
 
 	if (ret)
 		return zq_fail(err, ret, "/dev/null: %s", strerror(-ret));
+	harden_note_fds(&d.inherited, args->ready_fd);
 	ret = fs_config_parse(&cfg, args->options, err);
 	if (!ret && args->foreground) {
 		ret = run(&d, args, &cfg, err);
@@ -205,5 +255,6 @@ int fs_mount(const struct fs_mount_args *args, struct zq_error *err)
 			run_child(&d, args, &cfg, err);
 	}
 	fs_config_free(&cfg);
+	harden_forget_fds(&d.inherited);
 	return ret;
 }

@@ -60,6 +60,7 @@ static const struct fs_option table[] = {
 	{ "default_permissions", NULL, "let the kernel check modes" },
 	{ "max_threads", "N", "threads that serve requests; default by processors, 2 to 8" },
 	{ "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
+	{ "seccomp", NULL, "leave the process only the system calls that serving needs" },
 	{ "auto_unmount", NULL, "unmount when the process dies" },
 	{ "fsname", "NAME", "the source that mount shows; default: the image's path" },
 	{ NULL, NULL, NULL },
@@ -86,6 +87,7 @@ static const struct rule rules[] = {
 	{ FLAG, TO(default_permissions), 0, 0 },
 	{ NUMBER, TO(max_threads), 1, 64 },
 	{ FLAG, TO(clone_fd), 0, 0 },
+	{ FLAG, TO(seccomp), 0, 0 },
 	{ TO_FUSE, 0, 0, 0 },
 	{ TO_FUSE, 0, 0, 0 },
 };

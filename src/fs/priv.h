@@ -23,6 +23,7 @@
 #include <zqfs/device.h>
 
 #include "fs/changes.h"
+#include "fs/harden.h"
 #include "fs/log.h"
 #include "fs/openers.h"
 #include "fs/options.h"
@@ -59,6 +60,7 @@ struct fs {
 	bool coherent;	       /* set by INIT, before any other request */
 	void (*ready)(void *); /* called once, when the kernel has said hello */
 	void *ready_data;
+	struct harden_unmounter unmounter; /* only under seccomp, and not root's */
 	struct notifier notify;
 	struct openers openers;
 	struct changes changes;

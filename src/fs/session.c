@@ -306,8 +306,17 @@ static void ender_stop(struct ender *e)
 	pthread_mutex_destroy(&e->lock);
 }
 
+/* Was it unmounted from outside? Then another may be mounted there by now. */
+static bool is_unmounted(struct fs *fs)
+{
+	struct pollfd p = { .fd = fuse_session_fd(fs->se), .events = 0 };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 int session_serve(struct fs *fs)
 {
+	bool gone;
 	struct ender e = { .fs = fs };
 	int ret = ender_start(&e);
 
@@ -317,7 +326,9 @@ int session_serve(struct fs *fs)
 	ender_stop(&e);
 	drain(fs);
 	notifier_stop(fs);
+	gone = is_unmounted(fs);
 	fuse_session_unmount(fs->se);
+	harden_end_unmounter(&fs->unmounter, !gone);
 	/* A positive number is the signal that ended the loop. */
 	return ret < 0 ? ret : 0;
 }
