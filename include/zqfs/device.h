@@ -135,8 +135,8 @@ enum zq_write_flags {
 	ZQ_WRITE_APPEND = 1, /* write at the end whatever off is */
 	ZQ_WRITE_DIRECT = 2, /* off and len must be whole blocks (-EINVAL) */
 	ZQ_WRITE_SYNC = 4,   /* on stable storage when it returns */
-	/* Ahead of the end: wait for the gap to close, as long as the end moves every 10 ms. An
-	 * append then goes to the end; with DIRECT a write behind the capacity waits as well. */
+	/* Ahead of the end: wait for the gap to close, as long as the end moves and 50 ms more,
+	 * with DIRECT also behind the capacity. An append is early like any other write then. */
 	ZQ_WRITE_WAIT = 8,
 };
 

@@ -180,10 +180,11 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 		fuse_reply_err(req, EBADF);
 		return;
 	}
+	/* Only direct writes come in parallel pieces; of an append the offset tells their order. */
 	if (fi->flags & O_DIRECT)
 		flags |= ZQ_WRITE_DIRECT | ZQ_WRITE_WAIT;
-	/* Only direct writes come in parallel pieces; of an append the offset tells their order. */
-	flags |= fi->flags & O_APPEND ? ZQ_WRITE_APPEND : ZQ_WRITE_WAIT;
+	if (fi->flags & O_APPEND)
+		flags |= ZQ_WRITE_APPEND;
 	n = check_strict(fs, node, off, fi->flags);
 	if (!n)
 		n = zq_append(fs->dev, tree_zone(node), &h->writer, off, buf, size, flags, &where);

@@ -109,6 +109,8 @@ static void do_failed(struct fs *fs, const struct notify_job *job)
 	/* A negative offset means attributes only. The pages can go after the answer only: of a
 	 * cached write the kernel holds them until then. */
 	fuse_lowlevel_notify_inval_inode(fs->se, job->node, -1, 0);
+	if (job->resize)
+		refresh_size(fs, job->node);
 	fuse_reply_err(job->req, -job->rc);
 	if (!fs_file_info(fs, job->node, &info) && info.state == ZQ_OFFLINE)
 		fuse_lowlevel_notify_inval_inode(fs->se, job->node, 0, 0);

@@ -16,7 +16,9 @@
 #include "util/math.h"
 #include "zone/zone.h"
 
-#define GAP_WAIT_NS INT64_C(10000000)
+/* How long a write waits for those before it: they are in the hands of other threads already, so
+ * this is about a thread that gets no processor. */
+#define GAP_WAIT_NS INT64_C(50000000)
 
 /* One write on its way. Offsets are absolute. */
 struct append {
@@ -113,7 +115,7 @@ static int place(struct append *a)
 
 /*
  * Asynchronous writes may overtake each other on their way here: waits until the pointer
- * comes to the offset, for as long as it moves at least every 10 ms. Drops the stripe
+ * comes to the offset, for as long as it moves now and then. Drops the stripe
  * while it waits; whoever writes holds it, so a slow disk is no pointer that stands still.
  */
 static int place_waiting(struct append *a)
@@ -135,9 +137,7 @@ static int place_waiting(struct append *a)
 			break;
 		timeout = cond_wait_until(&s->cond, &s->lock, deadline) == -ETIMEDOUT;
 	}
-	if (rc == -EAGAIN)
-		rc = a->flags & ZQ_WRITE_APPEND ? place_at_end(a) : -EINVAL;
-	return rc;
+	return rc == -EAGAIN ? -EINVAL : rc;
 }
 
 /*

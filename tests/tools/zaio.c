@@ -243,7 +243,7 @@ static void one_round(struct aio *a)
 
 int main(int argc, char **argv)
 {
-	struct aio a = { .fd = -1 };
+	static struct aio a = { .fd = -1 };
 	uint64_t rounds = 0, limit = UINT64_MAX;
 	double end;
 
