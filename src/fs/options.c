@@ -93,11 +93,14 @@ static const struct rule rules[] = {
 };
 _Static_assert(ARRAY_SIZE(rules) + 1 == ARRAY_SIZE(table), "a rule for each option");
 
-/* What mount(8), systemd and fstab(5) keep for themselves. Patterns of fnmatch(3). */
+/* What mount(8), systemd and fstab(5) keep for themselves, and words of mount(8) that libfuse
+ * refuses though they mean nothing here: reading never changes a time. Patterns of fnmatch(3). */
 static const char *const ignored[] = {
-	"defaults",  "auto",	 "noauto",    "nofail",	  "_netdev", "user",	"user=*",
-	"users",     "nouser",	 "nousers",   "owner",	  "group",   "x-*",	"X-*",
-	"comment=*", "helper=*", "uhelper=*", "nonempty", "loop",    "noowner", "nogroup",
+	"defaults",  "auto",	"noauto",    "nofail",	  "_netdev",   "user",
+	"user=*",    "users",	"nouser",    "nousers",	  "owner",     "group",
+	"x-*",	     "X-*",	"comment=*", "helper=*",  "uhelper=*", "nonempty",
+	"loop",	     "noowner", "nogroup",   "*diratime", "*relatime", "*strictatime",
+	"*lazytime", "silent",	"loud",	     "mand",	  "nomand",
 };
 
 /* What libfuse and the kernel are known to take; with anything else it is a guess. */
@@ -110,11 +113,6 @@ static const char *const of_fuse[] = {
 	"noexec",
 	"atime",
 	"noatime",
-	"diratime",
-	"nodiratime",
-	"relatime",
-	"norelatime",
-	"strictatime",
 	"async",
 	"dirsync",
 	"blkdev",
