@@ -52,13 +52,17 @@ CLI_SRC := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 HELPER_SRC := $(filter-out $(TEST_SRC),$(sort $(wildcard tests/unit/*.c)))
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+# fuzz_NAME.c are targets, seeds.c makes their corpus; mutate.c is for libFuzzer alone.
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_AUX := tests/fuzz/harness.c tests/fuzz/main.c tests/fuzz/seeds.c tests/fuzz/mutate.c
 PUBLIC_HEADERS := $(sort $(wildcard include/zqfs/*.h))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 PROG_OBJ := $(call obj,$(FS_SRC) $(CLI_SRC))
 HELPER_OBJ := $(call obj,$(HELPER_SRC))
-ALL_OBJ := $(LIB_OBJ) $(PROG_OBJ) $(HELPER_OBJ) $(call obj,$(TEST_SRC) $(TOOL_SRC))
+FUZZ_OBJ := $(call obj,$(FUZZ_SRC) $(FUZZ_AUX))
+ALL_OBJ := $(LIB_OBJ) $(PROG_OBJ) $(HELPER_OBJ) $(FUZZ_OBJ) $(call obj,$(TEST_SRC) $(TOOL_SRC))
 
 LIB := $(OUT)/libzqfs.a
 PROG := $(OUT)/zqfs
@@ -68,14 +72,18 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TOOL_SRC))
 .PHONY: all
 all: $(LIB) $(PROG)
 
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
+FUZZ_SEEDS := $(BUILD)/tests/fuzz/seeds
+
 .PHONY: unit
-unit: $(UNIT) $(TOOLS)
+unit: $(UNIT) $(TOOLS) $(FUZZ) $(FUZZ_SEEDS)
 
 EXTRA_CFLAGS =
 $(call obj,$(LIB_SRC)): EXTRA_CFLAGS = $(COMP_CFLAGS)
 $(call obj,$(FS_SRC)): EXTRA_CFLAGS = $(FUSE_CFLAGS)
 $(call obj,$(TEST_SRC) $(HELPER_SRC)): EXTRA_CFLAGS = $(CHECK_CFLAGS) $(COMP_CFLAGS) -Itests/unit
 $(call obj,$(TOOL_SRC)): EXTRA_CFLAGS = $(COMP_CFLAGS)
+$(FUZZ_OBJ): EXTRA_CFLAGS = $(COMP_CFLAGS) -Itests/unit -Itests/fuzz
 
 # "make V=1" shows whole commands.
 Q := $(if $(V),,@)
@@ -123,6 +131,20 @@ $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(LIB) $(COMP_LIBS)
 
+# A target replays files; with LIBFUZZER=1 (see "fuzz-built" below) it is a fuzzer.
+FUZZ_MAIN = $(call obj,$(if $(LIBFUZZER),tests/fuzz/mutate.c,tests/fuzz/main.c))
+FUZZ_SHARED := $(call obj,tests/fuzz/harness.c tests/unit/memio.c tests/unit/memio_io.c)
+$(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(FUZZ_SHARED) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $< $(FUZZ_MAIN) $(FUZZ_SHARED) \
+		$(LIB) $(COMP_LIBS)
+
+$(FUZZ_SEEDS): $(call obj,tests/fuzz/seeds.c) $(FUZZ_SHARED) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(FUZZ_SHARED) $(LIB) $(COMP_LIBS)
+
 -include $(ALL_OBJ:.o=.d)
 
 # ---- tests ---------------------------------------------------------------------------------
@@ -163,6 +185,35 @@ tsan:
 	$(SUBMAKE) check-built BUILD=build/tsan CFLAGS='-O1 -g' \
 		SAN='-fsanitize=thread -fno-omit-frame-pointer'
 
+# ---- the long forms of what "make check" does in a minute ------------------------------------
+
+# More workloads, each cut at more points; a printed seed replays one.
+CRASH_SEEDS ?= 20
+CRASH_OPS ?= 400
+.PHONY: crash
+crash:
+	+@$(SUBMAKE) --quiet unit
+	@seed=$${ZQ_CRASH_SEED:-1}; last=$$((seed + $(CRASH_SEEDS) - 1)); \
+	for s in $$(seq $$seed $$last); do \
+		ZQ_CRASH_SEED=$$s ZQ_CRASH_OPS=$(CRASH_OPS) CK_TIMEOUT_MULTIPLIER=20 \
+			$(BUILD)/tests/test_crash_replay || { echo "failed with ZQ_CRASH_SEED=$$s"; exit 1; }; \
+	done
+
+# Everything whose name tells of faults, without a limit of time that a busy machine meets.
+.PHONY: faults
+faults:
+	+@TEST_SLOWER=10 CK_TIMEOUT_MULTIPLIER=10 $(SUBMAKE) check TESTS='fault full kill crash'
+
+# Each target for so many seconds, from the corpus that earlier runs left in build/fuzz.
+FUZZ_SECONDS ?= 600
+.PHONY: fuzz fuzz-built
+fuzz:
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' MAKE='$(MAKE)' tests/fuzz/run
+fuzz-built:
+	+@$(SUBMAKE) --quiet BUILD=build/fuzz CC=clang CFLAGS='-O1 -g' LIBFUZZER=1 \
+		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+		$(patsubst tests/fuzz/%.c,build/fuzz/tests/fuzz/%,$(FUZZ_SRC)) build/fuzz/tests/fuzz/seeds
+
 .PHONY: bench
 bench:
 	@contrib/setup.sh build bench
@@ -173,8 +224,8 @@ bench:
 # ---- style ---------------------------------------------------------------------------------
 
 C_FILES = $(sort $(wildcard src/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
-	tests/bench/*.[ch] contrib/*/*.[ch]))
-SCRIPTS = $(sort .ci/run tests/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
+	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
+SCRIPTS = $(sort .ci/run tests/run tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))
 TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
 LINT_JOBS ?= 2
@@ -321,6 +372,9 @@ help:
 	'make demo             builds and shows what zqfs does, step by step' \
 	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
 	'make asan, make tsan  all tests under the address+undefined or the thread sanitizer' \
+	'make crash            replays power failures at length; CRASH_SEEDS=N CRASH_OPS=N' \
+	'make faults           failing reads, writes and flushes, full disks, kill -9' \
+	'make fuzz             hostile images, FUZZ_SECONDS=N for each target (600)' \
 	'make bench            measures and compares' \
 	'make lint             clang-format, shellcheck, cppcheck, clang-tidy' \
 	'make format           clang-format on all sources' \

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What fuzzing has found, as images: tests/images/make-bad.sh FOLDER, which holds the seeds of
+# tests/fuzz/seeds.c. Each line of the table is a seed and the bytes that turn it bad, so that
+# the folder gets bad-NAME. tests/fuzz-replay.sh runs every target on them.
+set -euo pipefail
+cd "$1"
+
+# NAME SEED OFFSET:HEX...   (what went wrong)
+while read -r name seed patches; do
+    case $name in '' | '#'*) continue ;; esac
+    cp "$seed" "bad-$name"
+    for p in $patches; do
+        printf '%b' "$(sed 's/../\\x&/g' <<<"${p#*:}")" |
+            dd of="bad-$name" bs=1 seek=$((${p%%:*})) conv=notrunc status=none
+    done
+done <<'END'
+# cleared refcount table: the header's cluster became a refcount block, again and again
+refcount-table-empty c512 512:0000000000000000
+# the header's own count is 0: it was the first cluster to be allocated
+refcount-of-header c512 1024:0000
+END
