@@ -20,8 +20,8 @@ enum { WP_FORWARD = 1, WP_BACK = 2, WP_CHANGED = 3, WP_CORRUPT = 4 };
 
 struct qcow2_wptable {
 	struct qcow2_zoned_info info;
-	uint64_t *wp;	  /* [lock] current pointers, flag bits masked off */
-	uint64_t *disk;	  /* words as on disk, host byte order; only commits touch it */
+	_Atomic uint64_t *wp; /* [lock] to write; current pointers, flag bits masked off */
+	uint64_t *disk;	      /* words as on disk, host byte order; only commits touch it */
 	uint8_t *flags;	  /* [lock] WP_FORWARD, WP_BACK; WP_CORRUPT for a word that was not sane */
 	uint32_t *list;	  /* [lock] zones with something pending */
 	uint32_t nr, cap; /* [lock] */
@@ -115,14 +115,15 @@ uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind
 	struct qcow2_wptable *t = img->wpt;
 	uint64_t wp;
 
+	/* what each append and read asks for does not take the lock */
+	if (!kind)
+		return atomic_load_explicit(&t->wp[zone], memory_order_acquire);
 	pthread_mutex_lock(&img->lock);
 	wp = t->wp[zone];
-	if (kind) {
-		if (t->flags[zone] & WP_CORRUPT)
-			*kind = QCOW2_WP_CORRUPT;
-		else
-			*kind = zq_zone_is_conv(&t->info.geo, zone) ? QCOW2_WP_CONV : QCOW2_WP_SEQ;
-	}
+	if (t->flags[zone] & WP_CORRUPT)
+		*kind = QCOW2_WP_CORRUPT;
+	else
+		*kind = zq_zone_is_conv(&t->info.geo, zone) ? QCOW2_WP_CONV : QCOW2_WP_SEQ;
 	pthread_mutex_unlock(&img->lock);
 	return wp;
 }
@@ -149,13 +150,14 @@ static void note(struct qcow2_wptable *t, uint32_t zone, uint8_t what)
 
 void wptable_forward_locked(struct qcow2_image *img, uint32_t zone, uint64_t wp)
 {
-	img->wpt->wp[zone] = wp;
+	atomic_store_explicit(&img->wpt->wp[zone], wp, memory_order_release);
 	note(img->wpt, zone, WP_FORWARD);
 }
 
 void wptable_back_locked(struct qcow2_image *img, uint32_t zone)
 {
-	img->wpt->wp[zone] = zq_zone_start(&img->wpt->info.geo, zone);
+	atomic_store_explicit(&img->wpt->wp[zone], zq_zone_start(&img->wpt->info.geo, zone),
+			      memory_order_release);
 	note(img->wpt, zone, WP_BACK);
 }
 

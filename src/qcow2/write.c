@@ -343,7 +343,8 @@ static int write_chunk(struct qcow2_image *img, struct chunk *c)
 	return rc;
 }
 
-static int write_all(struct qcow2_image *img, const struct qcow2_write *w)
+/* *entered: some mapping has changed, so that more metadata may be pinned than before. */
+static int write_all(struct qcow2_image *img, const struct qcow2_write *w, bool *entered)
 {
 	uint64_t off = w->off, end = w->off + w->len + w->pad;
 	unsigned token = image_io_begin(img);
@@ -353,6 +354,7 @@ static int write_all(struct qcow2_image *img, const struct qcow2_write *w)
 		struct chunk c = { .w = w, .off = off, .end = end };
 
 		rc = write_chunk(img, &c);
+		*entered |= c.how != IN_PLACE;
 		off = c.end;
 	}
 	image_io_end(img, token);
@@ -361,6 +363,7 @@ static int write_all(struct qcow2_image *img, const struct qcow2_write *w)
 
 int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
 {
+	bool entered = false;
 	size_t pinned;
 	int rc;
 
@@ -368,13 +371,13 @@ int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
 		return -EINVAL;
 	rc = image_begin_change(img);
 	if (rc == 0)
-		rc = write_all(img, w);
+		rc = write_all(img, w, &entered);
 	/* clusters that were let go may give the room that is missing */
 	if (rc == -ENOSPC && qcow2_dirty(img, NULL) && qcow2_commit(img) == 0)
-		rc = write_all(img, w);
+		rc = write_all(img, w, &entered);
 	/* Too much is pinned: commit now. If that fails all stays dirty and the next fsync says
 	 * so; the write itself has been done. */
-	if (rc == 0 && qcow2_dirty(img, &pinned) && pinned > img->cache_bytes / 4 * 3)
+	if (rc == 0 && entered && qcow2_dirty(img, &pinned) && pinned > img->cache_bytes / 4 * 3)
 		(void)qcow2_commit(img);
 	return rc;
 }

@@ -16,9 +16,7 @@ _Static_assert(sizeof(struct zone) <= 40, "a million zones must stay small");
 
 uint64_t zone_wp(struct zq_device *dev, uint32_t zone)
 {
-	enum qcow2_wp_kind kind;
-
-	return qcow2_wp_get(dev->img, zone, &kind);
+	return qcow2_wp_get(dev->img, zone, NULL);
 }
 
 uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
