@@ -28,24 +28,24 @@ struct zq_device;
 
 /* What a failed write does to the zone or to the whole device (errors=). */
 enum zq_on_error {
-	ZQ_ERRORS_REMOUNT_RO,   /* the device becomes read-only */
-	ZQ_ERRORS_ZONE_RO,      /* the zone becomes read-only */
+	ZQ_ERRORS_REMOUNT_RO,	/* the device becomes read-only */
+	ZQ_ERRORS_ZONE_RO,	/* the zone becomes read-only */
 	ZQ_ERRORS_ZONE_OFFLINE, /* the zone becomes offline */
-	ZQ_ERRORS_REPAIR,       /* nothing but the error */
+	ZQ_ERRORS_REPAIR,	/* nothing but the error */
 };
 
 struct zq_open_opts {
-	bool readonly;          /* open for reading only */
-	bool require_rw;        /* fail rather than fall back to read-only without permission */
-	bool force_share;       /* with readonly: no lock; someone may be writing */
-	const char *data_file;  /* external data file; NULL: as the image says */
-	struct zq_io *data_io;  /* the same, already open, for zq_open_device_io; taken over */
-	size_t cache_bytes;     /* bound of the metadata cache; 0: default */
-	unsigned commit_secs;   /* a commit starts at most so long after a change; 0: 5 */
-	bool committer;         /* run a thread for that; without it commits come from
-	                         * zq_sync, zq_close_device and a full cache only */
-	bool sync;              /* every write is on stable storage when it returns */
-	bool strict;            /* zonefs's rules: whole blocks only, no partial ones */
+	bool readonly;	       /* open for reading only */
+	bool require_rw;       /* fail rather than fall back to read-only without permission */
+	bool force_share;      /* with readonly: no lock; someone may be writing */
+	const char *data_file; /* external data file; NULL: as the image says */
+	struct zq_io *data_io; /* the same, already open, for zq_open_device_io; taken over */
+	size_t cache_bytes;    /* bound of the metadata cache; 0: default */
+	unsigned commit_secs;  /* a commit starts at most so long after a change; 0: 5 */
+	bool committer;	       /* run a thread for that; without it commits come from
+				* zq_sync, zq_close_device and a full cache only */
+	bool sync;	       /* every write is on stable storage when it returns */
+	bool strict;	       /* zonefs's rules: whole blocks only, no partial ones */
 	enum zq_on_error on_error;
 	void (*log)(void *data, int priority, const char *line); /* priority as in syslog(3) */
 	void *log_data;
@@ -97,8 +97,8 @@ struct zq_zone_info {
 	bool conventional;
 	enum zq_zone_state state;
 	uint64_t start, len, capacity;
-	uint64_t wp;      /* absolute; meaningless for conventional and full zones */
-	uint64_t written; /* bytes readable from the zone's start: what a file's size is */
+	uint64_t wp;	   /* absolute; meaningless for conventional and full zones */
+	uint64_t written;  /* bytes readable from the zone's start: what a file's size is */
 	int64_t mtime_sec; /* of the last write, reset or finish; the time of opening before */
 	uint32_t mtime_nsec;
 };
@@ -107,9 +107,9 @@ int zq_report(struct zq_device *dev, uint32_t first, uint32_t count, struct zq_z
 
 struct zq_counts { /* exact at every moment */
 	uint32_t by_state[ZQ_NR_STATES];
-	uint32_t active;       /* implicitly open + explicitly open + closed */
-	uint64_t unwritten;    /* bytes that sequential zones still take */
-	uint64_t usable;       /* sum of all zones' capacity */
+	uint32_t active;    /* implicitly open + explicitly open + closed */
+	uint64_t unwritten; /* bytes that sequential zones still take */
+	uint64_t usable;    /* sum of all zones' capacity */
 };
 void zq_get_counts(struct zq_device *dev, struct zq_counts *c);
 
@@ -128,7 +128,7 @@ ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, s
  */
 struct zq_writer {
 	uint64_t stamp; /* zone's change number after the last write; private */
-	uint64_t end;   /* exact end of the stream, absolute; private */
+	uint64_t end;	/* exact end of the stream, absolute; private */
 };
 
 enum zq_write_flags {
@@ -157,8 +157,7 @@ void zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, 
 
 /* Writes to conventional zones; off is absolute and may run over several zones.
  * Shortened at the end of the conventional space, -EFBIG behind it. */
-ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len,
-		 unsigned flags);
+ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len, unsigned flags);
 /* Reads from conventional zones, absolute likewise. */
 ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len);
 /* Makes a range of the conventional space read as zeros and gives the space back. */
@@ -172,7 +171,7 @@ int zq_seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, uint6
 
 /* ---- zone management ------------------------------------------------------------------------ */
 
-int zq_zone_open(struct zq_device *dev, uint32_t zone);   /* explicitly */
+int zq_zone_open(struct zq_device *dev, uint32_t zone); /* explicitly */
 int zq_zone_close(struct zq_device *dev, uint32_t zone);
 int zq_zone_finish(struct zq_device *dev, uint32_t zone);
 int zq_zone_reset(struct zq_device *dev, uint32_t zone);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Data: reads, writes, sync, holes. Nothing is allocated or copied for a request: a write uses
  * the buffer in which libfuse received it, a read the serving thread's own.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a serving process gives up; see harden.h. Runs once, before the first request but the
  * greeting is served. Takes no lock, allocates nothing that lasts.

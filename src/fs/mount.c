@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fs_mount(): options, fork, image, session, and all of it back in reverse order. Owns the
  * struct fs of the mount.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The thread that tells the kernel what its caches must forget or know. A notification waits
  * for locked pages, and a page stays locked until a READ of it has been answered: from a

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The table of mount options. One entry tells the name, the help, how the value is read and
  * where it goes, so that help, completions and parser cannot differ. Owns nothing, locks

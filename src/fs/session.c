@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Mounting, the loop of serving threads, and the end of it; see session.h. Signals go to a
  * thread of their own: all others are started while they are blocked.
