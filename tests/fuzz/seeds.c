@@ -181,24 +181,38 @@ static const struct seed seeds[] = {
 	{ .name = "c16k-extl2", .cluster_bits = 14, .refcount_order = 4, .ext_l2 = true },
 };
 
-static void fill(struct memio *m, const struct seed *s)
+/* One append with the device opened for it alone: a run that is reserved for one zone would put
+ * the next zone's data a megabyte further on, and inputs must be small. */
+static void append(struct memio *m, uint32_t zone, size_t len, bool reset)
 {
 	struct zq_device *dev = fuzz_device(m, false);
 	uint8_t buf[4096];
+
+	FUZZ_ASSERT(dev);
+	memset(buf, 'a' + (int)zone, sizeof(buf));
+	if (reset)
+		FUZZ_ASSERT(!zq_zone_reset(dev, zone));
+	FUZZ_ASSERT(zq_append(dev, zone, NULL, 0, buf, len, ZQ_WRITE_APPEND, NULL) > 0);
+	FUZZ_ASSERT(!zq_close_device(dev));
+}
+
+static void fill(struct memio *m, const struct seed *s)
+{
+	struct zq_device *dev = fuzz_device(m, false);
+	uint8_t buf[1024];
 	uint32_t conv;
 
 	FUZZ_ASSERT(dev);
 	conv = zq_device_geometry(dev)->nr_conv;
 	memset(buf, 'a', sizeof(buf));
 	if (conv)
-		FUZZ_ASSERT(zq_write(dev, 512, buf, 1024, 0) == 1024);
-	FUZZ_ASSERT(zq_append(dev, conv, NULL, 0, buf, sizeof(buf), ZQ_WRITE_APPEND, NULL) > 0);
-	if (s->nr_conv < 14) {
-		FUZZ_ASSERT(zq_append(dev, conv + 1, NULL, 0, buf, 512, ZQ_WRITE_APPEND, NULL) > 0);
-		FUZZ_ASSERT(!zq_zone_reset(dev, conv + 1));
-		FUZZ_ASSERT(zq_append(dev, conv + 1, NULL, 0, buf, 700, ZQ_WRITE_APPEND, NULL) > 0);
-	}
+		FUZZ_ASSERT(zq_write(dev, 512, buf, sizeof(buf), 0) == sizeof(buf));
 	FUZZ_ASSERT(!zq_close_device(dev));
+	append(m, conv, 4096, false);
+	if (s->nr_conv < 14) {
+		append(m, conv + 1, 512, false);
+		append(m, conv + 1, 700, true);
+	}
 }
 
 static void make(const struct seed *s, const char *dir)

@@ -11,8 +11,11 @@ while read -r name seed patches; do
     case $name in '' | '#'*) continue ;; esac
     cp "$seed" "bad-$name"
     for p in $patches; do
-        printf '%b' "$(sed 's/../\\x&/g' <<<"${p#*:}")" |
-            dd of="bad-$name" bs=1 seek=$((${p%%:*})) conv=notrunc status=none
+        hex=${p#*:} bytes=
+        while [ -n "$hex" ]; do
+            bytes+="\\x${hex:0:2}" hex=${hex:2}
+        done
+        printf '%b' "$bytes" | dd of="bad-$name" bs=1 seek="${p%%:*}" conv=notrunc status=none
     done
 done <<'END'
 # cleared refcount table: the header's cluster became a refcount block, again and again
