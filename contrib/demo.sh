@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 zqfs=$(realpath "${ZQFS:-./zqfs}")
 [ -x "$zqfs" ] || { echo "demo: $zqfs is missing; run make first" >&2; exit 1; }
-[ -w /dev/fuse ] || { echo "demo: /dev/fuse is missing or may not be used: no mounts here" >&2; exit 1; }
+[ -w /dev/fuse ] || { [ -c /dev/fuse ] && [ -u "$(command -v fusermount3)" ]; } ||
+    { echo "demo: /dev/fuse is missing or may not be used: no mounts here" >&2; exit 1; }
 export LC_ALL=C
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/zqfs-demo.XXXXXX")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# No /dev/fuse, and allow_other that fuse.conf does not permit: what to do about it is said.
+# What only some users or machines may: what stands in the way is said, and what to do about it.
 # SPDX-License-Identifier: GPL-2.0-or-later
 source "${0%/*}/lib.sh"
 requires_root
@@ -58,3 +58,15 @@ assert_status 0 as_user permits sh -ec './zqfs -o allow_other a.qcow2 mnt; echo 
     ./zqfs umount mnt'
 assert_eq "$("$ZQFS" report --csv a.qcow2 | sed -n 2p)" \
     "0,sequential,closed,0,1048576,1048576,1024" "the zone after both"
+
+# a folder of somebody else
+mkdir theirs
+assert_status 1 as_user refuses ./zqfs a.qcow2 theirs
+assert_eq "$(cat out)" "zqfs: theirs: cannot mount there: a user must be allowed to write to the folder" \
+    "mounting on a folder of root"
+# an image that may only be read
+chmod 444 a.qcow2
+assert_status 0 as_user refuses sh -ec './zqfs a.qcow2 mnt; ./zqfs umount mnt'
+assert_eq "$(cat out)" "zqfs: a.qcow2: mounted read-only: no permission to write to the file" \
+    "mounting what may only be read"
+assert_status 1 as_user refuses ./zqfs -o rw a.qcow2 mnt

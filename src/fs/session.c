@@ -103,7 +103,7 @@ static int look_ahead(struct fs *fs, const char *mountpoint, struct zq_error *er
 		if (rc == -ENOTCONN)
 			return zq_fail(err, rc,
 				       "%s: a stale mount, its zqfs is gone; clear it with: "
-				       "fusermount3 -u %s",
+				       "zqfs umount %s",
 				       mountpoint, mountpoint);
 		return zq_fail(err, rc, "%s: cannot mount there: %s", mountpoint, strerror(-rc));
 	}
@@ -115,6 +115,11 @@ static int look_ahead(struct fs *fs, const char *mountpoint, struct zq_error *er
 			       "/dev/fuse: %s; load it with: modprobe fuse (in a container: give "
 			       "it the device)",
 			       strerror(errno));
+	if (geteuid() && access(mountpoint, W_OK))
+		return zq_fail(err, -EACCES,
+			       "%s: cannot mount there: a user must be allowed to write to the "
+			       "folder",
+			       mountpoint);
 	if (geteuid() && fs->cfg.allow_other && !allow_other_permitted())
 		return zq_fail(err, -EPERM,
 			       "option allow_other: only root may use it, unless /etc/fuse.conf "
