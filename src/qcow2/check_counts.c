@@ -124,7 +124,10 @@ bool check_count(struct check *c, uint64_t off, uint64_t len, unsigned use, uint
 			return false;
 		old = k->use[slot];
 		if (conflicts(old, use)) {
-			bool movable = (old | use) & USE_REFTABLE;
+			/* The refcount table can go elsewhere. But where it is taken for a
+			 * table, what that leads to is made of its words. */
+			bool movable = ((old | use) & USE_REFTABLE) &&
+				       !((old | use) & (USE_L2 | USE_META));
 
 			if (!(old & USE_CONFLICT))
 				check_found(c, ZQ_FOUND_CORRUPTION, 1, movable && check_repairs(c),
@@ -132,10 +135,8 @@ bool check_count(struct check *c, uint64_t off, uint64_t len, unsigned use, uint
 					    i << c->cluster_bits, use_name(old), use_name(use));
 			k->use[slot] |= USE_CONFLICT;
 			/* Data in the refcount table hides no references; anything else may. */
-			if (!movable || ((old | use) & USE_L2))
-				c->damaged = true;
 			if (!movable)
-				c->conflict = true;
+				c->damaged = c->conflict = true;
 			good = false;
 		}
 		k->use[slot] = (uint8_t)(k->use[slot] | use);

@@ -22,4 +22,6 @@ done <<'END'
 refcount-table-empty c512 512:0000000000000000
 # the header's own count is 0: it was the first cluster to be allocated
 refcount-of-header c512 1024:0000
+# the first L1 entry leads to the refcount table: repair called it mended
+l1-is-refcount-table c512 2048:8000000000000200
 END
