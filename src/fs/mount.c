@@ -8,6 +8,7 @@
 #include "fs/priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "fs/harden.h"
 #include "fs/session.h"
 #include "util/cleanup.h"
+#include "util/size.h"
 
 _Static_assert((int)FS_ERRORS_REMOUNT_RO == (int)ZQ_ERRORS_REMOUNT_RO &&
 		       (int)FS_ERRORS_ZONE_RO == (int)ZQ_ERRORS_ZONE_RO &&
@@ -130,10 +132,12 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 	struct start start = {
 		.fs = fs, .daemon = d, .mountpoint = dir ? dir : args->mountpoint, .connection = -1
 	};
+	uint64_t fd;
 	int ret;
 
-	if (sscanf(args->mountpoint, "/dev/fd/%d", &start.connection) != 1)
-		start.connection = -1;
+	if (!strncmp(args->mountpoint, "/dev/fd/", strlen("/dev/fd/")) &&
+	    !number_parse(args->mountpoint + strlen("/dev/fd/"), INT_MAX, &fd))
+		start.connection = (int)fd;
 	fill(fs);
 	fs->ready = on_ready;
 	fs->ready_data = &start;

@@ -215,8 +215,8 @@ static uint64_t find_tables_end(const struct qcow2_image *img)
 static int check_unused(struct qcow2_image *img, const struct qcow2_run *run)
 {
 	struct qcow2_alloc *a = img->alloc;
-	bool used = image_is_fixed_meta(img, run->start << img->cluster_bits,
-					run->count << img->cluster_bits);
+	uint64_t off = run->start << img->cluster_bits;
+	bool used = image_is_fixed_meta(img, off, run->count << img->cluster_bits);
 
 	if (!a->tables_end)
 		a->tables_end = find_tables_end(img);
@@ -231,7 +231,7 @@ static int check_unused(struct qcow2_image *img, const struct qcow2_run *run)
 	image_log(
 		img,
 		"clusters in use from offset 0x%llx on have refcount 0; \"zqfs check\" tells more",
-		(unsigned long long)(run->start << img->cluster_bits));
+		(unsigned long long)off);
 	return -EIO;
 }
 
