@@ -167,6 +167,15 @@ check:
 check-built: all unit
 	@$(RUN_TESTS)
 
+# A long run of the random tests: make stress STRESS_SECONDS=1800 [SEED=N], so long for each of them.
+STRESS_SECONDS ?= 600
+.PHONY: stress
+stress:
+	@contrib/setup.sh build test
+	+@$(SUBMAKE) --quiet all unit
+	@STRESS_SECONDS='$(STRESS_SECONDS)' BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' \
+		tests/run -v -j 1 -t stress
+
 .PHONY: demo
 demo:
 	@contrib/setup.sh build demo
@@ -371,6 +380,7 @@ help:
 	'make                  zqfs and libzqfs.a' \
 	'make demo             builds and shows what zqfs does, step by step' \
 	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
+	'make stress           the random tests, STRESS_SECONDS=600 each' \
 	'make asan, make tsan  all tests under the address+undefined or the thread sanitizer' \
 	'make crash            replays power failures at length; CRASH_SEEDS=N CRASH_OPS=N' \
 	'make faults           failing reads, writes and flushes, full disks, kill -9' \

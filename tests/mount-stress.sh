@@ -2,7 +2,7 @@
 # Random operations, each with its result, size, state and counters predicted by a model.
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 3600
-# STRESS_SECONDS (default 5) for each of the images below, SEED replays a run.
+# STRESS_SECONDS (default 35) for all images below, SEED replays a run.
 source "${0%/*}/lib.sh"
 requires_fuse
 requires_tool zstress
@@ -18,7 +18,7 @@ stress() { # NAME CREATE-OPTIONS SIZE MOUNT-OPTIONS
     printf '#!/bin/sh\n%q umount %q && exec %q %s %q %q\n' "$ZQFS" "$DIR/mnt" "$ZQFS" \
         "${4:+-o $4}" "$image" "$DIR/mnt" >"$DIR/remount"
     chmod +x "$DIR/remount"
-    "$TOOLS/zstress" "$DIR/mnt" seconds="${STRESS_SECONDS:-5}" ${SEED:+seed="$SEED"} \
+    "$TOOLS/zstress" "$DIR/mnt" seconds=$((${STRESS_SECONDS:-35} / 7 + 1)) ${SEED:+seed="$SEED"} \
         remount="$DIR/remount" >"$DIR/out" 2>&1 || rc=$?
     sed "s/^/$1: /" "$DIR/out"
     daemons_=("$(daemon_of_ "$DIR/mnt")")
