@@ -39,11 +39,11 @@ static inline uint64_t race_mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* A number below n > 0; *state is the thread's own. */
+/* A number below n; *state is the thread's own. */
 static inline uint64_t race_any(uint64_t *state, uint64_t n)
 {
 	*state += 0x9e3779b97f4a7c15u;
-	return race_mix(*state) % n;
+	return n ? race_mix(*state) % n : 0;
 }
 
 /* Contents of a file that is written from its start in round "key". */

@@ -119,9 +119,11 @@ static void check_read(struct aio *a, const struct request *r, int64_t res)
 		race_wrong("%s: read of %llu at %llu gave %lld", a->path,
 			   (unsigned long long)r->len, (unsigned long long)r->off, (long long)res);
 	bad = race_differs(r->buf, r->len, a->key, r->off);
-	if (bad < r->len)
+	if (bad < r->len) {
+		bad += r->off;
 		race_wrong("%s: byte %llu is not what was written (asynchronous read)", a->path,
-			   (unsigned long long)(r->off + bad));
+			   (unsigned long long)bad);
+	}
 }
 
 /* ---- many of them ---------------------------------------------------------------------------- */
