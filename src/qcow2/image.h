@@ -2,21 +2,21 @@
 /*
  * An open image: what the files of this folder share. Nothing outside qcow2/ includes it.
  *
- *   image.c     open, close, header fields that change, entering "changed" state
- *   mdcache.c   bounded cache of table slices (L2 tables, refcount blocks)
- *   table.c     tables kept whole in memory: L1, refcount table
- *   l2.c        L2 tables: finding, creating and copying a table; entries
- *   map.c       guest range -> extents, read only
- *   refcount.c  refcount table and blocks, counts up and down
- *   alloc.c     free clusters, runs, streams
- *   read.c      reading guest bytes
- *   write.c     writing guest bytes
- *   zero.c      zeroing and unmapping     inflight.h  clusters whose mapping is changing
- *   wptable.c   the write pointer table   change.c   before the first change
- *   commit.c    the ordered commit        release.c  its last step, freeing clusters
- *   compress.c  compressed clusters      backing.c  the backing chain
- *   snapshot.c  the snapshot table       create.c   a new image
- *   header.c, zoned_ext.c, format.h      the header
+ *   image.c       open, close, the log           hostio.c     metadata writes, zeroing, epochs
+ *   header*.c     the header and extensions      zoned_ext.c  layouts of the zoned extension
+ *   geometry.c    the rules of a zoned device    format.h     numbers of the format
+ *   table.c       tables kept whole in memory: L1 and refcount table
+ *   mdcache.c     bounded cache of slices of L2 tables and refcount blocks
+ *   l2.c          L2 tables: finding, creating and copying one; what an entry says
+ *   map.c         guest range -> extents         read.c       reading guest bytes
+ *   write.c       writing guest bytes            inflight.h   clusters that are being entered
+ *   zero.c        zeroing and unmapping          change.c     before the first change
+ *   refcount.c    counts, blocks, a larger table
+ *   alloc.c       free clusters, runs, streams   wptable.c    the write pointer table
+ *   commit.c      the ordered commit             release.c    its last step: freeing clusters
+ *   compress.c    compressed clusters            backing.c    the backing chain
+ *   snapshot.c    the snapshot table             create*.c    a new image
+ *   check*.c      check, with readers of its own (see check_priv.h); repair.c
  *
  * Locks, in the order in which they are taken:
  *   commit_lock  one commit at a time, and the tickets of those who wait for one
