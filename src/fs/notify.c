@@ -18,6 +18,8 @@
 
 #include "util/math.h"
 
+#define REFRESH_TRIES 20
+
 enum job_kind { JOB_CHANGED, JOB_LANDED, JOB_PADDED, JOB_FAILED };
 
 struct notify_job {
@@ -41,20 +43,33 @@ static void forget_range(struct fs *fs, const struct notify_job *job)
 /*
  * No notification makes the kernel's idea of a size smaller, only the answer to a GETATTR does,
  * and RWF_APPEND goes by that idea. So this thread asks for the file's attributes like any
- * program; a serving thread answers. Where the mount cannot be reached by its path the kernel
- * asks with the next stat.
+ * program; a serving thread answers. The kernel drops an answer when that to another GETATTR, which
+ * may be from before the change, has come meanwhile: so this looks at what it has taken. Nobody
+ * writes at this time, as the caller's request holds the file's lock in the kernel. Where
+ * the mount cannot be reached by its path the kernel asks with the next stat.
  */
 static void refresh_size(struct fs *fs, uint64_t node)
 {
 	char name[TREE_NAME_ROOM], path[PATH_MAX];
+	struct zq_zone_info info;
 	struct statx stx;
 	int n;
 
 	if (!fs->where || !tree_is_file(node) || fs_is_conv(fs, node))
 		return;
 	n = snprintf(path, sizeof(path), "%s/%s", fs->where, tree_path(&fs->tree, node, name));
-	if (n > 0 && (size_t)n < sizeof(path))
-		statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, STATX_SIZE, &stx);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return;
+	for (int i = 0; i < REFRESH_TRIES; i++) {
+		if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, STATX_SIZE,
+			  &stx) ||
+		    statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, STATX_SIZE,
+			  &stx) ||
+		    fs_file_info(fs, node, &info))
+			return;
+		if (stx.stx_size == (info.state == ZQ_OFFLINE ? 0 : info.written))
+			return;
+	}
 }
 
 static int store(struct fs *fs, uint64_t node, uint64_t off, void *data, size_t len)
