@@ -126,14 +126,20 @@ bool check_count(struct check *c, uint64_t off, uint64_t len, unsigned use, uint
 		if (conflicts(old, use)) {
 			/* The refcount table can go elsewhere. But where it is taken for a
 			 * table, what that leads to is made of its words. */
+			unsigned others = old & ~(unsigned)USE_REFTABLE;
 			bool movable = ((old | use) & USE_REFTABLE) &&
-				       !((old | use) & (USE_L2 | USE_META));
+				       !((old | use) & (USE_L2 | USE_META)) &&
+				       !conflicts(others, use);
+			unsigned told = movable ? USE_MOVABLE : USE_CONFLICT;
 
-			if (!(old & USE_CONFLICT))
-				check_found(c, ZQ_FOUND_CORRUPTION, 1, movable && check_repairs(c),
-					    "cluster 0x%" PRIx64 ": used as %s and as %s",
-					    i << c->cluster_bits, use_name(old), use_name(use));
-			k->use[slot] |= USE_CONFLICT;
+			if (!(old & (told | USE_CONFLICT)))
+				check_found(
+					c, ZQ_FOUND_CORRUPTION, 1, movable && check_repairs(c),
+					"cluster 0x%" PRIx64 ": used as %s and as %s",
+					i << c->cluster_bits,
+					use_name(movable || !(others & USE_KINDS) ? old : others),
+					use_name(use));
+			k->use[slot] |= (uint8_t)told;
 			/* Data in the refcount table hides no references; anything else may. */
 			if (!movable)
 				c->damaged = c->conflict = true;

@@ -30,6 +30,7 @@ enum {
 	USE_META = 8,	   /* header, L1, snapshots, bitmaps, refcount blocks, pointers */
 	USE_REFTABLE = 16, /* can be moved by repair */
 	USE_KINDS = 31,
+	USE_MOVABLE = 32,   /* a double use that ends when that is moved has been reported */
 	USE_ON_DISK_1 = 64, /* its refcount on disk is 1 */
 	USE_CONFLICT = 128, /* a double use has been reported */
 };
