@@ -309,6 +309,8 @@ static uint64_t first_difference(struct memio *a, struct memio *b)
 	for (size_t i = 0; i < a->nr_buckets; i++) {
 		for (struct page *p = a->bucket[i]; p; p = p->next) {
 			content_read(b, p->nr * MEMIO_PAGE, other, sizeof(other));
+			if (!memcmp(p->data, other, MEMIO_PAGE))
+				continue;
 			for (size_t j = 0; j < MEMIO_PAGE; j++) {
 				if (p->data[j] != other[j]) {
 					first = min_u64(first, p->nr * MEMIO_PAGE + j);
