@@ -66,8 +66,8 @@ static void compare(const struct copy *c, uint64_t at, uint64_t len, uint64_t of
 	if (fd < 0 || !buf || pread(fd, buf, len, (off_t)at) != (ssize_t)len)
 		race_wrong("%s: read: %s", c->to, tool_errno(errno));
 	if (race_differs(buf, len, c->key, off) < len)
-		race_wrong("%s: byte %llu differs", c->to,
-			   (unsigned long long)(at + race_differs(buf, len, c->key, off)));
+		race_wrong("%s: byte %llu + %zu differs", c->to, (unsigned long long)at,
+			   race_differs(buf, len, c->key, off));
 	close(fd);
 	free(buf);
 }
