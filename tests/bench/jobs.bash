@@ -34,7 +34,7 @@ randwrite-4K-d1|IO/s|all|random write to a conventional zone, O_DIRECT
 randwrite-4K-buffered|IO/s|all|random write to a conventional zone
 dd-512|MiB/s|all|dd bs=512, buffered
 cp-tar|MiB/s|raw pass zqfs|cp of a tar of header files
-ls-100000|ms|raw pass zqfs|ls -l of 100,000 zones
+ls-100000|ms|raw zqfs|ls -l of 100,000 zones
 mount-1000000|ms|zqfs|mount of 1,000,000 zones until it answers
 umount-1000000|ms|zqfs|unmount of it until the process has ended
 memory-1000000|B/zone|zqfs|resident memory per zone of it
@@ -104,7 +104,7 @@ job_fsync() { # TARGET fsync|fsync4
     local zones=1
     [ "$2" = fsync ] || zones=4
     fio_append "$1" 4K 0 $zones $((256 << 20)) --fsync=1 --time_based=0 \
-        --runtime=$((${quick:+1} + 2)) | io_per_s
+        --runtime=$((2 - ${quick:-0})) | io_per_s
 }
 
 job_reappend() { # TARGET
@@ -197,7 +197,7 @@ resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; } # PID
 
 # Image of that many zones; then how long the mount takes, or what it needs.
 job_million() { # mount|umount|memory
-    local d=$base/zqfs nr=$((1000000 / (${quick:+9} + 1))) mount umount small big
+    local d=$base/zqfs nr=1000000 mount umount small big
     mkdir -p "$d/mnt" "$d/store"
     "$ZQFS" create -o zone.size=1M "$d/store/img.qcow2" 8M >/dev/null
     start_target zqfs
