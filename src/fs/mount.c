@@ -140,6 +140,8 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 		start.connection = (int)fd;
 	fill(fs);
 	fs->ready = on_ready;
+	/* called while session_serve runs, below, and not afterwards */
+	/* cppcheck-suppress autoVariables */
 	fs->ready_data = &start;
 	ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
 	if (ret)
@@ -156,6 +158,7 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 			zq_fail(err, ret, "%s: the connection to the kernel failed: %s",
 				args->mountpoint, strerror(-ret));
 	}
+	fs->ready_data = NULL;
 	notifier_stop(fs);
 	session_end(fs);
 	fs_buffer_free(pthread_getspecific(fs->buffer_key));
