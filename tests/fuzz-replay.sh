@@ -7,12 +7,15 @@ source "${0%/*}/lib.sh"
 cd "$DIR"
 mkdir corpus
 "$BUILD/tests/fuzz/seeds" corpus
-# what fuzzing has found, as changes to those seeds
+# what fuzzing has found: as changes to those seeds, and below as images
 "$TOP/tests/images/make-bad.sh" corpus
 if command -v zstd >/dev/null; then
     mkdir golden
     zstd -dc "$IMAGES/qemu-zoned-images.tar.zst" | tar -xf - -C golden
     find golden -name '*.qcow2' -exec mv {} corpus/ \;
+    for image in "$IMAGES"/bad-*.zst; do
+        zstd -dq "$image" -o "corpus/$(basename "$image" .zst)"
+    done
 fi
 want=$(find corpus -type f | wc -l)
 for t in open map report check repair write; do

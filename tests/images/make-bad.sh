@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What fuzzing has found, as images: tests/images/make-bad.sh FOLDER, which holds the seeds of
 # tests/fuzz/seeds.c. Each line of the table is a seed and the bytes that turn it bad, so that
-# the folder gets bad-NAME. tests/fuzz-replay.sh runs every target on them.
+# the folder gets bad-NAME. tests/fuzz-replay.sh runs every target on them, and on bad-*.zst
+# beside this file: bad-used-three-times (the refcount table and two other things in one
+# cluster; repair called it mended after the first).
 set -euo pipefail
 cd "$1"
 
