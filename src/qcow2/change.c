@@ -115,11 +115,6 @@ static int prepare_first_change(struct qcow2_image *img)
 
 int qcow2_begin_change(struct qcow2_image *img)
 {
-	return image_begin_change(img);
-}
-
-int image_begin_change(struct qcow2_image *img)
-{
 	int rc = 0;
 
 	if (!img->writable)

@@ -87,7 +87,7 @@ struct qcow2_image {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;	     /* a slice was loaded, an inflight range ended */
 	pthread_mutex_t change_lock; /* held while the first change is prepared; before lock */
-	atomic_bool changed;	     /* the first change has been prepared (image_begin_change) */
+	atomic_bool changed;	     /* the first change has been prepared (qcow2_begin_change) */
 	bool table_busy;	     /* [lock] an L2 table is being made or copied; wait on cond */
 	uint64_t file_end;	     /* [lock] the file has at least this many bytes or will have:
 				      * mapped offsets must lie below it */
@@ -124,13 +124,6 @@ struct qcow2_image {
 		atomic_ullong commits, flushes, meta_bytes, data_writes, data_bytes, reads;
 	} stats;
 };
-
-/*
- * Before the first change of the image: clears autoclear bits that are not maintained,
- * rebuilds refcounts if the dirty bit is set. Call it without the lock. Cheap afterwards.
- * -EROFS when the image is read-only.
- */
-int image_begin_change(struct qcow2_image *img);
 
 /* Writes to the log: the image's name and the message. */
 void image_log(struct qcow2_image *img, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

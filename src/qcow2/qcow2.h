@@ -107,7 +107,8 @@ int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool
 void qcow2_stream_release(struct qcow2_image *img, uint32_t stream);
 
 /* Prepares the first change (autoclear bits, a rebuild of refcounts after a crash), which
- * every function that changes data does by itself; for those who move a pointer first.
+ * every function that changes data does by itself; for those who move a pointer first. Call
+ * it without the lock. Cheap afterwards.
  * -EROFS; -EIO when nothing can be committed any more. */
 int qcow2_begin_change(struct qcow2_image *img);
 

@@ -369,7 +369,7 @@ int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
 
 	if (!range_within(w->off, w->len + w->pad, align_up(img->hdr.size, ZQ_BLOCK)))
 		return -EINVAL;
-	rc = image_begin_change(img);
+	rc = qcow2_begin_change(img);
 	if (rc == 0)
 		rc = write_all(img, w, &entered);
 	/* clusters that were let go may give the room that is missing */

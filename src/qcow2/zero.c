@@ -152,7 +152,7 @@ int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len)
 		return -EINVAL;
 	if (!len)
 		return 0;
-	rc = image_begin_change(img);
+	rc = qcow2_begin_change(img);
 	if (rc < 0)
 		return rc;
 	/* the last cluster is whole when the disk ends within it */
