@@ -18,6 +18,7 @@
 #include "crash_model.h"
 #include "crash_shapes.h"
 #include "qimage.h"
+#include "rng.h"
 
 #define MAX_APPEND 40000u
 
@@ -34,17 +35,7 @@ struct crash_run {
 
 static uint64_t rnd(struct crash_run *r, uint64_t below)
 {
-	r->rng ^= r->rng << 13;
-	r->rng ^= r->rng >> 7;
-	r->rng ^= r->rng << 17;
-	return r->rng * UINT64_C(0x2545f4914f6cdd1d) % below;
-}
-
-static uint64_t from_env(const char *name, uint64_t otherwise)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? strtoull(v, NULL, 0) : otherwise;
+	return rng_below(&r->rng, below);
 }
 
 /* ---- the workload ------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "check_main.h"
 #include "crash_model.h"
 #include "qimage.h"
+#include "rng.h"
 #include "util/math.h"
 
 #define NR_ZONES  6u
@@ -47,17 +48,7 @@ struct run {
 
 static uint64_t rnd(struct run *r, uint64_t below)
 {
-	r->rng ^= r->rng << 13;
-	r->rng ^= r->rng >> 7;
-	r->rng ^= r->rng << 17;
-	return r->rng * UINT64_C(0x2545f4914f6cdd1d) % below;
-}
-
-static uint64_t from_env(const char *name, uint64_t otherwise)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? strtoull(v, NULL, 0) : otherwise;
+	return rng_below(&r->rng, below);
 }
 
 static int open_it(struct run *r)
