@@ -33,7 +33,7 @@ function __zqfs_keys
                 'force_share\twith ro: look at an image that a virtual machine has open' \
                 'allow_other\tlet other users in; implies default_permissions' \
                 'default_permissions\tlet the kernel check modes' \
-                'max_threads=\tthreads that serve requests; default by processors, 2 to 8' \
+                'max_threads=\tthreads that serve requests; default by processors, 4 to 8' \
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \

@@ -58,7 +58,7 @@ static const struct fs_option table[] = {
 	{ "force_share", NULL, "with ro: look at an image that a virtual machine has open" },
 	{ "allow_other", NULL, "let other users in; implies default_permissions" },
 	{ "default_permissions", NULL, "let the kernel check modes" },
-	{ "max_threads", "N", "threads that serve requests; default by processors, 2 to 8" },
+	{ "max_threads", "N", "threads that serve requests; default by processors, 4 to 8" },
 	{ "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
 	{ "seccomp", NULL, "leave the process only the system calls that serving needs" },
 	{ "auto_unmount", NULL, "unmount when the process dies" },

@@ -168,13 +168,25 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 
 /* ---- serving --------------------------------------------------------------------------------- */
 
+/*
+ * At least four, however few the processors: with only as many threads as processors the
+ * scheduler wakes nearly every time a thread on the processor that sleeps, and to wake that one
+ * takes longer than to serve a small request (contrib/BENCHMARKS).
+ */
 static unsigned nr_threads(const struct fs *fs)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (fs->cfg.max_threads)
 		return fs->cfg.max_threads;
-	return cpus < 2 ? 2 : cpus > 8 ? 8 : (unsigned)cpus;
+	return cpus < 4 ? 4 : cpus > 8 ? 8 : (unsigned)cpus;
+}
+
+/* Threads are started when they are needed, and each would then open a file: not where the
+ * filter forbids just that, unless it is asked for. */
+static bool clones_fd(const struct fs *fs, unsigned threads)
+{
+	return fs->cfg.clone_fd || (threads > 2 && !fs->cfg.seccomp);
 }
 
 static int loop(struct fs *fs)
@@ -189,7 +201,7 @@ static int loop(struct fs *fs)
 	if (!config)
 		return -ENOMEM;
 	fuse_loop_cfg_set_max_threads(config, threads);
-	fuse_loop_cfg_set_clone_fd(config, fs->cfg.clone_fd || threads > 2);
+	fuse_loop_cfg_set_clone_fd(config, clones_fd(fs, threads));
 	ret = fuse_session_loop_mt(fs->se, config);
 	fuse_loop_cfg_destroy(config);
 	return ret;
