@@ -57,7 +57,7 @@ refused() { # NAME STATUS "WORDS" COMMAND...
     cases_=$((cases_ + 1))
     # what cannot end must not hang the test, what eats memory must not eat the machine
     (
-        [ -n "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ] || ulimit -v 4000000
+        [ -n "$SANITIZED" ] || ulimit -v 4000000
         exec timeout 20 "$@"
     ) >"$DIR/stdout" 2>"$DIR/stderr" || rc=$?
     lines=$(wc -l <"$DIR/stderr")

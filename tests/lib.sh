@@ -22,6 +22,17 @@ cleanup_list_=()
 mounts_=()  # mount points
 daemons_=() # their processes, same order
 
+# A daemon has no stderr, so sanitizers write to files; on_exit_ fails when there is one. What
+# "make asan" sets stays, and the folder is for other users' processes too.
+SANITIZED=
+case $BUILD in */asan | */tsan) SANITIZED=${BUILD##*/} ;; esac
+if [ -n "$SANITIZED" ]; then
+    mkdir -m 1777 "$DIR/sanitizer"
+    for name_ in ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS; do
+        export "$name_=${!name_:+${!name_}:}log_path=$DIR/sanitizer/report"
+    done
+fi
+
 # ---- ends ----------------------------------------------------------------------------------
 
 skip() { # WHY
@@ -47,6 +58,24 @@ on_error_() {
     echo "fail: line $1: status $2 from: $3"
 }
 
+# Fails with what the sanitizers said of any process of this test, once all have ended.
+sanitizer_reports_() {
+    local p n
+    for ((n = 0; n < 50; n++)); do
+        p=$(grep -lzxsF "ZQFS_TEST_DIR=$DIR" /proc/[0-9]*/environ | while read -r p; do
+            [ "$(readlink "${p%environ}exe")" != "$(readlink -f "$ZQFS")" ] || echo "$p"
+        done)
+        [ -n "$p" ] || break
+        sleep 0.1
+    done
+    for p in "$DIR"/sanitizer/report*; do
+        [ -s "$p" ] || continue
+        echo "fail: the $SANITIZED build reported, ${p##*/}:"
+        head -n 150 "$p" | sed 's/^/  /'
+        return 1
+    done
+}
+
 on_exit_() {
     local rc=$? i command
     set +e
@@ -58,6 +87,7 @@ on_exit_() {
     for ((i = ${#mounts_[@]} - 1; i >= 0; i--)); do
         end_mount_ "${mounts_[i]}" "${daemons_[i]}"
     done
+    [ -z "$SANITIZED" ] || sanitizer_reports_ || rc=1
     if [ -n "${KEEP:-}" ]; then
         echo "kept: $DIR"
     else
