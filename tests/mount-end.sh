@@ -78,6 +78,19 @@ wait_gone "$pid" 20 || fail "alive 20 seconds after SIGTERM with an open file"
 forget_mount_ "$M"
 complete "SIGTERM with an open file"
 
+# and when they stay open till after its end, nobody tells of their last close (what a sanitizer
+# finds then, lib.sh shows)
+mount_image "$image" "$M" -o explicit-open
+exec 7>>"$M/seq/0" 8>>"$M/seq/0" 9>>"$M/seq/1"
+exec 8>&-
+pattern_bytes held 1024 | tee -a "$want" >&7
+pid=$(mount_pid "$M")
+kill -TERM "$pid"
+wait_gone "$pid" 20 || fail "alive 20 seconds after SIGTERM with files that stay open"
+exec 7>&- 9>&-
+forget_mount_ "$M"
+complete "SIGTERM with files that stay open"
+
 # killed for good: what fsync acknowledged is there, a stale mount point can be cleared
 mount_image "$image" "$M"
 pattern_bytes fsync 4096 >"$DIR/piece"

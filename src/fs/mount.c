@@ -82,6 +82,7 @@ static void fill(struct fs *fs)
 	fs->frozen = zq_device_readonly(fs->dev) && !fs->cfg.force_share;
 	atomic_init(&fs->warnings, MAX_WARNINGS);
 	openers_init(&fs->openers, fs->dev, fs->cfg.explicit_open);
+	handles_init(&fs->handles);
 	changes_init(&fs->changes);
 }
 
@@ -187,6 +188,7 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 	if (!ret) {
 		ret = serve_image(fs, d, args, err);
 		openers_destroy(&fs->openers);
+		handles_destroy(&fs->handles);
 		changes_destroy(&fs->changes);
 		closed = zq_close_device(fs->dev);
 		if (closed) {

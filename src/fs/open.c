@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/math.h"
 
 static int access_mask(int flags)
@@ -69,6 +70,43 @@ static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct f
 	}
 }
 
+void handles_init(struct handles *all)
+{
+	all->first = NULL;
+	pthread_mutex_init(&all->lock, NULL);
+}
+
+void handles_destroy(struct handles *all)
+{
+	struct handle *h;
+
+	while ((h = all->first)) {
+		all->first = h->next;
+		free(h);
+	}
+	pthread_mutex_destroy(&all->lock);
+}
+
+static void handle_add(struct handles *all, struct handle *h)
+{
+	SCOPE_LOCK(&all->lock);
+	h->next = all->first;
+	h->back = &all->first;
+	if (h->next)
+		h->next->back = &h->next;
+	all->first = h;
+}
+
+static void handle_free(struct handles *all, struct handle *h)
+{
+	pthread_mutex_lock(&all->lock);
+	*h->back = h->next;
+	if (h->next)
+		h->next->back = h->back;
+	pthread_mutex_unlock(&all->lock);
+	free(h);
+}
+
 static int open_writer(struct fs *fs, uint32_t zone, struct fuse_file_info *fi)
 {
 	struct handle *h = calloc(1, sizeof(*h));
@@ -81,6 +119,7 @@ static int open_writer(struct fs *fs, uint32_t zone, struct fuse_file_info *fi)
 		free(h);
 		return ret;
 	}
+	handle_add(&fs->handles, h);
 	fi->fh = (uint64_t)(uintptr_t)h;
 	return 0;
 }
@@ -116,7 +155,7 @@ static void close_writer(struct fs *fs, uint32_t zone, struct handle *h)
 	/* What a writer left is not to wait for the timer; nobody waits for this commit. */
 	if (openers_put(&fs->openers, zone) && atomic_load(&h->wrote))
 		zq_sync_soon(fs->dev);
-	free(h);
+	handle_free(&fs->handles, h);
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -3,10 +3,10 @@
  * A mounted file system: what the files of this folder share. Nothing outside fs/ includes it.
  * Which function belongs where is in README.
  *
- * Locks: openers.bucket[].lock is held across zq_zone_open and zq_zone_close, changes.lock
- * and notifier.lock for memory work only. None is taken under another one of these; those of
- * the device may be taken under the first. No handler waits for the notifier thread: what
- * must come after a notification is answered by that thread.
+ * Locks: openers.bucket[].lock is held across zq_zone_open and zq_zone_close, changes.lock,
+ * handles.lock and notifier.lock for memory work only. None is taken under another one of these;
+ * those of the device may be taken under the first. No handler waits for the notifier thread:
+ * what must come after a notification is answered by that thread.
  */
 #ifndef ZQ_FS_PRIV_H
 #define ZQ_FS_PRIV_H
@@ -43,6 +43,15 @@ struct notifier {
 	bool running;			  /* owned by session.c */
 };
 
+/*
+ * All handles: a mount that ends by a signal or by force while files are open gets no RELEASE
+ * for them. Touched by open and the last close, never by a write.
+ */
+struct handles {
+	pthread_mutex_t lock;
+	struct handle *first; /* [lock] */
+};
+
 struct fs {
 	struct zq_device *dev;
 	const struct zq_geometry *geo; /* the device's */
@@ -63,6 +72,7 @@ struct fs {
 	struct harden_unmounter unmounter; /* only under seccomp, and not root's */
 	struct notifier notify;
 	struct openers openers;
+	struct handles handles;
 	struct changes changes;
 	pthread_key_t buffer_key; /* each serving thread's buffer */
 	atomic_int warnings;	  /* lines about misplaced writes that may still be logged */
@@ -75,6 +85,7 @@ struct handle {
 	struct zq_writer writer;
 	_Atomic uint64_t end; /* where its stream ends, relative to the zone's start */
 	atomic_bool wrote, warned;
+	struct handle *next, **back; /* [handles.lock]; back: the place that points here */
 };
 
 static inline struct fs *fs_of(fuse_req_t req)
@@ -127,6 +138,10 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 /* ---- open.c ---------------------------------------------------------------------------- */
 
+void handles_init(struct handles *all);
+/* Frees what the kernel has not released. When nothing is served any more, and no notification
+ * of a handle is under way. */
+void handles_destroy(struct handles *all);
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
