@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * zone/append.c: what depends on somebody else. How long a direct piece behind the capacity waits
+ * for those before it, and what zq_settle changes for other writers. BEHAVIOUR.md section 3. Times
+ * are only compared with bounds that a busy machine keeps; what a busy machine may spoil is tried
+ * again.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "check_main.h"
+#include "zonedev.h"
+
+#define KIB	1024u
+#define CAP	(48 * KIB)
+#define ZONE	3u /* any sequential one */
+#define PIECES	8u
+#define PIECE	(CAP / PIECES)
+#define BEHIND	(ZQ_WRITE_DIRECT | ZQ_WRITE_WAIT)
+#define WAIT_MS 50 /* how long the pointer may stand still, include/zqfs/device.h */
+
+static struct zonedev z;
+static char buf[CAP];
+
+static void setup(void)
+{
+	zonedev_init(&z);
+	zonedev_create(&z);
+	memset(buf, 'x', sizeof(buf));
+}
+
+static void finish(void)
+{
+	zonedev_check_counts(&z);
+	zonedev_free(&z);
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Milliseconds of one write at or behind the capacity, which is refused. */
+static double refused_after(uint64_t off, unsigned flags)
+{
+	double start = now_ms();
+
+	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, off, buf, 512, flags, NULL), -EFBIG);
+	return now_ms() - start;
+}
+
+/* ---- behind the capacity --------------------------------------------------------------------- */
+
+/* Fills the zone piece by piece; *arg becomes the longest time between two of them. */
+static void *fill_slowly(void *arg)
+{
+	double *longest = arg, last = now_ms();
+
+	for (unsigned i = 0; i < PIECES; i++) {
+		struct timespec ts = { .tv_nsec = 10000000 };
+		double t;
+
+		nanosleep(&ts, NULL);
+		ck_assert_int_eq(
+			zq_append(z.dev, ZONE, NULL, i * PIECE, buf, PIECE, ZQ_WRITE_DIRECT, NULL),
+			PIECE);
+		t = now_ms();
+		if (t - last > *longest)
+			*longest = t - last;
+		last = t;
+	}
+	return NULL;
+}
+
+START_TEST(waits_while_the_pointer_moves)
+{
+	bool undisturbed = false;
+
+	setup();
+	for (int try = 0; try < 50 && !undisturbed; try++) {
+		enum zq_zone_state then;
+		double longest = 0, waited;
+		pthread_t t;
+
+		ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
+		pthread_create(&t, NULL, fill_slowly, &longest);
+		/* all of it takes longer than the pointer may stand still */
+		waited = refused_after(CAP + 4096, BEHIND);
+		then = zonedev_state(&z, ZONE);
+		pthread_join(t, NULL);
+		undisturbed = longest < WAIT_MS * 3 / 4;
+		if (undisturbed) {
+			ck_assert_uint_eq(then, ZQ_FULL);
+			ck_assert(waited > WAIT_MS);
+		}
+	}
+	ck_assert(undisturbed);
+	ck_assert_uint_eq(zonedev_written(&z, ZONE), CAP);
+	finish();
+}
+END_TEST
+
+START_TEST(gives_up_when_nothing_comes)
+{
+	double ms;
+
+	setup();
+	ms = refused_after(CAP, BEHIND);
+	ck_assert(ms >= WAIT_MS - 1 && ms < 5000);
+	ck_assert_uint_eq(zonedev_state(&z, ZONE), ZQ_EMPTY);
+	ck_assert_int_eq(zonedev_append(&z, ZONE, 'a', 512), 512);
+	ms = refused_after(UINT64_MAX - 511, BEHIND);
+	ck_assert(ms >= WAIT_MS - 1 && ms < 5000);
+	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
+	finish();
+}
+END_TEST
+
+/* Twenty refusals together are quicker than twenty waits could be. */
+static void expect_at_once(unsigned flags)
+{
+	double sum = 0;
+
+	for (int i = 0; i < 20; i++)
+		sum += refused_after(CAP, flags);
+	ck_assert(sum < 20 * WAIT_MS * 0.9);
+}
+
+START_TEST(does_not_wait_in_vain)
+{
+	setup();
+	/* not one of several pieces */
+	expect_at_once(0);
+	expect_at_once(ZQ_WRITE_DIRECT);
+	expect_at_once(ZQ_WRITE_WAIT);
+	/* nothing can come any more */
+	ck_assert_int_eq(zq_zone_finish(z.dev, ZONE), 0);
+	expect_at_once(BEHIND);
+	ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
+	ck_assert_int_eq(zq_zone_set_state(z.dev, ZONE, ZQ_READ_ONLY), 0);
+	expect_at_once(BEHIND);
+	ck_assert_int_eq(zq_zone_set_state(z.dev, ZONE, ZQ_OFFLINE), 0);
+	expect_at_once(BEHIND);
+	finish();
+}
+END_TEST
+
+/* ---- zq_settle ------------------------------------------------------------------------------- */
+
+static ssize_t write_at(struct zq_writer *w, uint64_t off, const char *text)
+{
+	return zq_append(z.dev, ZONE, w, off, text, strlen(text), 0, NULL);
+}
+
+START_TEST(settled_padding_is_no_place_for_others)
+{
+	struct zq_writer w = { 0 }, other = { 0 };
+
+	setup();
+	/* told of 3 bytes only, the kernel sends another's append there: behind the padding */
+	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
+	ck_assert_int_eq(write_at(&other, 3, "def"), 3);
+	zonedev_expect(&z, ZONE, 3, 509, 0);
+	zonedev_expect(&z, ZONE, 512, 1, 'd');
+	/* told of the padding, it would not: the write is really meant for that place */
+	zq_settle(z.dev, ZONE, &other, 515);
+	ck_assert_int_eq(write_at(NULL, 515, "ghi"), -EINVAL);
+	ck_assert_uint_eq(zonedev_written(&z, ZONE), 1024);
+	ck_assert_int_eq(write_at(NULL, 1024, "ghi"), 3);
+	finish();
+}
+END_TEST
+
+START_TEST(settling_leaves_the_stream_its_end)
+{
+	struct zq_writer w = { 0 };
+
+	setup();
+	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
+	zq_settle(z.dev, ZONE, &w, 3);
+	ck_assert_int_eq(write_at(&w, 3, "def"), 3);
+	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
+	zonedev_expect(&z, ZONE, 5, 1, 'f');
+	zonedev_expect(&z, ZONE, 6, 506, 0);
+	/* and what it has written since is padding that nobody knows of */
+	ck_assert_int_eq(write_at(NULL, 6, "ghi"), 3);
+	zonedev_expect(&z, ZONE, 512, 1, 'g');
+	finish();
+}
+END_TEST
+
+START_TEST(settles_only_what_was_told)
+{
+	struct zq_writer w = { 0 }, late = { 0 };
+
+	setup();
+	/* its writer has gone on while the kernel was being told */
+	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
+	ck_assert_int_eq(write_at(&w, 3, "def"), 3);
+	zq_settle(z.dev, ZONE, &w, 3);
+	ck_assert_int_eq(write_at(&late, 6, "ghi"), 3);
+	zonedev_expect(&z, ZONE, 512, 1, 'g');
+	/* somebody else has */
+	zq_settle(z.dev, ZONE, &w, 6);
+	ck_assert_int_eq(write_at(NULL, 515, "jkl"), 3);
+	zonedev_expect(&z, ZONE, 1024, 1, 'j');
+	/* the zone is another one since */
+	ck_assert_int_eq(write_at(&w, 1536, "mno"), 3);
+	ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
+	ck_assert_int_eq(write_at(&late, 0, "abc"), 3);
+	w.end = late.end;
+	zq_settle(z.dev, ZONE, &w, 3);
+	ck_assert_int_eq(write_at(NULL, 3, "pqr"), 3);
+	zonedev_expect(&z, ZONE, 512, 1, 'p');
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	static const struct check_test tests[] = {
+		CHECK_TEST(waits_while_the_pointer_moves),
+		CHECK_TEST(gives_up_when_nothing_comes),
+		CHECK_TEST(does_not_wait_in_vain),
+		CHECK_TEST(settled_padding_is_no_place_for_others),
+		CHECK_TEST(settling_leaves_the_stream_its_end),
+		CHECK_TEST(settles_only_what_was_told),
+	};
+
+	return check_main("zone/append waiting", tests, ARRAY_SIZE(tests));
+}
