@@ -274,6 +274,18 @@ static int note_unknown(struct fs_config *c, const char *text, struct zq_error *
 	return 0;
 }
 
+/*
+ * A libfuse of 3.18 and newer takes this word. In a ring an answer binds its slot to the
+ * thread that gave it, and the notifier (notify.c) answers and then asks for attributes
+ * itself: when its question comes into a slot of its own, the mount hangs for good.
+ */
+static int refuse_rings(const char *text, struct zq_error *err)
+{
+	if (strncmp(text, "io_uring", strlen("io_uring")) != 0)
+		return 0;
+	return zq_fail(err, -EINVAL, "option io_uring: not supported, a mount could hang with it");
+}
+
 static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 {
 	size_t len = strcspn(text, "=");
@@ -304,7 +316,9 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		if (!fnmatch(ignored[i], text, 0))
 			return 0;
-	ret = note_unknown(c, text, err);
+	ret = refuse_rings(text, err);
+	if (!ret)
+		ret = note_unknown(c, text, err);
 	return ret ? ret : pass_on(c, text, err);
 }
 
