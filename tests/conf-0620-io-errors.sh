@@ -95,6 +95,31 @@ t "repair: a conventional write says so" EIO failing $writes EIO zio "$M/cnv/1" 
 t "repair: and works afterwards" "4096 yes" zio "$M/cnv/1" rw pwrite:0:4096:3 is:0:4096:3
 finish repair
 
+# ---- the same, asynchronously, and what is left when the kernel has forgotten all about it -----------
+
+async_failure() { # POLICY MODE SIZE READ RESET OTHER-ZONE
+    start "$1"
+    t "$1: an asynchronous write fails" "" failing $writes EIO fio_fails "Input/output error" \
+        --filename="$S/0" --rw=write --bs=4k --size=4k --direct=1 --ioengine=libaio --file_append=1
+    t "$1: mode and size" "$2 $3" fact "%a %s" "$S/0"
+    evict "$M"
+    t "$1: the same of a new inode" "$2 $3" fact "%a %s" "$S/0"
+    t "$1: reading" "$4" sh -c "$TOOLS/zio $S/0 r,direct is:0:4096:1 | sed s/open://"
+    t "$1: the other zone" "$6" sh -c "$TOOLS/zio $S/1 w,direct append:0:4096 | sed s/open://"
+    # repair lets the zone be reset, and finish looks for what is in it
+    [ "$5" = 0 ] || t "$1: truncate to 0" "$5 $3" echo "$(zpath truncate "$S/0" 0) $(size_of "$S/0")"
+    finish "$1"
+}
+if has_libaio; then
+    async_failure remount-ro 640 65536 yes EROFS EROFS
+    async_failure zone-ro 440 65536 yes EPERM 4096
+    async_failure zone-offline 0 0 EPERM EPERM 4096
+    async_failure repair 640 65536 yes 0 4096
+    mount_image "$DIR/a.qcow2" "$M"
+    t "repair: truncate to 0" "0 0" echo "$(zpath truncate "$S/0" 0) $(size_of "$S/0")"
+    unmount "$M"
+fi
+
 # ---- a conventional write ----------------------------------------------------------------------
 
 start zone-ro

@@ -120,3 +120,28 @@ empty() { # FILE...
         truncate -s 0 "$f" || fail "reset of $f"
     done
 }
+
+# Has the kernel forget all inodes of a mount, and of no other: it drops them when a mount's options
+# change. Others than root cannot, and go on with what it has.
+evict() { # MOUNTPOINT
+    [ "$(id -u)" -ne 0 ] || mount -i -o remount "$1" || fail "mount -o remount $1"
+}
+
+has_libaio() { command -v fio >/dev/null && fio --enghelp=libaio >/dev/null 2>&1; }
+
+# fio on a file that is there: it must neither make, extend nor remove it.
+run_fio() { # ARGUMENTS...
+    (cd "$DIR" && fio --name=conf --allow_file_create=0 --create_on_open=0 --unlink=0 \
+        --fallocate=none --minimal --thread --verify_state_save=0 --verify_fatal=1 \
+        --continue_on_error=none "$@" >"$DIR/fio" 2>&1)
+}
+
+# The same with I/O that must fail, and with that error. (When fio itself refuses the job, it does not.)
+fio_fails() { # "WORDS OF THE ERROR" ARGUMENTS...
+    local words=$1
+    shift
+    if run_fio "$@" || ! grep -qF "error=$words" "$DIR/fio"; then
+        cat "$DIR/fio"
+        return 1
+    fi
+}
