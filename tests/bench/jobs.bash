@@ -11,9 +11,10 @@ job_table() {
     for n in 1 4; do
         for bs in 4K 64K 1M; do
             for mode in buffered direct; do
-                local unit=MiB/s
+                local unit=MiB/s who=all
                 [ $bs != 4K ] || unit=IO/s
-                echo "append-$bs-$mode-$n|$unit|all|append $bs, $mode, $n zones at once"
+                [ $n -eq 1 ] || who="all one"
+                echo "append-$bs-$mode-$n|$unit|$who|append $bs, $mode, $n zones at once"
             done
         done
     done

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What is compared: raw files, libfuse's passthrough over raw files, qemu-storage-daemon's export
-# of a plain qcow2, zqfs. Owns $WORK, all processes that are started and all mounts.
+# What is compared: raw files, libfuse's passthrough over raw files and over a single one, which
+# is what an image is to the kernel below, qemu-storage-daemon's export of a plain qcow2, zqfs. Owns $WORK, all processes that are started and all mounts.
 #
 # Each has one conventional zone of 1 GiB and seven sequential ones, or what comes closest:
 # files of those names, or ranges of the one exported file.
@@ -54,7 +54,7 @@ prepare_targets() {
         command -v "$t" >/dev/null || { note "$t is not installed"; exit 1; }
     done
     build_passthrough >"$WORK/log.pass" 2>&1 ||
-        { missing[pass]=1; note "no passthrough example of libfuse3-dev: left out"; }
+        { missing[pass]=1 missing[one]=1; note "no passthrough example of libfuse3-dev: left out"; }
     command -v qemu-storage-daemon >/dev/null ||
         { missing[qsd]=1; note "no qemu-storage-daemon (qemu-system-common): left out"; }
     [ -x "$ZQFS" ] || { note "$ZQFS is not there"; exit 1; }
@@ -83,6 +83,7 @@ create_target() { # TARGET
         raw | pass)
             truncate -s $GIB "$d/store/cnv/0"
             for ((i = 0; i < nr_seq; i++)); do : >"$d/store/seq/$i"; done ;;
+        one) truncate -s $((GIB * (nr_seq + 1))) "$d/store/disk" ;;
         qsd)
             qemu-img create -q -f qcow2 "$d/store/img.qcow2" $((GIB * (nr_seq + 1)))
             : >"$d/mnt/disk" ;;
@@ -96,7 +97,7 @@ start_target() { # TARGET [MOUNT OPTIONS OF ZQFS]
     local d=$base/$1 options=${2:-${ZQFS_BENCH_OPTIONS:-}} at=$base/$1/mnt
     case $1 in
         raw) return 0 ;;
-        pass)
+        pass | one)
             "$WORK/passthrough_ll" -f -o "source=$d/store,cache=never" "$at" & ;;
         qsd)
             at=$at/disk
@@ -144,17 +145,17 @@ restart_target() { # TARGET [OPTIONS]
 seq_file() { # TARGET N
     case $1 in
         raw) echo "$base/raw/store/seq/$2" ;;
-        qsd) echo "$base/qsd/mnt/disk" ;;
+        one | qsd) echo "$base/$1/mnt/disk" ;;
         *) echo "$base/$1/mnt/seq/$2" ;;
     esac
 }
 seq_offset() { # TARGET N
-    if [ "$1" = qsd ]; then echo $((GIB * ($2 + 1))); else echo 0; fi
+    case $1 in one | qsd) echo $((GIB * ($2 + 1))) ;; *) echo 0 ;; esac
 }
 cnv_file() { # TARGET
     case $1 in
         raw) echo "$base/raw/store/cnv/0" ;;
-        qsd) echo "$base/qsd/mnt/disk" ;;
+        one | qsd) echo "$base/$1/mnt/disk" ;;
         *) echo "$base/$1/mnt/cnv/0" ;;
     esac
 }
