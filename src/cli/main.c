@@ -4,6 +4,7 @@
  * makes sure that output which could not be written is not taken for success.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,9 +53,12 @@ static bool called_as_helper(const char *argv0)
 
 int main(int argc, char **argv)
 {
-	int status = called_as_helper(argc ? argv[0] : NULL) ? mount_helper(argc, argv)
-							     : cli_main(argc, argv);
+	int status;
 
+	/* An image that must not grow (ulimit -f) is an error to report, not a way to die. */
+	signal(SIGXFSZ, SIG_IGN);
+	status = called_as_helper(argc ? argv[0] : NULL) ? mount_helper(argc, argv)
+							 : cli_main(argc, argv);
 	errno = 0;
 	if ((fflush(stdout) || ferror(stdout)) && !status)
 		status = cli_error("cannot write the output: %s",

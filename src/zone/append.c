@@ -217,7 +217,7 @@ static int write_out(struct append *a, uint64_t end, uint64_t new_wp)
 	}
 	if (rc < 0) {
 		scrub_tail(a);
-		zone_fault(a->dev, a->zone, rc, "write");
+		rc = zone_fault(a->dev, a->zone, rc, "write");
 	} else if (fills) {
 		qcow2_stream_release(a->dev->img, a->zone);
 	}

@@ -52,13 +52,13 @@ static void set_zone_state(struct zq_device *dev, uint32_t zone, enum zq_zone_st
 		zone_move(dev, zone, state, wp, wp);
 }
 
-void zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
+int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 {
 	const char *effect = "";
 	char part[64];
 
 	if (harmless(rc))
-		return;
+		return rc == -EFBIG ? -ENOSPC : rc;
 	switch (dev->opts.on_error) {
 	case ZQ_ERRORS_REMOUNT_RO:
 		snprintf(part, sizeof(part), "%s of zone %u", what, zone);
@@ -77,6 +77,7 @@ void zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 		break;
 	}
 	device_log(dev, LOG_ERR, "zone %u: %s failed: %s%s", zone, what, strerror(-rc), effect);
+	return rc;
 }
 
 void commit_fault(struct zq_device *dev, int rc)

@@ -89,8 +89,7 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 		qcow2_wp_forward(dev->img, zone, new_wp);
 	zone_end(dev, zone, &c, rc == 0, new_wp, true);
 	if (rc < 0) {
-		zone_fault(dev, zone, rc, "finish");
-		return rc;
+		return zone_fault(dev, zone, rc, "finish");
 	}
 	end_stream(dev, zone);
 	qcow2_stream_release(dev->img, zone);
@@ -163,9 +162,7 @@ static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
 		dev->zones[zone].stale = true;
 	}
 	rc = zone_purge(dev, zone);
-	if (rc < 0)
-		zone_fault(dev, zone, rc, "reset");
-	return rc;
+	return rc < 0 ? zone_fault(dev, zone, rc, "reset") : 0;
 }
 
 static int run(struct zq_device *dev, uint32_t zone,

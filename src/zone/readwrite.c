@@ -91,15 +91,17 @@ static int check_conv(const struct zq_device *dev, uint64_t off, uint64_t len)
 static int conv_done(struct zq_device *dev, uint64_t off, uint64_t len, int rc, const char *what,
 		     bool sync)
 {
+	int told = rc;
+
 	for (uint32_t i = zone_at(dev, off); i <= zone_at(dev, off + len - 1); i++) {
 		if (rc < 0) {
-			zone_fault(dev, i, rc, what);
+			told = zone_fault(dev, i, rc, what);
 		} else {
 			SCOPE_LOCK(&dev->lock);
 			zone_touch(dev, i);
 		}
 	}
-	return rc < 0 ? rc : device_changed(dev, sync);
+	return rc < 0 ? told : device_changed(dev, sync);
 }
 
 ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len, unsigned flags)

@@ -145,8 +145,10 @@ int zone_purge(struct zq_device *dev, uint32_t zone);
 /* 0, or -EROFS for a device that takes no changes. */
 int device_check_writable(const struct zq_device *dev);
 /* Applies errors= after an operation on the zone failed with rc; not for those that
- * say nothing about the host's health (-ENOSPC, -EINVAL, -EBUSY ...). [stripe] if sequential */
-void zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what);
+ * say nothing about the host's health (-ENOSPC, -EINVAL, -EBUSY ...). Returns what the caller is
+ * told: rc, but -ENOSPC where the image file must not grow, as -EFBIG means the end of a zone.
+ * [stripe] if sequential */
+int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what);
 /* The same after a commit failed; here only the whole device can become read-only. */
 void commit_fault(struct zq_device *dev, int rc);
 
