@@ -20,16 +20,32 @@ struct zone {
 	enum state state;
 	uint64_t size, stamp; /* bytes written; when it was last written */
 	uint64_t cap;	      /* bytes usable; less in a short last zone */
+	uint64_t change;      /* counts what ends a stream within a block */
+	unsigned writers;     /* descriptions that are open for writing */
 	unsigned char *data;
+};
+
+/* A file that stays open, see zheld.h. */
+#define MAX_HELD 8
+struct held {
+	enum { NOTHING, READER, MAPPING, WRITER } kind;
+	bool conv, append;
+	unsigned zone;
+	int fd;
+	unsigned char *map; /* the whole zone; of a mapping */
+	uint64_t end,
+		change; /* of a writer: where its stream ends, while the zone's change is that */
 };
 
 struct model {
 	const char *mount;
+	bool explicit_open; /* the mount option */
 	unsigned nr_conv, nr_seq;
 	uint64_t zone_size, max_open, max_active;
 	struct zone zones[MAX_ZONES]; /* sequential */
 	unsigned char *conv[MAX_ZONES];
-	uint64_t clock, random, op;
+	struct held held[MAX_HELD];
+	uint64_t clock, seed, random, op;
 	char what[160]; /* the operation that runs, for messages */
 };
 
@@ -99,38 +115,17 @@ static inline int model_write(struct model *m, struct zone *z, bool append, uint
 	return 0;
 }
 
-/* After a write: the last block is padded, a zone that is full is no longer open. */
-static inline void model_grow(struct zone *z, uint64_t len)
+/* After a write at off: the last block is padded, a zone that is full is no longer open. */
+static inline void model_grow(struct zone *z, uint64_t off, uint64_t len)
 {
-	uint64_t end = z->size + len, padded = (end + BLOCK - 1) / BLOCK * BLOCK;
+	uint64_t end = off + len, padded = (end + BLOCK - 1) / BLOCK * BLOCK;
 
 	memset(z->data + end, 0, padded - end);
-	z->size = padded;
+	if (padded > z->size)
+		z->size = padded;
 	if (z->size == z->cap)
 		z->state = FULL;
-}
-
-static inline int model_reset(struct zone *z)
-{
-	if (z->state != EXPLICIT)
-		z->state = EMPTY;
-	z->size = 0;
-	return 0;
-}
-
-static inline int model_finish(struct model *m, struct zone *z)
-{
-	int ret;
-
-	if (z->state == FULL)
-		return 0;
-	ret = take_resources(m, z);
-	if (ret)
-		return ret;
-	memset(z->data + z->size, 0, z->cap - z->size);
-	z->size = z->cap;
-	z->state = FULL;
-	return 0;
+	z->change++;
 }
 
 static inline int model_open(struct model *m, struct zone *z)
@@ -149,6 +144,70 @@ static inline int model_close(struct zone *z)
 {
 	if (z->state != FULL)
 		z->state = z->size ? CLOSED : EMPTY;
+	z->change++;
+	return 0;
+}
+
+/* Of an empty zone nothing at all happens. One that has writers under explicit-open is
+ * open again, if that can be. */
+static inline int model_reset(struct model *m, struct zone *z)
+{
+	if (z->size) {
+		z->change++;
+		z->size = 0;
+	}
+	if (z->state != EXPLICIT)
+		z->state = EMPTY;
+	if (m->explicit_open && z->writers)
+		model_open(m, z);
+	return 0;
+}
+
+/* Zones that are open for writing. */
+static inline unsigned count_written(const struct model *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->nr_seq; i++)
+		n += m->zones[i].writers > 0;
+	return n;
+}
+
+/* Opening a file for writing: 0 or EBUSY. */
+static inline int model_writer_open(struct model *m, struct zone *z)
+{
+	int ret = 0;
+
+	if (m->explicit_open && !z->writers) {
+		if (m->max_open && count_written(m) + 1 > m->max_open)
+			return EBUSY;
+		if (z->state != FULL)
+			ret = model_open(m, z);
+	}
+	if (!ret)
+		z->writers++;
+	return ret;
+}
+
+static inline void model_writer_close(struct model *m, struct zone *z)
+{
+	if (!--z->writers && m->explicit_open)
+		model_close(z);
+}
+
+static inline int model_finish(struct model *m, struct zone *z)
+{
+	int ret;
+
+	if (z->state == FULL)
+		return 0;
+	ret = take_resources(m, z);
+	if (ret)
+		return ret;
+	memset(z->data + z->size, 0, z->cap - z->size);
+	z->size = z->cap;
+	z->state = FULL;
+	z->change++;
 	return 0;
 }
 

@@ -1,69 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Random operations on a mount, each with its result, size, state and counters predicted by a
- * model: the contract's sequential and conventional files, written down a second time. One
- * thread; the seed that is printed gives the same run again.
+ * model: the contract's sequential and conventional files, written down a second time. Some
+ * files stay open or mapped meanwhile (zheld.h). One thread; the seed that is printed gives the
+ * same run again.
  *
- *     zstress MOUNTPOINT [seed=N] [ops=N] [seconds=N] [remount=COMMAND]
+ *     zstress MOUNTPOINT [seed=N] [ops=N] [seconds=N] [remount=COMMAND] [explicit]
  *
+ * "explicit" goes with a mount that has explicit-open.
  * The mount must be fresh: all sequential zones empty, conventional ones all zeros. The command
  * unmounts and mounts again; it is run now and then and all must be there after it.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "zmodel.h"
-
-__attribute__((format(printf, 2, 3), noreturn)) static void differs(const struct model *m,
-								    const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "operation %llu (%s): ", (unsigned long long)m->op, m->what);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	putc('\n', stderr);
-	exit(1);
-}
-
-static uint64_t any(struct model *m, uint64_t below)
-{
-	m->random ^= m->random << 13;
-	m->random ^= m->random >> 7;
-	m->random ^= m->random << 17;
-	return below ? (m->random >> 11) % below : 0;
-}
-
-static uint64_t get_number(const struct model *m, const char *path, const char *name)
-{
-	char value[64] = "";
-
-	if (getxattr(path, name, value, sizeof(value) - 1) < 0)
-		differs(m, "%s of %s: %s", name, path, tool_errno(errno));
-	return strtoull(value, NULL, 10);
-}
-
-/* ---- against the mount
- * ---------------------------------------------------------------------------- */
-
-static void path_of(const struct model *m, bool conv, unsigned zone, char path[256])
-{
-	snprintf(path, 256, "%s/%s/%u", m->mount, conv ? "cnv" : "seq", zone);
-}
-
-static void expect_errno(const struct model *m, int64_t ret, int want)
-{
-	int got = ret < 0 ? errno : 0;
-
-	if (got != want)
-		differs(m, "got %s, expected %s", got ? tool_errno(got) : "success",
-			want ? tool_errno(want) : "success");
-}
+#include "zheld.h"
 
 static void check_zone(const struct model *m, unsigned zone)
 {
@@ -103,6 +59,8 @@ static void check_counters(const struct model *m)
 	}
 	if (get_number(m, m->mount, "user.zone.nr_active") != count_active(m))
 		differs(m, "nr_active is not %u", count_active(m));
+	if (get_number(m, m->mount, "user.zone.nr_write_open") != count_written(m))
+		differs(m, "nr_write_open is not %u", count_written(m));
 }
 
 static void check_data(const struct model *m, bool conv, unsigned zone)
@@ -143,22 +101,6 @@ static void check_all(const struct model *m)
 /* ---- operations
  * ----------------------------------------------------------------------------------- */
 
-static void fill_random(struct model *m, unsigned char *p, uint64_t len)
-{
-	uint64_t v = any(m, UINT64_MAX);
-
-	for (uint64_t i = 0; i < len; i++)
-		p[i] = (unsigned char)(v + i * (i >> 8 | 1));
-}
-
-/* Mostly small, now and then up to the whole zone and past it; direct I/O in whole blocks. */
-static uint64_t any_length(struct model *m, bool direct)
-{
-	uint64_t len = any(m, 10) ? 1 + any(m, 40000) : 1 + any(m, m->zone_size);
-
-	return direct ? (len + BLOCK - 1) / BLOCK * BLOCK : len;
-}
-
 static void op_write(struct model *m, unsigned zone)
 {
 	struct zone *z = &m->zones[zone];
@@ -167,7 +109,7 @@ static void op_write(struct model *m, unsigned zone)
 	unsigned char *buf = aligned_alloc(4096, (len + 8191) / 4096 * 4096);
 	char path[256];
 	ssize_t n;
-	int fd, want;
+	int fd, want = model_writer_open(m, z);
 
 	if (!any(m, 8))
 		off = any(m, z->cap / BLOCK + 100) * BLOCK;
@@ -176,8 +118,11 @@ static void op_write(struct model *m, unsigned zone)
 		 append ? ", appended" : "");
 	path_of(m, false, zone, path);
 	fd = open(path, O_WRONLY | O_CLOEXEC | (append ? O_APPEND : 0) | (direct ? O_DIRECT : 0));
-	if (fd < 0 || !buf)
-		differs(m, "open: %s", tool_errno(errno));
+	expect_errno(m, fd, want);
+	if (want) {
+		free(buf);
+		return;
+	}
 	fill_random(m, buf, len);
 	want = model_write(m, z, append, off, &done);
 	n = pwrite(fd, buf, len, (off_t)off);
@@ -186,11 +131,13 @@ static void op_write(struct model *m, unsigned zone)
 		if ((uint64_t)n != done)
 			differs(m, "wrote %zd, expected %llu", n, (unsigned long long)done);
 		memcpy(z->data + z->size, buf, done);
-		model_grow(z, done);
+		model_grow(z, z->size, done);
 	}
 	if (!any(m, 20))
 		expect_errno(m, fsync(fd), 0);
 	close(fd);
+	model_writer_close(m, z);
+	wait_closed(m);
 	free(buf);
 }
 
@@ -208,7 +155,7 @@ static void op_truncate(struct model *m, unsigned zone)
 	if (len == z->size)
 		want = 0;
 	else if (!len)
-		want = model_reset(z);
+		want = model_reset(m, z);
 	else if (len == z->cap)
 		want = model_finish(m, z);
 	expect_errno(m, truncate(path, (off_t)len), want);
@@ -231,7 +178,7 @@ static void op_state(struct model *m, unsigned zone)
 	else if (s == FULL)
 		want = model_finish(m, z);
 	else
-		want = model_reset(z);
+		want = model_reset(m, z);
 	expect_errno(m,
 		     setxattr(path, "user.zone.state", state_names[s], strlen(state_names[s]), 0),
 		     want);
@@ -272,6 +219,7 @@ static void op_conv(struct model *m, unsigned zone)
 static void remount(struct model *m, const char *command)
 {
 	snprintf(m->what, sizeof(m->what), "remount");
+	held_drop(m);
 	if (system(command)) /* NOLINT(cert-env33-c): the test gives the command */
 		differs(m, "'%s' failed", command);
 	model_remount(m);
@@ -281,7 +229,7 @@ static void remount(struct model *m, const char *command)
 static void one(struct model *m)
 {
 	unsigned zone = (unsigned)any(m, m->nr_seq);
-	uint64_t dice = any(m, 20);
+	uint64_t dice = any(m, 26);
 
 	if (dice < 9) {
 		op_write(m, zone);
@@ -291,12 +239,15 @@ static void one(struct model *m)
 		op_state(m, zone);
 	} else if (dice < 18 && m->nr_conv) {
 		op_conv(m, (unsigned)any(m, m->nr_conv));
+	} else if (dice >= 20) {
+		zone = op_held(m, (unsigned)any(m, MAX_HELD), zone);
 	} else {
 		snprintf(m->what, sizeof(m->what), "read of zone %u", zone);
 		check_data(m, false, zone);
 		if (m->nr_conv)
 			check_data(m, true, zone % m->nr_conv);
 	}
+	held_look(m);
 	check_zone(m, zone);
 	check_counters(m);
 }
@@ -330,6 +281,17 @@ static void unload(struct model *m)
 	}
 }
 
+/* A mapping below the size that has no page there. */
+static const struct model *running;
+
+static void on_bus(int signal)
+{
+	(void)signal;
+	dprintf(STDERR_FILENO, "seed=%llu operation %llu (%s): SIGBUS in a held mapping\n",
+		(unsigned long long)running->seed, (unsigned long long)running->op, running->what);
+	_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid(), ops = 1000;
@@ -338,8 +300,8 @@ int main(int argc, char **argv)
 	time_t end = 0;
 
 	if (argc < 2)
-		tool_die(
-			"usage: zstress MOUNTPOINT [seed=N] [ops=N] [seconds=N] [remount=COMMAND]");
+		tool_die("usage: zstress MOUNTPOINT [seed=N] [ops=N] [seconds=N] [remount=COMMAND] "
+			 "[explicit]");
 	m.mount = argv[1];
 	for (int i = 2; i < argc; i++) {
 		if (!strncmp(argv[i], "seed=", 5))
@@ -350,12 +312,17 @@ int main(int argc, char **argv)
 			end = time(NULL) + tool_number(argv[i] + 8);
 		else if (!strncmp(argv[i], "remount=", 8))
 			command = argv[i] + 8;
+		else if (!strcmp(argv[i], "explicit"))
+			m.explicit_open = true;
 		else
 			tool_die("what is %s?", argv[i]);
 	}
 	printf("seed=%llu\n", (unsigned long long)seed);
 	fflush(stdout);
+	m.seed = seed;
 	m.random = seed | 1;
+	running = &m;
+	signal(SIGBUS, on_bus);
 	load(&m);
 	check_all(&m);
 	for (m.op = 1; end ? time(NULL) < end : m.op <= ops; m.op++) {
@@ -363,6 +330,7 @@ int main(int argc, char **argv)
 		if (command && !any(&m, 150))
 			remount(&m, command);
 	}
+	held_drop(&m);
 	check_all(&m);
 	printf("%llu operations\n", (unsigned long long)m.op - 1);
 	unload(&m);
