@@ -10,9 +10,9 @@
  * The zone's stripe is held from the first check until the data is written.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/math.h"
 #include "zone/zone.h"
 

@@ -9,42 +9,12 @@
 #include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "zone/zone.h"
 
 #define DEFAULT_COMMIT_SECS 5
 #define DEFAULT_CACHE	    ((size_t)32 << 20) /* what qcow2/ takes when 0 is given */
 #define LOOK_EVERY	    16u		       /* changes between two looks at how much is dirty */
-#define NSEC_PER_SEC	    INT64_C(1000000000)
-
-int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
-int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
-{
-	struct timespec ts = { .tv_sec = deadline / NSEC_PER_SEC,
-			       .tv_nsec = deadline % NSEC_PER_SEC };
-
-	return -pthread_cond_timedwait(cond, lock, &ts);
-}
-
-int cond_init_monotonic(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-	int rc = -pthread_condattr_init(&attr);
-
-	if (rc < 0)
-		return rc;
-	rc = -pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	if (rc == 0)
-		rc = -pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-	return rc;
-}
 
 /* ---- commits ------------------------------------------------------------------------------ */
 

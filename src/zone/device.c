@@ -10,6 +10,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "util/clock.h"
 #include "zone/zone.h"
 
 void device_log(struct zq_device *dev, int priority, const char *fmt, ...)

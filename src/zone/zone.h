@@ -160,9 +160,4 @@ void committer_destroy(struct zq_device *dev);
  * else sees to it that a commit comes. Without locks. */
 int device_changed(struct zq_device *dev, bool sync);
 
-int64_t clock_ns(clockid_t clock);
-/* Like pthread_cond_timedwait, deadline in nanoseconds of CLOCK_MONOTONIC. */
-int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
-int cond_init_monotonic(pthread_cond_t *cond);
-
 #endif

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/math.h"
 #include "zone/zone.h"
 
