@@ -134,4 +134,11 @@ t "three active, closed" "ccc-----" states
 t "a fourth has no active slot" "open:EBUSY" append 3
 t "a closed one can be opened" "512" append 1
 unmount "$M"
+rm "$DIR/a.qcow2"
+
+# close(2) returns before the daemon is told of the last close of a file
+conf_create "$DIR/a.qcow2" zone.max_open_zones=1
+mount_image "$DIR/a.qcow2" "$M" -o explicit-open
+t "a close is done when it returns" "0 0" "$TOOLS/zchurn" "$M" 2000
+unmount "$M"
 conf_done

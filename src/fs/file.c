@@ -193,6 +193,7 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 		return;
 	}
 	atomic_store_explicit(&h->end, where + (uint64_t)n, memory_order_release);
+	handle_used(&fs->handles, h);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
 	/* The kernel took the pages at its own offset out of the cache, not these. Of a direct

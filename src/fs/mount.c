@@ -64,7 +64,7 @@ static int open_image(struct fs *fs, const char *image, struct zq_error *err)
 	return 0;
 }
 
-static void fill(struct fs *fs)
+static int fill(struct fs *fs)
 {
 	const struct zq_geometry *geo = zq_device_geometry(fs->dev);
 
@@ -82,8 +82,8 @@ static void fill(struct fs *fs)
 	fs->frozen = zq_device_readonly(fs->dev) && !fs->cfg.force_share;
 	atomic_init(&fs->warnings, MAX_WARNINGS);
 	openers_init(&fs->openers, fs->dev, fs->cfg.explicit_open);
-	handles_init(&fs->handles);
 	changes_init(&fs->changes);
+	return handles_init(&fs->handles);
 }
 
 /* What on_ready works on. */
@@ -139,12 +139,13 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 	if (!strncmp(args->mountpoint, "/dev/fd/", strlen("/dev/fd/")) &&
 	    !number_parse(args->mountpoint + strlen("/dev/fd/"), INT_MAX, &fd))
 		start.connection = (int)fd;
-	fill(fs);
 	fs->ready = on_ready;
 	/* called while session_serve runs, below, and not afterwards */
 	/* cppcheck-suppress autoVariables */
 	fs->ready_data = &start;
-	ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
+	ret = fill(fs);
+	if (!ret)
+		ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
 	if (ret)
 		return zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
 	ret = session_mount(fs, source ? source : args->image, args->mountpoint, args->debug, err);

@@ -70,56 +70,23 @@ static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct f
 	}
 }
 
-void handles_init(struct handles *all)
-{
-	all->first = NULL;
-	pthread_mutex_init(&all->lock, NULL);
-}
-
-void handles_destroy(struct handles *all)
-{
-	struct handle *h;
-
-	while ((h = all->first)) {
-		all->first = h->next;
-		free(h);
-	}
-	pthread_mutex_destroy(&all->lock);
-}
-
-static void handle_add(struct handles *all, struct handle *h)
-{
-	SCOPE_LOCK(&all->lock);
-	h->next = all->first;
-	h->back = &all->first;
-	if (h->next)
-		h->next->back = &h->next;
-	all->first = h;
-}
-
-static void handle_free(struct handles *all, struct handle *h)
-{
-	pthread_mutex_lock(&all->lock);
-	*h->back = h->next;
-	if (h->next)
-		h->next->back = h->back;
-	pthread_mutex_unlock(&all->lock);
-	free(h);
-}
-
 static int open_writer(struct fs *fs, uint32_t zone, struct fuse_file_info *fi)
 {
-	struct handle *h = calloc(1, sizeof(*h));
+	struct handle *h = handle_new(&fs->handles);
 	int ret;
 
 	if (!h)
 		return -ENOMEM;
 	ret = openers_get(&fs->openers, zone);
+	if (ret == -EBUSY) {
+		/* one that was closed just now may still count */
+		handles_settle(&fs->handles);
+		ret = openers_get(&fs->openers, zone);
+	}
 	if (ret) {
-		free(h);
+		handle_free(&fs->handles, h);
 		return ret;
 	}
-	handle_add(&fs->handles, h);
 	fi->fh = (uint64_t)(uintptr_t)h;
 	return 0;
 }
@@ -170,7 +137,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		close_writer(fs, tree_zone(ino), handle_of(fi));
 }
 
-/* At each close of a descriptor of a writer: the kernel learns where the padding ends. */
+/* At each close of a descriptor of a writer, which waits for the answer: the kernel learns where
+ * the padding ends. */
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -178,6 +146,8 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct zq_zone_info info;
 	uint64_t end = h ? atomic_load(&h->end) : 0, padded;
 
+	if (h)
+		handle_closing(&fs->handles, h);
 	if (is_aligned(end, ZQ_BLOCK)) {
 		fuse_reply_err(req, 0);
 		return;

@@ -23,6 +23,7 @@
 #include <zqfs/device.h>
 
 #include "fs/changes.h"
+#include "fs/handles.h"
 #include "fs/harden.h"
 #include "fs/log.h"
 #include "fs/openers.h"
@@ -41,15 +42,6 @@ struct notifier {
 	struct notify_job *first, **last; /* [lock] */
 	bool stop, working;		  /* [lock] */
 	bool running;			  /* owned by session.c */
-};
-
-/*
- * All handles: a mount that ends by a signal or by force while files are open gets no RELEASE
- * for them. Touched by open and the last close, never by a write.
- */
-struct handles {
-	pthread_mutex_t lock;
-	struct handle *first; /* [lock] */
 };
 
 struct fs {
@@ -80,19 +72,12 @@ struct fs {
 	_Atomic uint64_t seen[FS_SEEN_SLOTS];
 };
 
-/* An open file description that writes to a sequential zone; fi->fh of all others is 0. */
-struct handle {
-	struct zq_writer writer;
-	_Atomic uint64_t end; /* where its stream ends, relative to the zone's start */
-	atomic_bool wrote, warned;
-	struct handle *next, **back; /* [handles.lock]; back: the place that points here */
-};
-
 static inline struct fs *fs_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
 }
 
+/* An open file description that writes to a sequential zone; NULL for all others. */
 static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
 	return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
@@ -138,10 +123,6 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 /* ---- open.c ---------------------------------------------------------------------------- */
 
-void handles_init(struct handles *all);
-/* Frees what the kernel has not released. When nothing is served any more, and no notification
- * of a handle is under way. */
-void handles_destroy(struct handles *all);
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

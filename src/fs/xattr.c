@@ -128,6 +128,8 @@ static int load(struct fs *fs, uint64_t node, struct source *s, const struct att
 	*list = none;
 	if (!tree_valid(&fs->tree, node))
 		return -ENOENT;
+	/* states and counters as after the last close(2) */
+	handles_settle(&fs->handles);
 	if (node == TREE_ROOT) {
 		*list = of_device;
 		zq_get_counts(fs->dev, &s->counts);
