@@ -114,7 +114,7 @@ static inline void held_close(struct model *m, struct held *h)
 		close(h->fd);
 	if (h->kind == WRITER) {
 		model_writer_close(m, &m->zones[h->zone]);
-		wait_closed(m);
+		expect_closed(m);
 	}
 	h->kind = NOTHING;
 }

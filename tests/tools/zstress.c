@@ -137,7 +137,7 @@ static void op_write(struct model *m, unsigned zone)
 		expect_errno(m, fsync(fd), 0);
 	close(fd);
 	model_writer_close(m, z);
-	wait_closed(m);
+	expect_closed(m);
 	free(buf);
 }
 

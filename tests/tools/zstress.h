@@ -7,7 +7,6 @@
 #define ZQ_TEST_ZSTRESS_H
 
 #include <sys/xattr.h>
-#include <time.h>
 
 #include "zmodel.h"
 
@@ -42,20 +41,14 @@ static inline uint64_t get_number(const struct model *m, const char *path, const
 	return strtoull(value, NULL, 10);
 }
 
-/*
- * After a close. The kernel tells of the last close of a file some time after it has returned,
- * and what it closes is counted until then.
- */
-static inline void wait_closed(const struct model *m)
+/* After a close: the daemon has been told of it by then, or waits until it is. */
+static inline void expect_closed(const struct model *m)
 {
-	struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t nr = get_number(m, m->mount, "user.zone.nr_write_open");
 
-	for (int i = 0; i < 10000; i++) {
-		if (get_number(m, m->mount, "user.zone.nr_write_open") == count_written(m))
-			return;
-		nanosleep(&pause, NULL);
-	}
-	differs(m, "nr_write_open does not become %u", count_written(m));
+	if (nr != count_written(m))
+		differs(m, "nr_write_open is %llu, expected %u", (unsigned long long)nr,
+			count_written(m));
 }
 
 static inline void path_of(const struct model *m, bool conv, unsigned zone, char path[256])
