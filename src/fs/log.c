@@ -11,6 +11,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "util/clock.h"
+
 void fs_vlog(const struct fs_log *log, int priority, const char *fmt, va_list ap)
 {
 	int saved = errno;
@@ -39,6 +41,36 @@ void fs_log(const struct fs_log *log, int priority, const char *fmt, ...)
 	va_start(ap, fmt);
 	fs_vlog(log, priority, fmt, ap);
 	va_end(ap);
+}
+
+bool log_limit_pass(struct log_limit *limit, int64_t now, unsigned *left_out)
+{
+	if (!limit->lines || now - limit->since >= LOG_LIMIT_NS) {
+		limit->since = now;
+		limit->lines = 0;
+	}
+	if (limit->lines == LOG_LIMIT_LINES) {
+		limit->left_out++;
+		return false;
+	}
+	limit->lines++;
+	*left_out = limit->left_out;
+	limit->left_out = 0;
+	return true;
+}
+
+void fs_log_limited(struct fs_log *log, int priority, const char *line)
+{
+	unsigned left_out = 0;
+	bool pass;
+
+	pthread_mutex_lock(&log->lock);
+	pass = log_limit_pass(&log->limit, clock_ns(CLOCK_MONOTONIC), &left_out);
+	pthread_mutex_unlock(&log->lock);
+	if (left_out)
+		fs_log(log, LOG_WARNING, "%u lines were left out", left_out);
+	if (pass)
+		fs_log(log, priority, "%s", line);
 }
 
 void fs_log_to_syslog(struct fs_log *log)

@@ -34,7 +34,7 @@ _Static_assert((int)FS_ERRORS_REMOUNT_RO == (int)ZQ_ERRORS_REMOUNT_RO &&
 
 static void on_device_log(void *data, int priority, const char *line)
 {
-	fs_log(data, priority, "%s", line);
+	fs_log_limited(data, priority, line);
 }
 
 static int open_image(struct fs *fs, const char *image, struct zq_error *err)
@@ -218,6 +218,7 @@ static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_con
 	fs->cfg = *cfg;
 	fs->log.image = args->image;
 	fs->log.debug = args->debug;
+	pthread_mutex_init(&fs->log.lock, NULL);
 	d->log = &fs->log;
 	if (cfg->seccomp)
 		ret = harden_supported(err);
@@ -227,6 +228,7 @@ static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_con
 		ret = serve(fs, d, args, err);
 	daemon_failed(d, ret, err);
 	daemon_end(d);
+	pthread_mutex_destroy(&fs->log.lock);
 	free(fs);
 	return ret;
 }
