@@ -55,3 +55,30 @@ cmp -n 524288 "$DIR/mnt/seq/9" "$DIR/want"
 assert_size "$DIR/mnt/seq/1" 0
 unmount "$DIR/mnt"
 assert_status 0 "$ZQFS" check "$image"
+
+# At whatever moment the disk fills: what was acknowledged can be committed, and a reset gives
+# room. Small clusters need new tables often.
+fill() { # SIZE CLUSTER
+    local zone full=
+    mount -t tmpfs -o "size=$1" tmpfs "$DIR/small"
+    cleanup_fn umount "$DIR/small"
+    "$ZQFS" create -q -o "zone.size=1M,zone.conventional_zones=2,cluster_size=$2" "$image" 16M
+    mount_image "$image" "$DIR/mnt"
+    for zone in 0 1 2 3; do
+        dd if="$DIR/want" of="$DIR/mnt/seq/$zone" bs=4K conv=notrunc 2>"$DIR/err" || full=$zone
+    done
+    [ -n "$full" ] || fail "4 MiB fit into $1"
+    sync "$DIR/mnt/seq/0" || fail "$1, clusters of $2: what was written cannot be committed"
+    truncate -s 0 "$DIR/mnt/seq/0"
+    sync "$DIR/mnt/seq/0"
+    dd if="$DIR/want" of="$DIR/mnt/seq/8" bs=4K count=20 conv=notrunc,fsync status=none
+    unmount "$DIR/mnt"
+    assert_status 0 "$ZQFS" check "$image"
+    umount "$DIR/small"
+}
+umount "$DIR/small"
+for size in 1004k 2056k; do
+    for cluster in 512 4K 64K; do
+        fill $size $cluster
+    done
+done

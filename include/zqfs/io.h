@@ -33,6 +33,10 @@ struct zq_io_ops {
 	/* The range reads as zeros afterwards and its space is given back; the size stays.
 	 * -EOPNOTSUPP where the host file system cannot. */
 	int (*punch)(struct zq_io *io, uint64_t off, uint64_t len);
+	/* The host sets room aside for the range, so that a later write to it does not fail for
+	 * want of any; contents stay, a range behind the end of the file extends it with zeros.
+	 * -EOPNOTSUPP where the host cannot, -ENOSPC. */
+	int (*reserve)(struct zq_io *io, uint64_t off, uint64_t len);
 	/* Next offset >= off at or behind which the file has data (SEEK_DATA) or, with hole,
 	 * a hole (SEEK_HOLE; the end of the file counts as one). -ENXIO past the end;
 	 * -EOPNOTSUPP where the host cannot tell. */

@@ -41,6 +41,12 @@ static inline int io_punch(struct zq_io *io, uint64_t off, uint64_t len)
 	return len ? io->ops->punch(io, off, len) : 0;
 }
 
+/* Sets room aside, so that a later write there finds some; -EOPNOTSUPP where that cannot be. */
+static inline int io_reserve(struct zq_io *io, uint64_t off, uint64_t len)
+{
+	return len ? io->ops->reserve(io, off, len) : 0;
+}
+
 /* SEEK_DATA, or SEEK_HOLE with hole, from off; -ENXIO past the end of the file. */
 static inline int io_seek(struct zq_io *io, uint64_t off, bool hole, uint64_t *found)
 {

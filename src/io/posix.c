@@ -162,6 +162,22 @@ static int posix_punch(struct zq_io *io, uint64_t off, uint64_t len)
 	return 0;
 }
 
+static int posix_reserve(struct zq_io *io, uint64_t off, uint64_t len)
+{
+	struct posix_io *p = to_posix(io);
+
+	if (!offsets_fit(off, len))
+		return -EFBIG;
+	while (fallocate(p->fd, 0, (off_t)off, (off_t)len) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == ENOSYS || errno == ENODEV || errno == ENOTTY || errno == EINVAL)
+			return -EOPNOTSUPP;
+		return -errno;
+	}
+	return 0;
+}
+
 static int posix_seek(struct zq_io *io, uint64_t off, bool hole, uint64_t *found)
 {
 	off_t at;
@@ -248,6 +264,7 @@ static const struct zq_io_ops posix_ops = {
 	.pwritev = posix_pwritev,
 	.flush = posix_flush,
 	.punch = posix_punch,
+	.reserve = posix_reserve,
 	.seek = posix_seek,
 	.size = posix_size,
 	.truncate = posix_truncate,

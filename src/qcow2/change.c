@@ -96,6 +96,18 @@ static int rebuild_refcounts(struct qcow2_image *img)
 	return rc;
 }
 
+/*
+ * The tables whose place never changes may be holes. Only tried: on a host without room what
+ * takes none has to go on.
+ */
+static void reserve_tables(struct qcow2_image *img)
+{
+	if (img->hdr.zoned.present)
+		(void)image_reserve(img, img->hdr.zoned.meta_offset, img->hdr.zoned.meta_size);
+	(void)image_reserve(img, img->l1.offset, img->l1.nr * 8);
+	(void)image_reserve(img, img->reftable.offset, img->reftable.nr * 8);
+}
+
 static int prepare_first_change(struct qcow2_image *img)
 {
 	uint64_t keep = maintained_autoclear(img);
@@ -110,6 +122,8 @@ static int prepare_first_change(struct qcow2_image *img)
 		if (rc == 0)
 			img->hdr.autoclear = keep;
 	}
+	if (rc == 0)
+		reserve_tables(img);
 	return rc;
 }
 

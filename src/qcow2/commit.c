@@ -182,7 +182,8 @@ static int write_slices(struct qcow2_image *img, const struct batch *b, bool ref
 	return 0;
 }
 
-/* Zeroes the clusters of fresh tables that the groups point to. */
+/* Zeroes the clusters of fresh tables that the groups point to. Leaves no holes: a later commit
+ * must find room there. */
 static int zero_fresh(struct qcow2_image *img, const struct table_group *g, size_t nr,
 		      uint64_t mask, bool *wrote)
 {
@@ -192,7 +193,7 @@ static int zero_fresh(struct qcow2_image *img, const struct table_group *g, size
 
 			if (!(g[i].fresh >> w & 1))
 				continue;
-			rc = image_zero_host(img->file, g[i].word[w] & mask, img->cluster_size);
+			rc = image_clear_meta(img, g[i].word[w] & mask, img->cluster_size);
 			if (rc < 0)
 				return rc;
 			*wrote = true;

@@ -33,6 +33,18 @@ static int write_zeros(struct zq_io *io, uint64_t off, uint64_t len)
 	return 0;
 }
 
+int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	return write_zeros(img->file, off, len);
+}
+
+int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	int rc = io_reserve(img->file, off, len);
+
+	return rc == -EOPNOTSUPP ? 0 : rc;
+}
+
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
 {
 	uint64_t size, end = off + len;

@@ -179,6 +179,12 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 	rc = alloc_take(img, ALLOC_STREAM_META, 1, &run, &fresh);
 	if (rc < 0)
 		return rc;
+	/* as for refcount blocks: no commit may depend on room that the host does not have */
+	rc = image_reserve(img, run.start << img->cluster_bits, img->cluster_size);
+	if (rc < 0) {
+		alloc_give_back(img, &run);
+		return rc;
+	}
 	mdcache_forget(img, run.start << img->cluster_bits, img->cluster_size);
 	if (old & QCOW2_OFFSET_MASK) {
 		rc = copy_table(img, old & QCOW2_OFFSET_MASK, run.start << img->cluster_bits);

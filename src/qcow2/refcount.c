@@ -123,8 +123,14 @@ static int link_block(struct qcow2_image *img, uint64_t index, uint64_t cluster)
 {
 	uint64_t off = cluster << img->cluster_bits;
 
+	int rc;
+
 	if (off >> img->cluster_bits != cluster || off > INT64_MAX - img->cluster_size)
 		return -ENOSPC;
+	/* once it is entered every commit needs it: a host without room must show now */
+	rc = image_reserve(img, off, img->cluster_size);
+	if (rc < 0)
+		return rc;
 	mdcache_forget(img, off, img->cluster_size);
 	table_set(&img->reftable, index, off, true);
 	img->file_end = max_u64(img->file_end, off + img->cluster_size);
@@ -201,6 +207,9 @@ static int grow_table(struct qcow2_image *img, uint64_t need)
 		return rc;
 	if ((start + 2 * clusters) >> img->refblock_bits >= nr)
 		return -ENOSPC;
+	rc = image_reserve(img, start << img->cluster_bits, clusters << img->cluster_bits);
+	if (rc < 0)
+		return rc;
 	rc = table_grow(t, nr);
 	if (rc < 0)
 		return rc;
@@ -208,7 +217,7 @@ static int grow_table(struct qcow2_image *img, uint64_t need)
 	img->reftable_moved = true;
 	for (uint64_t c = 0; c < clusters && rc == 0; c++)
 		rc = count_at_end(img, start + c);
-	if (rc < 0) { /* out of memory: the old table is still good */
+	if (rc < 0) { /* no memory or no room: the old table is still good */
 		t->nr = old_nr;
 		t->offset = old_offset;
 		img->reftable_moved = was_moved;
@@ -235,7 +244,7 @@ int refcount_make_block(struct qcow2_image *img, uint64_t cluster)
 	if (rc < 0)
 		return rc;
 	rc = count_one(img, cluster);
-	if (rc < 0) /* out of memory: there is no block yet */
+	if (rc < 0) /* no memory: there is no block yet */
 		table_set(&img->reftable, index, 0, false);
 	return rc;
 }

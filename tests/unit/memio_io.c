@@ -158,6 +158,25 @@ static int mem_punch(struct zq_io *io, uint64_t off, uint64_t len)
 	return 0;
 }
 
+static int mem_reserve(struct zq_io *io, uint64_t off, uint64_t len)
+{
+	struct memio *m = of(io);
+	uint64_t apply;
+	int ret = before(m, MEMIO_RESERVE, off, len, &apply);
+
+	SCOPE_LOCK(&m->lock);
+	if (!ret && !io->writable)
+		ret = -EBADF;
+	if (!ret && m->limit && off + len > m->limit)
+		ret = -ENOSPC;
+	if (ret || off + len <= m->size)
+		return ret;
+	content_resize(m, off + len);
+	if (m->logging)
+		log_add(m, MEMIO_TRUNCATE, off + len, 0, NULL);
+	return 0;
+}
+
 static int mem_seek(struct zq_io *io, uint64_t off, bool hole, uint64_t *found)
 {
 	struct memio *m = of(io);
@@ -252,6 +271,7 @@ static const struct zq_io_ops mem_ops = {
 	.pwritev = mem_pwritev,
 	.flush = mem_flush,
 	.punch = mem_punch,
+	.reserve = mem_reserve,
 	.seek = mem_seek,
 	.size = mem_size,
 	.truncate = mem_truncate,

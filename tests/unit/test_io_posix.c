@@ -117,6 +117,34 @@ START_TEST(partial_writes_tell_the_reason)
 }
 END_TEST
 
+START_TEST(room_set_aside)
+{
+	uint8_t buf[4096], got[4096];
+	uint64_t size;
+	int ret;
+
+	begin();
+	memset(buf, 'r', sizeof(buf));
+	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 0), 0);
+	ret = io_reserve(io, 0, 65536);
+	if (ret == -EOPNOTSUPP) { /* then nothing has changed */
+		ck_assert_int_eq(io_size(io, &size), 0);
+		ck_assert_uint_eq(size, sizeof(buf));
+		end();
+		return;
+	}
+	ck_assert_int_eq(ret, 0);
+	ck_assert_int_eq(io_size(io, &size), 0);
+	ck_assert_uint_eq(size, 65536);
+	ck_assert_int_eq(io_pread(io, got, sizeof(got), 0), 0);
+	ck_assert_mem_eq(got, buf, sizeof(buf));
+	ck_assert_int_eq(io_usage(io, &size), 0);
+	ck_assert_uint_ge(size, 65536);
+	ck_assert_int_eq(io_reserve(io, INT64_MAX, 2), -EFBIG);
+	end();
+}
+END_TEST
+
 START_TEST(holes)
 {
 	uint8_t *buf = malloc(1 << 20), *got = malloc(1 << 20);
@@ -308,6 +336,7 @@ int main(void)
 		CHECK_TEST(reads_zeros_behind_the_end),
 		CHECK_TEST(writes_more_vectors_than_the_kernel_takes),
 		CHECK_TEST(partial_writes_tell_the_reason),
+		CHECK_TEST(room_set_aside),
 		CHECK_TEST(holes),
 		CHECK_TEST(truncates_both_ways),
 		CHECK_TEST(descriptor_stays_clear_of_the_standard_ones),
