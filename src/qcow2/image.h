@@ -132,8 +132,8 @@ void image_log(struct qcow2_image *img, const char *fmt, ...) __attribute__((for
 int image_write_meta(struct qcow2_image *img, const void *buf, size_t len, uint64_t off);
 /* Writes zeros, and leaves no hole as image_zero_host() does. */
 int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len);
-/* Has the host set room aside for metadata of the image file. 0 also where the host cannot; -ENOSPC,
- * -EFBIG, -EDQUOT. With or without the lock: a call that reads and writes nothing. */
+/* Has the host set room aside for metadata of the image file. 0 also where the host cannot;
+ * -ENOSPC, -EFBIG, -EDQUOT. With or without the lock: a call that reads and writes nothing. */
 int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len);
 /* Makes a range of a file read as zeros, by a hole, by extending the file, or by writing. */
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len);
