@@ -27,6 +27,7 @@ for zone in 0 1 2 3; do
 done
 [ -n "$stopped" ] || fail "4 MiB fit in less"
 size=$(size_of "$M/seq/$stopped")
+[ "$size" -gt 0 ] || fail "zone $stopped has nothing, though there was room for a part of it"
 cmp "$M/seq/$stopped" <(head -c "$size" "$DIR/want")
 cmp "$M/seq/0" "$DIR/want"
 
@@ -44,6 +45,46 @@ sync "$M/seq/9"
 cmp -n 65536 "$M/seq/9" "$DIR/want"
 unmount "$M"
 assert_status 0 "$ZQFS" check "$image"
+
+echo "-- where a commit is what needs room"
+# Small clusters: much metadata. Whatever fails, and wherever the limit strikes, no caller is
+# told of a file that is too large.
+struck=0
+attempt() { # COMMAND...
+    "$@" 2>"$DIR/err" && return
+    grep -qi "no space" "$DIR/err" || fail "under $limit KiB $options: $*: $(cat "$DIR/err")"
+    struck=$((struck + 1))
+}
+for limit in 980 1000 1020 1040 1060 1100; do
+    for options in commit=60 sync; do
+        rm -f "$image"
+        "$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=2,cluster_size=512 "$image" 16M
+        (
+            ulimit -f "$limit"
+            exec "$ZQFS" -o "$options${ZQFS_TEST_OPTIONS:+,$ZQFS_TEST_OPTIONS}" "$image" "$M"
+        ) || fail "mounting: status $?"
+        daemon=$(daemon_of_ "$M")
+        cleanup_fn end_mount_ "$M" "$daemon"
+        struck=0
+        attempt dd if="$DIR/want" of="$M/cnv/0" bs=4K count=2 conv=notrunc
+        attempt dd if="$DIR/want" of="$M/seq/0" bs=64K conv=notrunc
+        attempt dd if="$DIR/want" of="$M/seq/1" bs=4K count=4 conv=notrunc
+        [ "$struck" -gt 0 ] || fail "1 MiB fits in $limit KiB"
+        attempt sync "$M/seq/0"
+        attempt dd if="$DIR/want" of="$M/cnv/0" bs=4K count=2 oflag=sync conv=notrunc
+        attempt truncate -s 1M "$M/seq/0"
+        attempt sync "$M/seq/0"
+        attempt truncate -s 0 "$M/seq/0"
+        attempt sync "$M/seq/0"
+        # the image is complete, or this says that it is not
+        "$ZQFS" umount "$M" 2>"$DIR/err" || grep -q "not complete" "$DIR/err" ||
+            fail "umount: $(cat "$DIR/err")"
+        wait_gone "$daemon" || fail "the daemon still runs"
+        rc=0
+        "$ZQFS" check "$image" >"$DIR/out" 2>&1 || rc=$?
+        [ "$rc" -eq 0 ] || [ "$rc" -eq 3 ] || fail "check: status $rc: $(cat "$DIR/out")"
+    done
+done
 
 echo "-- create says so too, and leaves nothing behind"
 rc=0

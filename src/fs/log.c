@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 void fs_vlog(const struct fs_log *log, int priority, const char *fmt, va_list ap)
@@ -59,18 +60,35 @@ bool log_limit_pass(struct log_limit *limit, int64_t now, unsigned *left_out)
 	return true;
 }
 
-void fs_log_limited(struct fs_log *log, int priority, const char *line)
+static void tell_left_out(const struct fs_log *log, unsigned lines)
+{
+	if (lines)
+		fs_log(log, LOG_WARNING, "%u lines were left out", lines);
+}
+
+void fs_log_device(struct fs_log *log, int priority, const char *line)
 {
 	unsigned left_out = 0;
-	bool pass;
+	bool pass = true;
 
-	pthread_mutex_lock(&log->lock);
-	pass = log_limit_pass(&log->limit, clock_ns(CLOCK_MONOTONIC), &left_out);
-	pthread_mutex_unlock(&log->lock);
-	if (left_out)
-		fs_log(log, LOG_WARNING, "%u lines were left out", left_out);
+	if (priority > LOG_CRIT) {
+		SCOPE_LOCK(&log->lock);
+		pass = log_limit_pass(&log->limit, clock_ns(CLOCK_MONOTONIC), &left_out);
+	}
+	tell_left_out(log, left_out);
 	if (pass)
 		fs_log(log, priority, "%s", line);
+}
+
+void fs_log_left_out(struct fs_log *log)
+{
+	unsigned left_out;
+
+	pthread_mutex_lock(&log->lock);
+	left_out = log->limit.left_out;
+	log->limit.left_out = 0;
+	pthread_mutex_unlock(&log->lock);
+	tell_left_out(log, left_out);
 }
 
 void fs_log_to_syslog(struct fs_log *log)

@@ -34,7 +34,7 @@ _Static_assert((int)FS_ERRORS_REMOUNT_RO == (int)ZQ_ERRORS_REMOUNT_RO &&
 
 static void on_device_log(void *data, int priority, const char *line)
 {
-	fs_log_limited(data, priority, line);
+	fs_log_device(data, priority, line);
 }
 
 static int open_image(struct fs *fs, const char *image, struct zq_error *err)
@@ -199,6 +199,7 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 					      args->image, strerror(-closed));
 		}
 	}
+	fs_log_left_out(&fs->log);
 	/* All is done: a second signal must not spoil the exit status. */
 	while (sigtimedwait(&set, NULL, &(struct timespec){ .tv_sec = 0 }) > 0)
 		;

@@ -253,6 +253,11 @@ bool qcow2_writable(const struct qcow2_image *img)
 	return img->writable;
 }
 
+bool qcow2_commits(const struct qcow2_image *img)
+{
+	return !atomic_load(&img->flush_error);
+}
+
 const char *qcow2_readonly_reason(const struct qcow2_image *img)
 {
 	return img->why_readonly;

@@ -55,6 +55,8 @@ const struct qcow2_header *qcow2_get_header(const struct qcow2_image *img);
 const char *qcow2_name(const struct qcow2_image *img);
 uint64_t qcow2_size(const struct qcow2_image *img); /* guest bytes */
 bool qcow2_writable(const struct qcow2_image *img); /* false too for a corrupt image */
+/* False once a flush has failed: every later commit fails too. */
+bool qcow2_commits(const struct qcow2_image *img);
 const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a clause */
 
 /* ---- data ---------------------------------------------------------------------------- */

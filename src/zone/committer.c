@@ -18,17 +18,30 @@
 
 /* ---- commits ------------------------------------------------------------------------------ */
 
+/* A disk that stays broken is told of once. */
+static bool is_news(struct zq_device *dev, int rc)
+{
+	SCOPE_LOCK(&dev->committer.lock);
+	if (rc == dev->committer.logged)
+		return false;
+	dev->committer.logged = rc;
+	return true;
+}
+
+int commit_failed(struct zq_device *dev, int rc)
+{
+	if (is_news(dev, rc))
+		commit_fault(dev, rc);
+	return host_error(dev, rc);
+}
+
 static int commit(struct zq_device *dev)
 {
 	int rc = qcow2_commit(dev->img);
-	bool news;
 
-	pthread_mutex_lock(&dev->committer.lock);
-	news = rc != dev->committer.logged; /* a disk that stays broken is told of once */
-	dev->committer.logged = rc;
-	pthread_mutex_unlock(&dev->committer.lock);
-	if (rc < 0 && news)
-		commit_fault(dev, rc);
+	if (rc < 0)
+		return commit_failed(dev, rc);
+	is_news(dev, rc);
 	return rc;
 }
 

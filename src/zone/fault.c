@@ -33,50 +33,67 @@ static bool harmless(int rc)
 	}
 }
 
-static void make_readonly(struct zq_device *dev, const char *what, int rc)
+int host_error(struct zq_device *dev, int rc)
+{
+	if (rc != -EFBIG)
+		return rc;
+	if (!atomic_exchange(&dev->told_limit, true))
+		device_log(dev, LOG_WARNING,
+			   "no room: a limit, not the disk, keeps the image from growing (%s)",
+			   strerror(-rc));
+	return -ENOSPC;
+}
+
+/* Both tell whether that is news. */
+static bool make_readonly(struct zq_device *dev, const char *what, int rc)
 {
 	SCOPE_LOCK(&dev->lock);
 	if (atomic_load(&dev->failed) || dev->readonly)
-		return;
+		return false;
 	snprintf(dev->why_readonly, sizeof(dev->why_readonly), "%s failed: %s", what,
 		 strerror(-rc));
 	atomic_store(&dev->failed, true);
+	return true;
 }
 
-static void set_zone_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
+static bool set_zone_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
 {
 	uint64_t wp = zone_wp(dev, zone);
 
 	SCOPE_LOCK(&dev->lock);
-	if (zone_state(dev, zone) != ZQ_OFFLINE)
-		zone_move(dev, zone, state, wp, wp);
+	if (zone_state(dev, zone) == ZQ_OFFLINE || zone_state(dev, zone) == state)
+		return false;
+	zone_move(dev, zone, state, wp, wp);
+	return true;
 }
 
 int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 {
 	const char *effect = "";
+	bool news = false;
 	char part[64];
 
 	if (harmless(rc))
-		return rc == -EFBIG ? -ENOSPC : rc;
+		return host_error(dev, rc);
 	switch (dev->opts.on_error) {
 	case ZQ_ERRORS_REMOUNT_RO:
 		snprintf(part, sizeof(part), "%s of zone %u", what, zone);
-		make_readonly(dev, part, rc);
+		news = make_readonly(dev, part, rc);
 		effect = "; the device is now read-only";
 		break;
 	case ZQ_ERRORS_ZONE_RO:
-		set_zone_state(dev, zone, ZQ_READ_ONLY);
+		news = set_zone_state(dev, zone, ZQ_READ_ONLY);
 		effect = "; the zone is now read-only";
 		break;
 	case ZQ_ERRORS_ZONE_OFFLINE:
-		set_zone_state(dev, zone, ZQ_OFFLINE);
+		news = set_zone_state(dev, zone, ZQ_OFFLINE);
 		effect = "; the zone is now offline";
 		break;
 	case ZQ_ERRORS_REPAIR:
 		break;
 	}
-	device_log(dev, LOG_ERR, "zone %u: %s failed: %s%s", zone, what, strerror(-rc), effect);
+	device_log(dev, news ? LOG_CRIT : LOG_ERR, "zone %u: %s failed: %s%s", zone, what,
+		   strerror(-rc), effect);
 	return rc;
 }
 
@@ -86,6 +103,7 @@ void commit_fault(struct zq_device *dev, int rc)
 
 	if (ro)
 		make_readonly(dev, "a commit", rc);
-	device_log(dev, LOG_ERR, "commit failed: %s%s", strerror(-rc),
+	device_log(dev, LOG_CRIT, "commit failed: %s%s%s", strerror(-rc),
+		   qcow2_commits(dev->img) ? "" : "; nothing more will be committed",
 		   ro ? "; the device is now read-only" : "");
 }

@@ -88,9 +88,8 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 	if (rc == 0)
 		qcow2_wp_forward(dev->img, zone, new_wp);
 	zone_end(dev, zone, &c, rc == 0, new_wp, true);
-	if (rc < 0) {
+	if (rc < 0)
 		return zone_fault(dev, zone, rc, "finish");
-	}
 	end_stream(dev, zone);
 	qcow2_stream_release(dev->img, zone);
 	*changed = true;
@@ -109,7 +108,7 @@ static int erase(struct zq_device *dev, uint32_t zone)
 	if (qcow2_zero_in_place(dev->img, start, len)) {
 		rc = qcow2_wp_settle(dev->img);
 		if (rc < 0)
-			commit_fault(dev, rc);
+			rc = commit_failed(dev, rc);
 	}
 	return rc < 0 ? rc : qcow2_zero(dev->img, start, len);
 }
@@ -154,7 +153,7 @@ static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
 	if (rc == 0)
 		rc = rewind_zone(dev, zone, changed);
 	if (rc < 0)
-		return rc;
+		return host_error(dev, rc);
 	if (*changed) {
 		end_stream(dev, zone);
 		atomic_fetch_add(&dev->zones[zone].resets, 1);

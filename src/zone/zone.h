@@ -76,8 +76,9 @@ struct zq_device {
 	uint64_t usable;		 /* constant */
 	uint32_t lru_first, lru_last;	 /* [lock] implicitly open, least recently written first */
 
-	bool readonly;	    /* since it was opened */
-	atomic_bool failed; /* read-only since a write failed; why_readonly was set before */
+	bool readonly;		/* since it was opened */
+	atomic_bool failed;	/* read-only since a write failed; why_readonly was set before */
+	atomic_bool told_limit; /* the log has a line about a limit of the image's size */
 	char why_readonly[160];
 	struct zone_committer committer;
 };
@@ -144,18 +145,25 @@ int zone_purge(struct zq_device *dev, uint32_t zone);
 
 /* 0, or -EROFS for a device that takes no changes. */
 int device_check_writable(const struct zq_device *dev);
+/* What a caller is told of a failure of the host: rc, but -ENOSPC where the image file must not
+ * grow, as -EFBIG means the end of a zone. The log gets the reason once. */
+int host_error(struct zq_device *dev, int rc);
 /* Applies errors= after an operation on the zone failed with rc; not for those that
- * say nothing about the host's health (-ENOSPC, -EINVAL, -EBUSY ...). Returns what the caller is
- * told: rc, but -ENOSPC where the image file must not grow, as -EFBIG means the end of a zone.
- * [stripe] if sequential */
+ * say nothing about the host's health (-ENOSPC, -EINVAL, -EBUSY ...). Returns host_error(rc).
+ * LOG_CRIT when the device or the zone is another from now on, LOG_ERR when that is not new and
+ * may come again and again. [stripe] if sequential */
 int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what);
-/* The same after a commit failed; here only the whole device can become read-only. */
+/* The same after a commit failed; here only the whole device can become read-only. Always
+ * LOG_CRIT: for commit_failed(), which knows what has been told. */
 void commit_fault(struct zq_device *dev, int rc);
 
 /* ---- committer.c --------------------------------------------------------------------------- */
 
 int committer_init(struct zq_device *dev);
 void committer_destroy(struct zq_device *dev);
+/* After a commit, or a part of one, failed with rc: commit_fault() if that is news. Returns
+ * host_error(rc). */
+int commit_failed(struct zq_device *dev, int rc);
 /* After every change: commits when sync or the option says so (the result is the commit's),
  * else sees to it that a commit comes. Without locks. */
 int device_changed(struct zq_device *dev, bool sync);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "check_main.h"
@@ -245,6 +246,65 @@ START_TEST(a_commit_without_room_is_no_fault)
 }
 END_TEST
 
+/* What may come again and again must be told from what happens once: the log leaves out the first.
+ */
+START_TEST(news_are_critical)
+{
+	static const struct {
+		enum zq_on_error policy;
+		int critical;
+	} all[] = {
+		{ ZQ_ERRORS_REPAIR, 0 },
+		{ ZQ_ERRORS_REMOUNT_RO, 1 },
+		{ ZQ_ERRORS_ZONE_RO, 1 },
+		{ ZQ_ERRORS_ZONE_OFFLINE, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		setup(all[i].policy);
+		break_writes(EIO);
+		for (int n = 0; n < 3; n++)
+			ck_assert_int_lt(zonedev_append(&z, 2, 'b', 512), 0);
+		ck_assert_int_eq(z.nr_critical, all[i].critical);
+		ck_assert_int_eq(z.nr_logged, all[i].critical ? 1 : 3);
+		mend();
+		finish();
+	}
+	/* a commit that fails is told of once, and so is a flush, which is for good */
+	setup(ZQ_ERRORS_REPAIR);
+	zonedev_append(&z, 2, 'b', 512);
+	memio_fail(z.m, MEMIO_FLUSH, 0, EIO, true, 0);
+	for (int n = 0; n < 3; n++)
+		ck_assert_int_eq(zq_sync(z.dev), -EIO);
+	ck_assert_int_eq(z.nr_critical, 1);
+	ck_assert_int_eq(z.priority, LOG_CRIT);
+	ck_assert_ptr_nonnull(strstr(z.logged, "nothing more will be committed"));
+	mend();
+	finish();
+}
+END_TEST
+
+/* To a writer EFBIG is the end of a zone, never a limit of the image's file. */
+START_TEST(a_limit_is_a_full_host)
+{
+	setup(ZQ_ERRORS_REMOUNT_RO);
+	zonedev_append(&z, 2, 'b', 512);
+	break_writes(EFBIG);
+	ck_assert_int_eq(zq_sync(z.dev), -ENOSPC);
+	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -ENOSPC);
+	ck_assert_int_eq(zq_write(z.dev, 0, "a", 1, ZQ_WRITE_SYNC), -ENOSPC);
+	ck_assert_int_eq(zq_sync(z.dev), -ENOSPC);
+	/* the failed commit and, once, why there is no room */
+	ck_assert_int_eq(z.nr_logged, 2);
+	ck_assert_int_eq(z.nr_critical, 1);
+	ck_assert_ptr_nonnull(strstr(z.logged, "a limit, not the disk"));
+	ck_assert(!zq_device_readonly(z.dev));
+	mend();
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	finish();
+}
+END_TEST
+
 START_TEST(a_background_failure_reaches_the_next_sync_once)
 {
 	zonedev_init(&z);
@@ -282,6 +342,8 @@ int main(void)
 		CHECK_TEST(a_failed_reset_shows_nothing_old),
 		CHECK_TEST(a_failed_commit_is_reported),
 		CHECK_TEST(a_commit_without_room_is_no_fault),
+		CHECK_TEST(news_are_critical),
+		CHECK_TEST(a_limit_is_a_full_host),
 		CHECK_TEST(a_background_failure_reaches_the_next_sync_once),
 	};
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "qcow2/create.h"
 #include "util/bytes.h"
@@ -13,8 +14,9 @@ static void keep_line(void *data, int priority, const char *line)
 {
 	struct zonedev *z = data;
 
-	(void)priority;
 	z->nr_logged++;
+	z->priority = priority;
+	z->nr_critical += priority == LOG_CRIT;
 	snprintf(z->logged, sizeof(z->logged), "%s", line);
 }
 

@@ -17,6 +17,8 @@ struct zonedev {
 	struct zq_device *dev;
 	int nr_logged;
 	char logged[512]; /* the last line */
+	int priority;	  /* of it */
+	int nr_critical;  /* lines that told of a change of state */
 };
 
 /* 8 zones of 64 KiB, capacity 48 KiB, 2 of them conventional, no limits, clusters of 4 KiB. */
