@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <spawn.h>
@@ -227,6 +228,32 @@ static void wait_for_lock(const char *image, struct patience *p)
 	}
 }
 
+/* ---- was it written? --------------------------------------------------------------------------
+ */
+
+/*
+ * 0, or why the image could not be completed. Asked while it is mounted, as nobody tells of it
+ * afterwards. 0 too where the mount cannot be asked: it is another user's, or its process is gone.
+ */
+static int write_out(const char *dir)
+{
+	int fd CLEANUP_CLOSE = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	/* The first failure may be one from before, which is told once. */
+	if (fd < 0 || !fsync(fd) || !fsync(fd))
+		return 0;
+	switch (errno) {
+	case EIO:
+	case ENOSPC:
+	case EDQUOT:
+	case ENOMEM:
+	case EROFS:
+		return -errno;
+	default:
+		return 0;
+	}
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
 /* Why the operand is not a mount of ours, in a sentence. */
@@ -253,7 +280,7 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 	char *dir CLEANUP_FREE = mounts_resolve(operand);
 	const struct mount_entry *e;
 	struct holders holders;
-	int ret;
+	int ret, written;
 
 	if (!dir)
 		return cli_error("%s: %s", operand, strerror(errno));
@@ -265,6 +292,7 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 		return explain(mounts, operand, dir);
 	/* Found while it is still mounted: afterwards it may be about to end. */
 	find_holders(&holders, e->source);
+	written = write_out(e->dir);
 	ret = take_away(e->dir);
 	if (!ret && e->source[0] == '/') {
 		struct patience p = { .image = e->source };
@@ -275,6 +303,10 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 			wait_for_lock(e->source, &p);
 	}
 	let_go(&holders);
+	if (!ret && written)
+		ret = cli_error("%s: not complete: its last commit failed: %s; see what is lost "
+				"with: zqfs check %s",
+				e->source, strerror(-written), e->source);
 	return ret;
 }
 
