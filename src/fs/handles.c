@@ -47,13 +47,29 @@ struct handle *handle_new(struct handles *all)
 	return h;
 }
 
+/* True when it was closing until now. */
+static bool not_closing(struct handles *all, struct handle *h)
+{
+	if (!atomic_load_explicit(&h->closing, memory_order_relaxed) ||
+	    !atomic_exchange(&h->closing, 0))
+		return false;
+	atomic_fetch_sub(&all->nr_closing, 1);
+	return true;
+}
+
+static void wake(struct handles *all)
+{
+	SCOPE_LOCK(&all->lock);
+	pthread_cond_broadcast(&all->gone);
+}
+
 void handle_free(struct handles *all, struct handle *h)
 {
 	pthread_mutex_lock(&all->lock);
 	*h->back = h->next;
 	if (h->next)
 		h->next->back = h->back;
-	handle_used(all, h);
+	not_closing(all, h);
 	pthread_cond_broadcast(&all->gone);
 	pthread_mutex_unlock(&all->lock);
 	free(h);
@@ -61,30 +77,66 @@ void handle_free(struct handles *all, struct handle *h)
 
 void handle_closing(struct handles *all, struct handle *h)
 {
-	if (!atomic_exchange(&h->closing, true))
-		atomic_fetch_add(&all->nr_closing, 1);
+	uint64_t turn = atomic_fetch_add(&all->turns, 1) + 1;
+
+	/* counted first: whoever takes it back must find it counted */
+	atomic_fetch_add(&all->nr_closing, 1);
+	if (atomic_exchange(&h->closing, turn)) {
+		/* its FLUSH before was not of the last descriptor: nobody need wait for that */
+		atomic_fetch_sub(&all->nr_closing, 1);
+		wake(all);
+	}
 }
 
 void handle_used(struct handles *all, struct handle *h)
 {
-	if (atomic_load_explicit(&h->closing, memory_order_relaxed) &&
-	    atomic_exchange(&h->closing, false))
-		atomic_fetch_sub(&all->nr_closing, 1);
+	if (not_closing(all, h))
+		wake(all);
 }
 
-void handles_settle(struct handles *all)
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+/* [lock] */
+static bool any_closing(const struct handles *all, uint64_t turn)
 {
+	for (const struct handle *h = all->first; h; h = h->next) {
+		uint64_t closing = atomic_load(&h->closing);
+
+		if (closing && closing <= turn)
+			return true;
+	}
+	return false;
+}
+
+/* What is left is of descriptors of which others are open. One that was closed later has not
+ * been waited for. [lock] */
+static void give_up(struct handles *all, uint64_t turn)
+{
+	for (struct handle *h = all->first; h; h = h->next) {
+		uint64_t closing = atomic_load(&h->closing);
+
+		if (closing && closing <= turn &&
+		    atomic_compare_exchange_strong(&h->closing, &closing, 0))
+			atomic_fetch_sub(&all->nr_closing, 1);
+	}
+	pthread_cond_broadcast(&all->gone);
+}
+
+static void settle(struct handles *all, int64_t ns)
+{
+	uint64_t turn = atomic_load(&all->turns);
 	int64_t deadline;
 
 	if (!atomic_load(&all->nr_closing))
 		return;
-	deadline = clock_ns(CLOCK_MONOTONIC) + SETTLE_NS;
+	deadline = clock_ns(CLOCK_MONOTONIC) + ns;
 	SCOPE_LOCK(&all->lock);
-	while (atomic_load(&all->nr_closing))
+	while (any_closing(all, turn))
 		if (cond_wait_until(&all->gone, &all->lock, deadline) == -ETIMEDOUT)
-			break;
-	/* What is left are descriptors of which others are open. */
-	if (atomic_load(&all->nr_closing))
-		for (struct handle *h = all->first; h; h = h->next)
-			handle_used(all, h);
+			give_up(all, turn);
+}
+
+void handles_settle(struct handles *all)
+{
+	settle(all, SETTLE_NS);
 }

@@ -22,15 +22,16 @@ struct handle {
 	struct zq_writer writer;
 	_Atomic uint64_t end; /* where its stream ends, relative to the zone's start */
 	atomic_bool wrote, warned;
-	atomic_bool closing;	     /* counted in nr_closing */
+	_Atomic uint64_t closing;    /* the turn of its last FLUSH; 0: not counted in nr_closing */
 	struct handle *next, **back; /* [handles.lock]; back: the place that points here */
 };
 
 struct handles {
 	pthread_mutex_t lock; /* for memory work only */
-	pthread_cond_t gone;  /* a closing one has been freed */
+	pthread_cond_t gone;  /* one is not closing any more */
 	struct handle *first; /* [lock] all: a mount that ends by force gets no RELEASE */
 	atomic_uint nr_closing;
+	_Atomic uint64_t turns; /* FLUSHes so far */
 };
 
 /* 0 or -errno. */
@@ -44,12 +45,13 @@ struct handle *handle_new(struct handles *all);
 /* After all that the close has to do: whoever waits for it goes on. */
 void handle_free(struct handles *all, struct handle *h);
 
-/* A descriptor of it was closed, perhaps the last one. */
+/* A descriptor of it was closed, perhaps the last one: just before FLUSH is answered. */
 void handle_closing(struct handles *all, struct handle *h);
 /* It was written to: that descriptor was not the last one. Costs nothing where it is in use. */
 void handle_used(struct handles *all, struct handle *h);
-/* Returns when every close that has returned to its caller is done. Waits for a few milliseconds
- * at most, and not a second time for a handle that stays. */
+/* Returns when the closes that have returned to their callers are done, or after 10 milliseconds:
+ * a RELEASE that is later than that is not waited for, nor is one a second time of a
+ * handle that stays. */
 void handles_settle(struct handles *all);
 
 #endif

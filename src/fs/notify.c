@@ -94,6 +94,7 @@ static void do_padded(struct fs *fs, struct notify_job *job)
 	/* A process that shares the description may have written there meanwhile. */
 	if (atomic_load(&job->handle->end) != job->off)
 		forget_range(fs, job);
+	handle_closing(&fs->handles, job->handle);
 	fuse_reply_err(job->req, 0);
 }
 
@@ -283,8 +284,10 @@ void notify_padded(struct fs *fs, uint64_t node, struct handle *h, uint64_t end,
 				  .handle = h,
 				  .req = req };
 
-	if (!enqueue(fs, &job))
-		fuse_reply_err(req, 0);
+	if (enqueue(fs, &job))
+		return;
+	handle_closing(&fs->handles, h);
+	fuse_reply_err(req, 0);
 }
 
 void notify_failed(struct fs *fs, uint64_t node, bool resize, fuse_req_t req, int rc)

@@ -7,10 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
 #include "util/math.h"
 
 static int access_mask(int flags)
@@ -146,18 +144,17 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct zq_zone_info info;
 	uint64_t end = h ? atomic_load(&h->end) : 0, padded;
 
+	if (!is_aligned(end, ZQ_BLOCK)) {
+		padded = align_up(end, ZQ_BLOCK);
+		/* Someone else may have gone on behind the padding, or reset the zone. */
+		if (!fs_file_info(fs, ino, &info) && info.written == padded) {
+			notify_padded(fs, ino, h, end, padded, req);
+			return;
+		}
+	}
 	if (h)
 		handle_closing(&fs->handles, h);
-	if (is_aligned(end, ZQ_BLOCK)) {
-		fuse_reply_err(req, 0);
-		return;
-	}
-	padded = align_up(end, ZQ_BLOCK);
-	/* Someone else may have gone on behind the padding, or reset the zone. */
-	if (fs_file_info(fs, ino, &info) || info.written != padded)
-		fuse_reply_err(req, 0);
-	else
-		notify_padded(fs, ino, h, end, padded, req);
+	fuse_reply_err(req, 0);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

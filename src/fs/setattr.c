@@ -28,8 +28,14 @@ static int set_size(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size)
 		return 0;
 	if (info.conventional || (size && size != info.capacity))
 		return -EPERM;
-	if (size)
+	if (size) {
+		ret = zq_zone_finish(fs->dev, info.number);
+		if (ret != -EBUSY)
+			return ret;
+		/* one that was closed just now may still have the slot */
+		handles_settle(&fs->handles);
 		return zq_zone_finish(fs->dev, info.number);
+	}
 	ret = zq_zone_reset(fs->dev, info.number);
 	if (!ret)
 		openers_reopen(&fs->openers, info.number);

@@ -244,6 +244,8 @@ static int set_state(struct fs *fs, fuse_req_t req, uint64_t node, const char *v
 	state = zq_state_from_name(name);
 	if (state < 0)
 		return state;
+	/* A close that is not done yet may hold the only slot, or would undo the new state. */
+	handles_settle(&fs->handles);
 	ret = fs_file_info(fs, node, &info);
 	if (ret)
 		return ret;

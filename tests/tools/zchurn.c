@@ -1,50 +1,111 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * zchurn DIR TIMES: opens zones 0 and 1 of DIR/seq in turn for writing and closes each again at
- * once. Prints how many opens gave EBUSY and how often the counter nr_write_open was not 0
- * after a close: on a mount with explicit-open and a limit of one both are 0.
+ * zchurn DIR TIMES: closes a file of DIR/seq and at once asks for what a close that is not done
+ * yet would stand in the way of, on a mount with explicit-open and a limit of one open zone:
+ * to open, to open a zone by its attribute, to finish one, and how many writers there are. Prints
+ * how many of those gave EBUSY and how many answers were wrong: both are to be 0.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#define STATE "user.zone.state"
+
+static long busy, wrong;
+static char zone[2][4096];
+static long capacity; /* of zone 1 */
+
+static void fatal(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+/* True when it was done; only EBUSY is counted, all else ends the test. */
+static bool done(int ret, const char *what)
+{
+	if (ret >= 0)
+		return true;
+	if (errno != EBUSY)
+		fatal(what);
+	busy++;
+	return false;
+}
+
+static void open_and_close(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (done(fd, path))
+		close(fd);
+}
+
+static bool set_state(const char *path, const char *state)
+{
+	return done(setxattr(path, STATE, state, strlen(state), 0), path);
+}
+
+static void get(const char *path, const char *name, char value[32])
+{
+	ssize_t n = getxattr(path, name, value, 31);
+
+	if (n < 0)
+		fatal(path);
+	value[n] = '\0';
+}
+
+static void expect(const char *path, const char *name, const char *want)
+{
+	char value[32];
+
+	get(path, name, value);
+	wrong += strcmp(value, want) != 0;
+}
+
+static void turn(const char *dir, long i)
+{
+	open_and_close(zone[0]);
+	switch (i % 4) {
+	case 0:
+		expect(dir, "user.zone.nr_write_open", "0");
+		break;
+	case 1: /* of another zone: needs the slot */
+		if (set_state(zone[1], "explicit-open"))
+			set_state(zone[1], "closed");
+		break;
+	case 2: /* of this zone: the close must not come after it */
+		if (set_state(zone[0], "explicit-open")) {
+			expect(zone[0], STATE, "explicit-open");
+			set_state(zone[0], "closed");
+		}
+		break;
+	default:
+		if (done(truncate(zone[1], capacity), zone[1]) && truncate(zone[1], 0))
+			fatal(zone[1]);
+	}
+	open_and_close(zone[1]);
+}
+
 int main(int argc, char **argv)
 {
-	long times = argc > 2 ? atol(argv[2]) : 0, busy = 0, wrong = 0;
-	char path[4096], value[32];
+	long times = argc > 2 ? atol(argv[2]) : 0;
+	char value[32];
 
 	if (times <= 0) {
 		fprintf(stderr, "usage: zchurn DIR TIMES\n");
 		return 2;
 	}
-	for (long i = 0; i < times; i++) {
-		ssize_t n;
-		int fd;
-
-		snprintf(path, sizeof(path), "%s/seq/%ld", argv[1], i % 2);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0 && errno != EBUSY) {
-			perror(path);
-			return 1;
-		}
-		if (fd < 0)
-			busy++;
-		else
-			close(fd);
-		if (i % 4)
-			continue; /* to ask each time would give the daemon the time it needs */
-		n = getxattr(argv[1], "user.zone.nr_write_open", value, sizeof(value) - 1);
-		if (n < 0) {
-			perror(argv[1]);
-			return 1;
-		}
-		value[n] = '\0';
-		wrong += strcmp(value, "0") != 0;
-	}
+	for (int i = 0; i < 2; i++)
+		snprintf(zone[i], sizeof(zone[i]), "%s/seq/%d", argv[1], i);
+	get(zone[1], "user.zone.capacity", value);
+	capacity = atol(value);
+	for (long i = 0; i < times; i++)
+		turn(argv[1], i);
 	printf("%ld %ld\n", busy, wrong);
 	return 0;
 }
