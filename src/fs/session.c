@@ -150,6 +150,9 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 	if (!ret && build_args(fs, &args, source, debug))
 		ret = zq_fail(err, -ENOMEM, "out of memory");
 	fuse_set_log_func(on_fuse_log);
+	/* libfuse takes io_uring from here too, which no option can then refuse: see refuse_rings()
+	 * in options.c. */
+	unsetenv("FUSE_URING_ENABLE");
 	if (!ret) {
 		fs->conn_opts = fuse_parse_conn_info_opts(&args);
 		fs->se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
