@@ -55,6 +55,7 @@ assert_eq "$rc" 1 "status of the daemon"
 wait_gone "$writer" || fail "somebody still has the log open"
 assert_eq "$(grep -c "is damaged" "$DIR/log")" 30 "lines about damage"
 assert_eq "$(grep -c "commit failed: File too large" "$DIR/log")" 1 "lines about the commit"
+assert_eq "$(grep -c "no room: a limit, not the disk" "$DIR/log")" 1 "lines about the limit"
 grep -q "the last commit failed: No space left on device" "$DIR/log" || fail "log: $(cat "$DIR/log")"
 left=$(sed -n 's/.*: \([0-9]*\) lines were left out$/\1/p' "$DIR/log")
 [ "${left:-0}" -ge 34 ] || fail "'$left' lines were left out, expected 34 or more"

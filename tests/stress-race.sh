@@ -17,7 +17,7 @@ each=$((${STRESS_SECONDS:-36} / 6))
 [ "$each" -gt 0 ] || each=1
 echo "SEED=$seed"
 
-# In the foreground, so that its exit status and what a sanitizer says are seen.
+# In the foreground, so that its exit status and its words are seen.
 serve() { # CREATE-OPTIONS SIZE MOUNT-OPTIONS
     rm -f "$DIR/a.qcow2" "$DIR/raw.data"
     "$ZQFS" create -o "$1" "$DIR/a.qcow2" "$2" >/dev/null
@@ -36,7 +36,7 @@ serve() { # CREATE-OPTIONS SIZE MOUNT-OPTIONS
 
 jobs_=()
 job() { # COMMAND...
-    # what hangs is ended, with what its threads wait for in the log
+    # what hangs is ended, by a signal that leaves a core where those are kept
     timeout -s ABRT $((each * 10 + 120)) "$@" >"$DIR/job.${#jobs_[@]}" 2>&1 &
     jobs_+=($!)
 }

@@ -34,7 +34,7 @@ struct handles {
 	_Atomic uint64_t turns; /* FLUSHes so far */
 };
 
-/* 0 or -errno. */
+/* 0 or -errno: then there is nothing to destroy. */
 int handles_init(struct handles *all);
 /* Frees what the kernel has not released. When nothing is served any more, and no notification
  * of a handle is under way. */

@@ -143,9 +143,7 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 	/* called while session_serve runs, below, and not afterwards */
 	/* cppcheck-suppress autoVariables */
 	fs->ready_data = &start;
-	ret = fill(fs);
-	if (!ret)
-		ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
+	ret = -pthread_key_create(&fs->buffer_key, fs_buffer_free);
 	if (ret)
 		return zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
 	ret = session_mount(fs, source ? source : args->image, args->mountpoint, args->debug, err);
@@ -168,6 +166,23 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 	return ret;
 }
 
+/* The same, and what the requests share. */
+static int serve_filled(struct fs *fs, struct daemon *d, const struct fs_mount_args *args,
+			struct zq_error *err)
+{
+	int ret = fill(fs);
+
+	if (ret) {
+		zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
+	} else {
+		ret = serve_image(fs, d, args, err);
+		handles_destroy(&fs->handles);
+	}
+	openers_destroy(&fs->openers);
+	changes_destroy(&fs->changes);
+	return ret;
+}
+
 static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *args,
 		 struct zq_error *err)
 {
@@ -187,10 +202,7 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 		       strerror(-ret));
 	ret = open_image(fs, args->image, err);
 	if (!ret) {
-		ret = serve_image(fs, d, args, err);
-		openers_destroy(&fs->openers);
-		handles_destroy(&fs->handles);
-		changes_destroy(&fs->changes);
+		ret = serve_filled(fs, d, args, err);
 		closed = zq_close_device(fs->dev);
 		if (closed) {
 			fs_log(&fs->log, LOG_ERR, "the last commit failed: %s", strerror(-closed));

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What is compared: raw files, libfuse's passthrough over raw files and over a single one, which
-# is what an image is to the kernel below, qemu-storage-daemon's export of a plain qcow2, zqfs. Owns $WORK, all processes that are started and all mounts.
+# is what an image is to the kernel below, qemu-storage-daemon's export of a plain qcow2, zqfs.
+# Owns $WORK, all processes that are started and all mounts.
 #
 # Each has one conventional zone of 1 GiB and seven sequential ones, or what comes closest:
 # files of those names, or ranges of the one exported file.

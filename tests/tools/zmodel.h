@@ -33,8 +33,8 @@ struct held {
 	unsigned zone;
 	int fd;
 	unsigned char *map; /* the whole zone; of a mapping */
-	uint64_t end,
-		change; /* of a writer: where its stream ends, while the zone's change is that */
+	uint64_t end;	    /* of a writer: where its stream ends ... */
+	uint64_t change;    /* ... while the zone's change is that */
 };
 
 struct model {
