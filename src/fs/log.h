@@ -42,7 +42,7 @@ void fs_log(const struct fs_log *log, int priority, const char *fmt, ...)
 void fs_vlog(const struct fs_log *log, int priority, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 
-/* What the device has to say. LOG_CRIT tells of a change of state, which happens once; all else
+/* What the device has to say. LOG_CRIT tells of a change of state, once; all else
  * is what a request can bring about any number of times: see log_limit_pass. */
 void fs_log_device(struct fs_log *log, int priority, const char *line);
 /* Tells how many lines were left out, if any have been since that was told last. */

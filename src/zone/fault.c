@@ -38,7 +38,7 @@ int host_error(struct zq_device *dev, int rc)
 	if (rc != -EFBIG)
 		return rc;
 	if (!atomic_exchange(&dev->told_limit, true))
-		device_log(dev, LOG_WARNING,
+		device_log(dev, LOG_CRIT,
 			   "no room: a limit, not the disk, keeps the image from growing (%s)",
 			   strerror(-rc));
 	return -ENOSPC;

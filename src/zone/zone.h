@@ -146,7 +146,7 @@ int zone_purge(struct zq_device *dev, uint32_t zone);
 /* 0, or -EROFS for a device that takes no changes. */
 int device_check_writable(const struct zq_device *dev);
 /* What a caller is told of a failure of the host: rc, but -ENOSPC where the image file must not
- * grow, as -EFBIG means the end of a zone. The log gets the reason once. */
+ * grow, as -EFBIG means the end of a zone. The log gets the reason once, as LOG_CRIT. */
 int host_error(struct zq_device *dev, int rc);
 /* Applies errors= after an operation on the zone failed with rc; not for those that
  * say nothing about the host's health (-ENOSPC, -EINVAL, -EBUSY ...). Returns host_error(rc).
