@@ -97,15 +97,13 @@ static int rebuild_refcounts(struct qcow2_image *img)
 }
 
 /*
- * The tables whose place never changes may be holes. Only tried: on a host without room what
- * takes none has to go on.
+ * The pointers may lie in a hole. Only tried: on a host without room what takes none has to go
+ * on.
  */
-static void reserve_tables(struct qcow2_image *img)
+static void reserve_pointers(struct qcow2_image *img)
 {
 	if (img->hdr.zoned.present)
 		(void)image_reserve(img, img->hdr.zoned.meta_offset, img->hdr.zoned.meta_size);
-	(void)image_reserve(img, img->l1.offset, img->l1.nr * 8);
-	(void)image_reserve(img, img->reftable.offset, img->reftable.nr * 8);
 }
 
 static int prepare_first_change(struct qcow2_image *img)
@@ -123,7 +121,7 @@ static int prepare_first_change(struct qcow2_image *img)
 			img->hdr.autoclear = keep;
 	}
 	if (rc == 0)
-		reserve_tables(img);
+		reserve_pointers(img);
 	return rc;
 }
 

@@ -26,6 +26,7 @@
 #include "qcow2/release.h"
 #include "qcow2/wptable.h"
 #include "util/bytes.h"
+#include "util/clock.h"
 #include "util/math.h"
 
 /* All that one commit takes along. */
@@ -335,6 +336,48 @@ static int commit_once(struct qcow2_image *img)
 /* ---- who asks ---------------------------------------------------------------------------- */
 
 /*
+ * Threads that commit again and again would fall into two halves, each waiting while the other's
+ * commit runs. So whoever is about to commit waits for those of the two commits before, for
+ * half the time that one takes. Who does not come is not waited for the next time, and a
+ * thread that is alone waits for nobody. [commit_lock]
+ */
+static void gather(struct qcow2_image *img)
+{
+	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + img->commit_ns / 2;
+
+	img->commit_gathering = true;
+	while (img->commit_joined < img->commit_peers)
+		if (cond_wait_until(&img->commit_cond, &img->commit_lock, deadline) == -ETIMEDOUT)
+			break;
+	img->commit_gathering = false;
+}
+
+/* Runs the next commit for all who have joined it. [commit_lock], not while it runs */
+static void lead(struct qcow2_image *img)
+{
+	unsigned served;
+	uint64_t ticket;
+	int64_t began;
+	int rc;
+
+	img->commit_running = true;
+	gather(img);
+	ticket = ++img->commit_started;
+	served = img->commit_joined;
+	img->commit_joined = 0;
+	pthread_mutex_unlock(&img->commit_lock);
+	began = clock_ns(CLOCK_MONOTONIC);
+	rc = commit_once(img);
+	pthread_mutex_lock(&img->commit_lock);
+	img->commit_ns = clock_ns(CLOCK_MONOTONIC) - began;
+	img->commit_peers = served + img->commit_joined;
+	img->commit_running = false;
+	img->commit_done = ticket;
+	img->commit_result = rc;
+	pthread_cond_broadcast(&img->commit_cond);
+}
+
+/*
  * Whoever comes while a commit runs needs the one after it, since the running one may have
  * taken its copy already. The first of those who wait runs it for all of them.
  */
@@ -345,19 +388,13 @@ int qcow2_commit(struct qcow2_image *img)
 
 	pthread_mutex_lock(&img->commit_lock);
 	mine = img->commit_started + 1;
+	img->commit_joined++;
+	if (img->commit_gathering)
+		pthread_cond_broadcast(&img->commit_cond);
 	while (img->commit_running && img->commit_done < mine)
 		pthread_cond_wait(&img->commit_cond, &img->commit_lock);
-	if (img->commit_done < mine) {
-		img->commit_running = true;
-		mine = ++img->commit_started;
-		pthread_mutex_unlock(&img->commit_lock);
-		rc = commit_once(img);
-		pthread_mutex_lock(&img->commit_lock);
-		img->commit_running = false;
-		img->commit_done = mine;
-		img->commit_result = rc;
-		pthread_cond_broadcast(&img->commit_cond);
-	}
+	if (img->commit_done < mine)
+		lead(img);
 	rc = img->commit_result;
 	pthread_mutex_unlock(&img->commit_lock);
 	return rc;

@@ -45,6 +45,15 @@ int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len)
 	return rc == -EOPNOTSUPP ? 0 : rc;
 }
 
+int image_reserve_table(struct qcow2_image *img, const struct qcow2_table *parent, uint64_t index,
+			uint64_t off)
+{
+	uint64_t word = align_down(parent->offset + index * 8, ZQ_BLOCK);
+	int rc = image_reserve(img, off, img->cluster_size);
+
+	return rc < 0 ? rc : image_reserve(img, word, ZQ_BLOCK);
+}
+
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
 {
 	uint64_t size, end = off + len;

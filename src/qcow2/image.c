@@ -14,6 +14,7 @@
 #include "qcow2/backing.h"
 #include "qcow2/compress.h"
 #include "qcow2/wptable.h"
+#include "util/clock.h"
 #include "util/math.h"
 
 #define DEFAULT_CACHE (UINT64_C(32) << 20)
@@ -195,7 +196,7 @@ int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow
 	pthread_mutex_init(&img->drain_lock, NULL);
 	pthread_cond_init(&img->drain_cond, NULL);
 	pthread_cond_init(&img->cond, NULL);
-	pthread_cond_init(&img->commit_cond, NULL);
+	cond_init_monotonic(&img->commit_cond);
 	rc = open_parts(img, opts, err);
 	if (rc < 0) {
 		qcow2_close(img);

@@ -117,6 +117,10 @@ struct qcow2_image {
 	bool commit_running;	 /* [commit_lock] */
 	uint64_t commit_started; /* [commit_lock] commits that have copied their values */
 	uint64_t commit_done;	 /* [commit_lock] commits that have ended */
+	unsigned commit_joined;	 /* [commit_lock] callers that the next commit serves */
+	unsigned commit_peers;	 /* [commit_lock] as many as that seem to call again and again */
+	int64_t commit_ns;	 /* [commit_lock] what the last one took */
+	bool commit_gathering;	 /* [commit_lock] its thread waits for others to join */
 	int commit_result;	 /* [commit_lock] of the last one */
 	atomic_int flush_error;	 /* only the running commit: a flush failed, for good */
 
@@ -135,6 +139,9 @@ int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len);
 /* Has the host set room aside for metadata of the image file. 0 also where the host cannot;
  * -ENOSPC, -EFBIG, -EDQUOT. With or without the lock: a call that reads and writes nothing. */
 int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len);
+/* The same for a table at off and for the entry of its parent that is to name it. */
+int image_reserve_table(struct qcow2_image *img, const struct qcow2_table *parent, uint64_t index,
+			uint64_t off);
 /* Makes a range of a file read as zeros, by a hole, by extending the file, or by writing. */
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len);
 

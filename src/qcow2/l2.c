@@ -180,7 +180,7 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 	if (rc < 0)
 		return rc;
 	/* as for refcount blocks: no commit may depend on room that the host does not have */
-	rc = image_reserve(img, run.start << img->cluster_bits, img->cluster_size);
+	rc = image_reserve_table(img, &img->l1, l1_index, run.start << img->cluster_bits);
 	if (rc < 0) {
 		alloc_give_back(img, &run);
 		return rc;

@@ -128,7 +128,7 @@ static int link_block(struct qcow2_image *img, uint64_t index, uint64_t cluster)
 	if (off >> img->cluster_bits != cluster || off > INT64_MAX - img->cluster_size)
 		return -ENOSPC;
 	/* once it is entered every commit needs it: a host without room must show now */
-	rc = image_reserve(img, off, img->cluster_size);
+	rc = image_reserve_table(img, &img->reftable, index, off);
 	if (rc < 0)
 		return rc;
 	mdcache_forget(img, off, img->cluster_size);
