@@ -29,6 +29,8 @@
 #include "util/clock.h"
 #include "util/math.h"
 
+#define GATHER_NS INT64_C(5000000) /* who calls again does so at once, however slow the disk */
+
 /* All that one commit takes along. */
 struct batch {
 	struct wp_update *wp;
@@ -338,12 +340,13 @@ static int commit_once(struct qcow2_image *img)
 /*
  * Threads that commit again and again would fall into two halves, each waiting while the other's
  * commit runs. So whoever is about to commit waits for those of the two commits before, for
- * half the time that one takes. Who does not come is not waited for the next time, and a
+ * half the time that one takes at most. Who does not come is not waited for the next time, and a
  * thread that is alone waits for nobody. [commit_lock]
  */
 static void gather(struct qcow2_image *img)
 {
-	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + img->commit_ns / 2;
+	int64_t patience = img->commit_ns / 2 < GATHER_NS ? img->commit_ns / 2 : GATHER_NS;
+	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + patience;
 
 	img->commit_gathering = true;
 	while (img->commit_joined < img->commit_peers)
