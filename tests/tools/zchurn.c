@@ -93,7 +93,7 @@ static void turn(const char *dir, long i)
 
 int main(int argc, char **argv)
 {
-	long times = argc > 2 ? atol(argv[2]) : 0;
+	long times = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
 	char value[32];
 
 	if (times <= 0) {
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++)
 		snprintf(zone[i], sizeof(zone[i]), "%s/seq/%d", argv[1], i);
 	get(zone[1], "user.zone.capacity", value);
-	capacity = atol(value);
+	capacity = strtol(value, NULL, 10);
 	for (long i = 0; i < times; i++)
 		turn(argv[1], i);
 	printf("%ld %ld\n", busy, wrong);

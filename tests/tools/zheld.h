@@ -33,7 +33,7 @@ static inline void held_compare(const struct model *m, const struct held *h, uin
 		if (got[i] != want[off + i])
 			differs(m, "a held %s of %s/%u: byte %llu is 0x%02x, expected 0x%02x",
 				h->kind == READER ? "reader" : "mapping", h->conv ? "cnv" : "seq",
-				h->zone, (unsigned long long)(off + i), got[i], want[off + i]);
+				h->zone, (unsigned long long)off + i, got[i], want[off + i]);
 }
 
 static inline void held_read(const struct model *m, const struct held *h, uint64_t off,

@@ -93,7 +93,7 @@ START_TEST(waits_while_the_pointer_moves)
 		waited = refused_after(CAP + 4096, BEHIND);
 		then = zonedev_state(&z, ZONE);
 		pthread_join(t, NULL);
-		undisturbed = longest < WAIT_MS * 3 / 4;
+		undisturbed = longest * 4 < WAIT_MS * 3;
 		if (undisturbed) {
 			ck_assert_uint_eq(then, ZQ_FULL);
 			ck_assert(waited > WAIT_MS);
