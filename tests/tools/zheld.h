@@ -131,7 +131,6 @@ static inline int held_predict(struct model *m, const struct held *h, struct zon
 			       uint64_t *len)
 {
 	bool owns = h->change == z->change;
-	int ret;
 
 	if (h->append)
 		*off = owns ? h->end : z->size;
@@ -143,13 +142,7 @@ static inline int held_predict(struct model *m, const struct held *h, struct zon
 		return EINVAL;
 	if (z->state == FULL) /* its own last block */
 		return 0;
-	ret = take_resources(m, z);
-	if (ret)
-		return ret;
-	if (z->state != EXPLICIT)
-		z->state = IMPLICIT;
-	z->stamp = ++m->clock;
-	return 0;
+	return begin_write(m, z);
 }
 
 static inline void held_write(struct model *m, struct held *h)

@@ -93,11 +93,22 @@ static inline int take_resources(struct model *m, const struct zone *z)
 	return z->state == EMPTY || z->state == CLOSED ? take_open_slot(m) : 0;
 }
 
+/* What a write makes of a zone that takes it. */
+static inline int begin_write(struct model *m, struct zone *z)
+{
+	int ret = take_resources(m, z);
+
+	if (ret)
+		return ret;
+	if (z->state != EXPLICIT)
+		z->state = IMPLICIT;
+	z->stamp = ++m->clock;
+	return 0;
+}
+
 static inline int model_write(struct model *m, struct zone *z, bool append, uint64_t off,
 			      uint64_t *len)
 {
-	int ret;
-
 	if (append)
 		off = z->size;
 	if (off >= z->cap)
@@ -106,13 +117,7 @@ static inline int model_write(struct model *m, struct zone *z, bool append, uint
 		*len = z->cap - off;
 	if (off != z->size)
 		return EINVAL;
-	ret = take_resources(m, z);
-	if (ret)
-		return ret;
-	if (z->state != EXPLICIT)
-		z->state = IMPLICIT;
-	z->stamp = ++m->clock;
-	return 0;
+	return begin_write(m, z);
 }
 
 /* After a write at off: the last block is padded, a zone that is full is no longer open. */
