@@ -10,8 +10,24 @@ fio_json() { # TARGET ARGUMENTS...
         --thread --create_serialize=0 "$@" 2>>"$WORK/log.$target"
 }
 
-mib_per_s() { jq -r '[.jobs[] | .read.bw_bytes + .write.bw_bytes] | add / 1048576 | . * 10 | round / 10'; }
-io_per_s() { jq -r '[.jobs[] | .read.iops + .write.iops] | add | round'; }
+# Of fio's JSON; a job that moved nothing has failed and has no rate.
+mib_per_s() {
+    jq -r '[.jobs[] | .read.bw_bytes + .write.bw_bytes] | add / 1048576 | . * 10 | round / 10 |
+        if . > 0 then . else error("nothing moved") end'
+}
+io_per_s() {
+    jq -r '[.jobs[] | .read.iops + .write.iops] | add | round |
+        if . > 0 then . else error("nothing moved") end'
+}
+
+# Takes and frees BYTES, right before as many are needed: of a virtual machine's memory, what has
+# been free for some seconds is its host's, and to get it back costs more than to fill it. Only
+# where files are in memory; elsewhere the page cache must not be touched.
+have_memory() { # BYTES
+    [ "$(stat -f -c %T "$base")" = tmpfs ] || return 0
+    head -c "$1" /dev/zero >"$WORK/memory" || return 1
+    rm "$WORK/memory"
+}
 
 # The arguments of one fio job on a zone: a name, the file, where, how much.
 on_zone() { # TARGET ZONE BYTES

@@ -98,6 +98,7 @@ job_append() { # TARGET BLOCK MODE ZONES
         64K) bytes=$(size $((800 << 20))) ;;
         *) bytes=$(size $((1000 << 20))) ;;
     esac
+    have_memory "$bytes" || return 1
     fio_append "$1" "$2" $direct "$4" $((bytes / $4 / 1048576 * 1048576)) | $unit
 }
 
@@ -111,6 +112,7 @@ job_fsync() { # TARGET fsync|fsync4
 job_reappend() { # TARGET
     local bytes
     bytes=$(size $((1000 << 20)))
+    have_memory $((2 * bytes)) || return 1
     fio_append "$1" 1M 0 1 "$bytes" >/dev/null
     truncate -s 0 "$(seq_file "$1" 0)"
     fio_append "$1" 1M 0 1 "$bytes" | mib_per_s
@@ -120,6 +122,7 @@ job_read() { # TARGET BLOCK cold|warm|direct
     local bytes direct=0
     bytes=$(size $((1000 << 20)))
     filled "$1" "$bytes"
+    have_memory "$bytes" || return 1
     case $3 in
         warm) read_once "$1" "$bytes" ;;
         direct) direct=1 ;;
@@ -143,6 +146,7 @@ job_randread() { # TARGET d1|d32|warm ARGUMENTS...
     shift 2
     bytes=$(size $((512 << 20)))
     filled "$target" "$bytes"
+    have_memory "$bytes" || return 1
     if [ "$mode" = warm ]; then
         read_once "$target" "$bytes"
     fi
@@ -161,6 +165,7 @@ job_randwrite() { # TARGET d1|buffered
 job_dd() { # TARGET
     local bytes us
     bytes=$(size $((32 << 20)))
+    have_memory "$bytes" || return 1
     us=$(microseconds dd if=/dev/zero "of=$(seq_file "$1" 0)" bs=512 count=$((bytes / 512)) \
         "seek=$(($(seq_offset "$1" 0) / 512))" conv=notrunc status=none)
     rate "$bytes" "$us"
@@ -169,6 +174,7 @@ job_dd() { # TARGET
 job_cp() { # TARGET
     local us
     [ -e "$WORK/tree.tar" ] || tar -C /usr/include -cf "$WORK/tree.tar" .
+    have_memory "$(stat -c %s "$WORK/tree.tar")" || return 1
     us=$(microseconds cp "$WORK/tree.tar" "$(seq_file "$1" 0)")
     rate "$(stat -c %s "$WORK/tree.tar")" "$us"
 }
@@ -256,9 +262,9 @@ job_zstd() { # TARGET
     if [ "$1" = qsd ]; then
         : >"$d/mnt/disk"
     else
-        "$BUILD/tests/tools/addzones" "$img" zone_size=$GIB conventional=1 pointers=full
+        "$BUILD/tests/tools/addzones" "$img" zone_size=$GIB conventional=1 pointers=full || return 1
     fi
     drop_caches
-    start_target "$1"
+    start_target "$1" && have_memory "$bytes" || return 1
     fio_read "$1" read 1M 0 "$bytes" | mib_per_s
 }
