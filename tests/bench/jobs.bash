@@ -13,7 +13,7 @@ job_table() {
             for mode in buffered direct; do
                 local unit=MiB/s who=all
                 [ $bs != 4K ] || unit=IO/s
-                [ $n -eq 1 ] || who="all one"
+                [ $n -eq 1 ] || who="all file one"
                 echo "append-$bs-$mode-$n|$unit|$who|append $bs, $mode, $n zones at once"
             done
         done

@@ -51,14 +51,15 @@ print_table() { # FILE
         !($1 in unit) { order[++nr] = $1; unit[$1] = $2 }
         { med[$1, $3] = $4 }
         END {
-            fmt = "%-24s %-9s %8s %8s %8s %8s %8s   %5s %5s %5s %5s\n"
-            printf fmt, "job", "unit", "raw", "pass", "one", "qsd", "zqfs", \
-                "/raw", "/pass", "/one", "/qsd"
+            fmt = "%-22s %-9s %7s %7s %7s %7s %7s %7s   %5s %5s %5s %5s %5s\n"
+            printf fmt, "job", "unit", "raw", "file", "pass", "one", "qsd", "zqfs", \
+                "/raw", "/file", "/pass", "/one", "/qsd"
             for (i = 1; i <= nr; i++) {
                 j = order[i]
-                printf fmt, j, unit[j], show(med[j, "raw"]), show(med[j, "pass"]), \
-                    show(med[j, "one"]), show(med[j, "qsd"]), show(med[j, "zqfs"]), \
-                    against(j, "raw"), against(j, "pass"), against(j, "one"), against(j, "qsd")
+                printf fmt, j, unit[j], show(med[j, "raw"]), show(med[j, "file"]), \
+                    show(med[j, "pass"]), show(med[j, "one"]), show(med[j, "qsd"]), \
+                    show(med[j, "zqfs"]), against(j, "raw"), against(j, "file"), \
+                    against(j, "pass"), against(j, "one"), against(j, "qsd")
             }
         }'
 }

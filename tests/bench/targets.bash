@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What is compared: raw files, libfuse's passthrough over raw files and over a single one, which
+# What is compared: raw files, libfuse's passthrough over them, both also with a single file, which
 # is what an image is to the kernel below, qemu-storage-daemon's export of a plain qcow2, zqfs.
 # Owns $WORK, all processes that are started and all mounts.
 #
@@ -84,7 +84,7 @@ create_target() { # TARGET
         raw | pass)
             truncate -s $GIB "$d/store/cnv/0"
             for ((i = 0; i < nr_seq; i++)); do : >"$d/store/seq/$i"; done ;;
-        one) truncate -s $((GIB * (nr_seq + 1))) "$d/store/disk" ;;
+        file | one) truncate -s $((GIB * (nr_seq + 1))) "$d/store/disk" ;;
         qsd)
             qemu-img create -q -f qcow2 "$d/store/img.qcow2" $((GIB * (nr_seq + 1)))
             : >"$d/mnt/disk" ;;
@@ -97,7 +97,7 @@ create_target() { # TARGET
 start_target() { # TARGET [MOUNT OPTIONS OF ZQFS]
     local d=$base/$1 options=${2:-${ZQFS_BENCH_OPTIONS:-}} at=$base/$1/mnt
     case $1 in
-        raw) return 0 ;;
+        raw | file) return 0 ;;
         pass | one)
             "$WORK/passthrough_ll" -f -o "source=$d/store,cache=never" "$at" & ;;
         qsd)
@@ -146,12 +146,13 @@ restart_target() { # TARGET [OPTIONS]
 seq_file() { # TARGET N
     case $1 in
         raw) echo "$base/raw/store/seq/$2" ;;
+        file) echo "$base/file/store/disk" ;;
         one | qsd) echo "$base/$1/mnt/disk" ;;
         *) echo "$base/$1/mnt/seq/$2" ;;
     esac
 }
 seq_offset() { # TARGET N
-    case $1 in one | qsd) echo $((GIB * ($2 + 1))) ;; *) echo 0 ;; esac
+    case $1 in file | one | qsd) echo $((GIB * ($2 + 1))) ;; *) echo 0 ;; esac
 }
 cnv_file() { # TARGET
     case $1 in
