@@ -94,4 +94,29 @@ mount_image "$DIR/a.qcow2" "$M" -o allow_other,perm=666
 t "perm=666: all may write" "0 0" echo \
     "$(zpath -u 1234 open "$S" rw) $(zpath -u 1234 open "$M/cnv/0" rw)"
 unmount "$M"
+
+# ---- setuid and setgid, as on any file system -------------------------------------------------
+
+as() { setpriv "--reuid=$1" "--regid=$1" --clear-groups sh -c "$2"; } # UID COMMAND
+# The mode of a file with mode 6777 after the command, also of that which the kernel then believes.
+after() { # FILE UID COMMAND
+    chmod 6777 "$1"
+    as "$2" "$3" >/dev/null || echo failed
+    mode_of "$1"
+}
+mount_image "$DIR/a.qcow2" "$M" -o allow_other,suid
+truncate -s 0 "$S"
+t "another's append takes setuid away" 777 after "$S" 1234 "echo x >>$S"
+t "another's second append as well" 777 after "$S" 1234 "echo x >>$S"
+t "another's reset" 777 after "$S" 1234 "truncate -s 0 $S"
+t "another's write to a conventional file" 777 after "$M/cnv/0" 1234 "echo x 1<>$M/cnv/0"
+t "the same without the page cache" 777 after "$M/cnv/0" 1234 \
+    "$TOOLS/zio $M/cnv/0 w pwrite:0:512 >/dev/null"
+t "what is read takes nothing" 6777 after "$S" 1234 "cat $S"
+t "root's append" 6777 after "$S" 0 "echo x >>$S"
+t "a new owner" 777 after "$S" 0 "chown 1234 $S"
+chmod 2767 "$S"
+t "setgid of what the group cannot execute stays" "2767" \
+    eval 'as 1234 "echo x >>$S" && mode_of "$S"'
+unmount "$M"
 conf_done

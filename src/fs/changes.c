@@ -90,6 +90,40 @@ int changes_set(struct changes *c, uint64_t node, unsigned what, const struct st
 	return 0;
 }
 
+static mode_t privileges(const struct change *e)
+{
+	mode_t bits = 0;
+
+	if (!e || !(e->what & CHANGE_MODE))
+		return 0;
+	if (e->mode & S_ISGID && e->mode & S_IXGRP)
+		bits |= S_ISGID;
+	return bits | (e->mode & S_ISUID);
+}
+
+bool changes_strip_mode(struct changes *c, uint64_t node)
+{
+	struct change *e;
+	mode_t bits;
+
+	if (!atomic_load_explicit(&c->nr, memory_order_acquire))
+		return false;
+	pthread_rwlock_rdlock(&c->lock);
+	bits = privileges(find(c, node));
+	pthread_rwlock_unlock(&c->lock);
+	if (!bits)
+		return false;
+	pthread_rwlock_wrlock(&c->lock);
+	e = find(c, node); /* still there: nothing is ever taken from the table */
+	bits = privileges(e);
+	if (bits) {
+		e->mode &= ~bits;
+		clock_gettime(CLOCK_REALTIME_COARSE, &e->ctime);
+	}
+	pthread_rwlock_unlock(&c->lock);
+	return bits != 0;
+}
+
 void changes_apply(struct changes *c, uint64_t node, struct stat *st)
 {
 	const struct change *e;

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -32,6 +33,11 @@ void changes_destroy(struct changes *c);
  */
 int changes_set(struct changes *c, uint64_t node, unsigned what, const struct stat *to,
 		const struct stat *as_is);
+/*
+ * Takes from a mode that was set what a write must not leave to a file: setuid, and setgid of what
+ * the group may execute. False, and cheap, where there is nothing of the kind.
+ */
+bool changes_strip_mode(struct changes *c, uint64_t node);
 /* Puts what was remembered into st, which shows the node without any change. */
 void changes_apply(struct changes *c, uint64_t node, struct stat *st);
 

@@ -108,6 +108,13 @@ static bool changes_state(ssize_t rc)
 	return rc != -EINVAL && rc != -EFBIG && rc != -EBUSY && rc != -ENOSPC;
 }
 
+/* Every write but root's takes setuid and setgid away. The kernel does so only where it keeps the
+ * pages. */
+static bool strips_mode(struct fs *fs, fuse_req_t req, uint64_t node)
+{
+	return fuse_req_ctx(req)->uid != 0 && changes_strip_mode(&fs->changes, node);
+}
+
 static void write_conv(struct fs *fs, fuse_req_t req, uint64_t node, const char *buf, size_t size,
 		       uint64_t off, int flags)
 {
@@ -121,7 +128,9 @@ static void write_conv(struct fs *fs, fuse_req_t req, uint64_t node, const char 
 	else
 		n = zq_write(fs->dev, s.start + off, buf, min_u64(size, s.size - off),
 			     sync_flag(flags));
-	if (n >= 0)
+	if (n >= 0 && strips_mode(fs, req, node))
+		notify_stripped(fs, node, (size_t)n, req);
+	else if (n >= 0)
 		fuse_reply_write(req, (size_t)n);
 	else if (changes_state(n))
 		notify_failed(fs, node, false, req, (int)n);
@@ -173,7 +182,7 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	struct handle *h = handle_of(fi);
 	unsigned flags = sync_flag(fi->flags);
 	uint64_t where = off;
-	bool cut;
+	bool cut, stripped;
 	ssize_t n;
 
 	if (!h) {
@@ -199,8 +208,11 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	/* The kernel took the pages at its own offset out of the cache, not these. Of a direct
 	 * write that was shortened it may make a failure. */
 	cut = (fi->flags & O_DIRECT) && (size_t)n < size;
-	if ((where != off || cut) && n)
+	stripped = strips_mode(fs, req, node);
+	if ((where != off || cut) && n) /* of the attributes it tells as well */
 		notify_landed(fs, node, where, (size_t)n, cut, req);
+	else if (stripped)
+		notify_stripped(fs, node, (size_t)n, req);
 	else
 		fuse_reply_write(req, (size_t)n);
 }
@@ -245,7 +257,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	if ((uint64_t)off < s.size)
 		ret = zq_zero(fs->dev, s.start + (uint64_t)off,
 			      min_u64((uint64_t)len, s.size - (uint64_t)off));
-	if (ret && changes_state(ret))
+	if (ret ? changes_state(ret) : strips_mode(fs, req, ino))
 		notify_failed(fs, ino, false, req, ret);
 	else
 		fuse_reply_err(req, -ret);

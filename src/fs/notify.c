@@ -20,7 +20,7 @@
 
 #define REFRESH_TRIES 20
 
-enum job_kind { JOB_CHANGED, JOB_LANDED, JOB_PADDED, JOB_FAILED };
+enum job_kind { JOB_CHANGED, JOB_LANDED, JOB_PADDED, JOB_STRIPPED, JOB_FAILED };
 
 struct notify_job {
 	struct notify_job *next;
@@ -116,15 +116,19 @@ static void tell_size(struct fs *fs, uint64_t node)
 		store(fs, node, info.written - len, block, len);
 }
 
+/* Attributes only: of a cached write the kernel holds the pages until the answer. */
+static void forget_attributes(struct fs *fs, uint64_t node)
+{
+	fuse_lowlevel_notify_inval_inode(fs->se, node, -1, 0);
+}
+
 static void do_failed(struct fs *fs, const struct notify_job *job)
 {
 	struct zq_zone_info info;
 
 	if (job->resize)
 		tell_size(fs, job->node);
-	/* A negative offset means attributes only. The pages can go after the answer only: of a
-	 * cached write the kernel holds them until then. */
-	fuse_lowlevel_notify_inval_inode(fs->se, job->node, -1, 0);
+	forget_attributes(fs, job->node); /* the pages can go after the answer only */
 	if (job->resize)
 		refresh_size(fs, job->node);
 	fuse_reply_err(job->req, -job->rc);
@@ -148,6 +152,10 @@ static void do_job(struct fs *fs, struct notify_job *job)
 		break;
 	case JOB_PADDED:
 		do_padded(fs, job);
+		break;
+	case JOB_STRIPPED:
+		forget_attributes(fs, job->node);
+		fuse_reply_write(job->req, job->len);
 		break;
 	case JOB_FAILED:
 		do_failed(fs, job);
@@ -288,6 +296,14 @@ void notify_padded(struct fs *fs, uint64_t node, struct handle *h, uint64_t end,
 		return;
 	handle_closing(&fs->handles, h);
 	fuse_reply_err(req, 0);
+}
+
+void notify_stripped(struct fs *fs, uint64_t node, size_t len, fuse_req_t req)
+{
+	struct notify_job job = { .kind = JOB_STRIPPED, .node = node, .len = len, .req = req };
+
+	if (!enqueue(fs, &job))
+		fuse_reply_write(req, len);
 }
 
 void notify_failed(struct fs *fs, uint64_t node, bool resize, fuse_req_t req, int rc)

@@ -182,6 +182,9 @@ void notify_landed(struct fs *fs, uint64_t node, uint64_t off, size_t len, bool 
 /* Zeros of [end, padded) go into the kernel's cache, then the flush is answered. */
 void notify_padded(struct fs *fs, uint64_t node, struct handle *h, uint64_t end, uint64_t padded,
 		   fuse_req_t req);
+/* The mode has lost its privileges: the kernel asks for it anew, then the write is answered with
+ * len bytes. */
+void notify_stripped(struct fs *fs, uint64_t node, size_t len, fuse_req_t req);
 /* What a failed write may have changed: attributes, and with resize the kernel's idea of the
  * size. The request gets the answer rc. */
 void notify_failed(struct fs *fs, uint64_t node, bool resize, fuse_req_t req, int rc);

@@ -122,6 +122,21 @@ static int set_rest(struct fs *fs, fuse_req_t req, uint64_t node, const struct s
 	return what ? changes_set(&fs->changes, node, what, &to, &as_is) : 0;
 }
 
+/* Newer versions add what the kernel has in mind with a request; nothing to set. */
+#define TO_SET                                                                                     \
+	(FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_SIZE |         \
+	 FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |                     \
+	 FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_CTIME)
+
+/* A new owner, and a truncation by anyone but root, take setuid and setgid away. */
+static bool strips(fuse_req_t req, int to_set)
+{
+	if (to_set & FUSE_SET_ATTR_MODE)
+		return false;
+	return to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) ||
+	       (to_set & FUSE_SET_ATTR_SIZE && fuse_req_ctx(req)->uid != 0);
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi)
 {
@@ -130,10 +145,13 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	int ret = 0;
 
 	(void)fi;
+	to_set &= TO_SET;
 	if (to_set & FUSE_SET_ATTR_SIZE)
 		ret = tree_is_file(ino) ? set_size(fs, req, ino, (uint64_t)attr->st_size) : -EISDIR;
 	if (!ret && (to_set & ~FUSE_SET_ATTR_SIZE))
 		ret = set_rest(fs, req, ino, attr, to_set);
+	if (!ret && tree_is_file(ino) && strips(req, to_set))
+		changes_strip_mode(&fs->changes, ino);
 	if (!ret)
 		ret = fs_stat(fs, ino, &st);
 	if (ret)
