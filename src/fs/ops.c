@@ -28,6 +28,10 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ |
 			   FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
 			   FUSE_CAP_AUTO_INVAL_DATA);
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+	/* Without it the kernel asks for security.capability at every write that it caches. */
+	want(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
+#endif
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
 	conn->time_gran = 1;
