@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The order of a commit, read from the log of what reached the file, the number of flushes it
- * costs, and that callers share one.
+ * The order of a commit, read from the log of what reached the file, and the number of flushes
+ * it costs.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -299,73 +298,6 @@ START_TEST(failed_punch_costs_only_space)
 }
 END_TEST
 
-/* ---- several callers ---- */
-
-#define CALLERS 8
-
-static pthread_barrier_t barrier;
-
-static void *append_and_commit(void *arg)
-{
-	uint32_t zone = (uint32_t)(uintptr_t)arg;
-
-	for (unsigned i = 0; i < 20; i++) {
-		uint64_t wp;
-
-		if (qimage_append(&q, zone, 'g', 512) != 0)
-			return "append";
-		wp = qcow2_wp_get(q.img, zone, NULL);
-		pthread_barrier_wait(&barrier);
-		if (qcow2_commit(q.img) != 0)
-			return "commit";
-		if (qimage_disk_wp(&q, zone) != wp)
-			return "the pointer is not on disk";
-	}
-	return NULL;
-}
-
-/* A commit takes a while, so that the others arrive. */
-static int slow_flush(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
-{
-	(void)data;
-	(void)off;
-	(void)len;
-	(void)apply;
-	if (op == MEMIO_FLUSH)
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	return 0;
-}
-
-START_TEST(callers_share_a_commit)
-{
-	pthread_t t[CALLERS];
-	struct qcow2_stats st;
-	uint64_t before;
-
-	qimage_free(&q);
-	q.p.geo.size = 16 << 16;
-	q.p.geo.nr_zones = 16;
-	qimage_create(&q);
-	qcow2_get_stats(q.img, &st);
-	before = st.commits;
-	memio_set_hook(q.m, slow_flush, NULL);
-	pthread_barrier_init(&barrier, NULL, CALLERS);
-	for (uintptr_t i = 0; i < CALLERS; i++)
-		pthread_create(&t[i], NULL, append_and_commit, (void *)(i + 2));
-	for (unsigned i = 0; i < CALLERS; i++) {
-		void *wrong;
-
-		pthread_join(t[i], &wrong);
-		ck_assert_msg(!wrong, "%s", (char *)wrong);
-	}
-	qcow2_get_stats(q.img, &st);
-	/* 160 calls in 20 rounds: two commits serve a round, or a few more when one comes late */
-	ck_assert_uint_ge(st.commits - before, 20);
-	ck_assert_uint_le(st.commits - before, 80);
-	pthread_barrier_destroy(&barrier);
-}
-END_TEST
-
 static const struct check_test tests[] = {
 	CHECK_TEST(new_cluster_goes_step_by_step),
 	CHECK_TEST(new_l2_table_is_whole_before_l1_names_it),
@@ -377,7 +309,6 @@ static const struct check_test tests[] = {
 	CHECK_TEST(data_written_after_the_copy_comes_later),
 	CHECK_TEST(larger_refcount_table_is_written_before_it_is_named),
 	CHECK_TEST(failed_punch_costs_only_space),
-	CHECK_TEST(callers_share_a_commit),
 };
 
 int main(void)
