@@ -29,6 +29,7 @@ conf_create "$image"
 chown "$U:$G" "$image"
 mkdir "$M"
 chown "$U:$G" "$M"
+: >"$DIR/stderr"
 if ! user test -w /dev/fuse || ! user "$ZQFS" "$image" "$M" 2>"$DIR/stderr"; then
     cat "$DIR/stderr"
     skip "an ordinary user cannot mount here"
