@@ -85,6 +85,12 @@ t "zone-offline: state, mode, size" "offline 0 0" echo \
     "$(state "$S/0") $(mode_of "$S/0") $(size_of "$S/0")"
 t "zone-offline: reads" EPERM sh -c "$TOOLS/zio $S/0 r pread:0:512 | sed s/open://"
 t "zone-offline: writes" EPERM sh -c "$TOOLS/zio $S/0 w append:0:512 | sed s/open://"
+zio "$S/2" w append:0:4096:1 >/dev/null
+cat "$S/2" >/dev/null
+stat "$S/2" >/dev/null # the kernel knows its bytes, size and mode
+t "zone-offline: a finish that fails" EIO failing fallocate,$writes EIO zpath truncate "$S/2" 768K
+t "zone-offline: what is seen of that zone then" "offline 0 0" echo \
+    "$(state "$S/2") $(mode_of "$S/2") $(size_of "$S/2")"
 t "zone-offline: other zones go on" "512 0" zio "$S/1" w append:0:512 fsync
 finish zone-offline
 

@@ -142,6 +142,9 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 
 /* ---- setattr.c ------------------------------------------------------------------------- */
 
+/* A reset, finish or other change of state that failed like this may be half done: the pointer has
+ * gone back, or the zone is in another state. False for refusals, which change nothing. */
+bool fs_half_done(int rc);
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi);
 

@@ -8,6 +8,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+bool fs_half_done(int rc)
+{
+	switch (rc) {
+	case -EPERM:
+	case -EACCES:
+	case -EINVAL:
+	case -EBUSY:
+	case -EROFS:
+	case -EISDIR:
+	case -ENOENT:
+	case -EEXIST:
+	case -EOPNOTSUPP:
+		return false;
+	default:
+		return rc < 0;
+	}
+}
+
 /*
  * Truncating to the size that the file has does nothing at all, whatever that is: after a
  * failed asynchronous write the kernel itself truncates to what it believes is the size.
@@ -154,7 +172,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		changes_strip_mode(&fs->changes, ino);
 	if (!ret)
 		ret = fs_stat(fs, ino, &st);
-	if (ret)
+	/* After a failure the kernel would go on with the size and the pages that it has. */
+	if (to_set & FUSE_SET_ATTR_SIZE && fs_half_done(ret))
+		notify_changed(fs, ino, req, ret);
+	else if (ret)
 		fuse_reply_err(req, -ret);
 	else
 		fuse_reply_attr(req, &st, fs->timeout);

@@ -279,8 +279,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	else
 		ret = set_state(fs, req, ino, value, size);
 	/* Size, mode and bytes may all be others now. */
-	if (!ret)
-		notify_changed(fs, ino, req, 0);
+	if (!ret || fs_half_done(ret))
+		notify_changed(fs, ino, req, ret);
 	else
 		fuse_reply_err(req, -ret);
 }
