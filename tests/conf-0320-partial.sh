@@ -119,6 +119,24 @@ t "into the last block" "786431 full $CAP" echo \
 t "a byte over the end" "786431 1 EFBIG" zio "$S/1" w pwrite:0:786431 pwrite:786431:2 pwrite:768K:1
 empty "$S/0" "$S/1"
 
+# ---- a close that comes late ------------------------------------------------------------------
+
+# Its padding is long gone: another has reset the zone and written there.
+late_close() {
+    exec 3>>"$S/0"
+    printf 'hello' >&3
+    truncate -s 0 "$S/0"
+    zio "$S/0" w pwrite:0:512:1 >/dev/null
+    exec 4<"$S/0" 5<"$S/0"
+    cat <&4 >/dev/null # the page is cached now
+    exec 3>&-
+    cat <&5 | cmp - <(head -c 512 /dev/zero | tr '\0' '\1') &&
+        echo same
+    exec 4<&- 5<&-
+}
+t "a late close leaves what another wrote" same late_close
+empty "$S/0"
+
 # ---- in the image ----------------------------------------------------------------------------
 
 printf 'partial' >>"$S/0"

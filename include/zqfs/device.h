@@ -152,8 +152,12 @@ ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uin
 
 /* Everybody has been told of the padding behind the writer's stream, which ends at end
  * relative to the zone's start: another writer's write at that very place, until now taken for
- * one at the size, is misplaced from now on. Nothing happens when w has gone on. */
-void zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end);
+ * one at the size, is misplaced from now on. False, and nothing happens, when the padding is no
+ * longer w's: it has gone on, or another has written to the zone or reset it. */
+bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end);
+
+/* Would zq_settle() say true? */
+bool zq_is_last(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end);
 
 /* Writes to conventional zones; off is absolute and may run over several zones.
  * Shortened at the end of the conventional space, -EFBIG behind it. */

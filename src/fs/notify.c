@@ -89,10 +89,10 @@ static void do_padded(struct fs *fs, struct notify_job *job)
 {
 	char zeros[ZQ_BLOCK] = { 0 };
 
-	if (!store(fs, job->node, job->off, zeros, job->len))
-		zq_settle(fs->dev, tree_zone(job->node), &job->handle->writer, job->off);
-	/* A process that shares the description may have written there meanwhile. */
-	if (atomic_load(&job->handle->end) != job->off)
+	/* A process that shares the description, or another after a reset, may have written there
+	 * meanwhile. */
+	if (!store(fs, job->node, job->off, zeros, job->len) &&
+	    !zq_settle(fs->dev, tree_zone(job->node), &job->handle->writer, job->off))
 		forget_range(fs, job);
 	handle_closing(&fs->handles, job->handle);
 	fuse_reply_err(job->req, 0);

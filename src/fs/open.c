@@ -146,8 +146,10 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (!is_aligned(end, ZQ_BLOCK)) {
 		padded = align_up(end, ZQ_BLOCK);
-		/* Someone else may have gone on behind the padding, or reset the zone. */
-		if (!fs_file_info(fs, ino, &info) && info.written == padded) {
+		/* Someone else may have gone on behind the padding, or reset the zone and
+		 * written there: what is at that place then is his. */
+		if (zq_is_last(fs->dev, tree_zone(ino), &h->writer, end) &&
+		    !fs_file_info(fs, ino, &info) && info.written == padded) {
 			notify_padded(fs, ino, h, end, padded, req);
 			return;
 		}

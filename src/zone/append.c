@@ -247,13 +247,26 @@ static int append_locked(struct append *a)
 	return 0;
 }
 
-void zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
+/* [stripe] */
+static bool is_last(const struct zq_device *dev, uint32_t zone, const struct zq_writer *w,
+		    uint64_t end)
 {
-	struct zone *z = &dev->zones[zone];
+	return dev->zones[zone].stamp == w->stamp && w->end == zq_zone_start(&dev->geo, zone) + end;
+}
 
+bool zq_is_last(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
+{
 	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	if (z->stamp == w->stamp && w->end == zq_zone_start(&dev->geo, zone) + end)
-		z->tail_pad = 0;
+	return is_last(dev, zone, w, end);
+}
+
+bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
+{
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	if (!is_last(dev, zone, w, end))
+		return false;
+	dev->zones[zone].tail_pad = 0;
+	return true;
 }
 
 ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
