@@ -168,7 +168,8 @@ START_TEST(settled_padding_is_no_place_for_others)
 	zonedev_expect(&z, ZONE, 3, 509, 0);
 	zonedev_expect(&z, ZONE, 512, 1, 'd');
 	/* told of the padding, it would not: the write is really meant for that place */
-	zq_settle(z.dev, ZONE, &other, 515);
+	ck_assert(zq_is_last(z.dev, ZONE, &other, 515));
+	ck_assert(zq_settle(z.dev, ZONE, &other, 515));
 	ck_assert_int_eq(write_at(NULL, 515, "ghi"), -EINVAL);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 1024);
 	ck_assert_int_eq(write_at(NULL, 1024, "ghi"), 3);
@@ -182,7 +183,7 @@ START_TEST(settling_leaves_the_stream_its_end)
 
 	setup();
 	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
-	zq_settle(z.dev, ZONE, &w, 3);
+	ck_assert(zq_settle(z.dev, ZONE, &w, 3));
 	ck_assert_int_eq(write_at(&w, 3, "def"), 3);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
 	zonedev_expect(&z, ZONE, 5, 1, 'f');
@@ -202,11 +203,13 @@ START_TEST(settles_only_what_was_told)
 	/* its writer has gone on while the kernel was being told */
 	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
 	ck_assert_int_eq(write_at(&w, 3, "def"), 3);
-	zq_settle(z.dev, ZONE, &w, 3);
+	ck_assert(!zq_is_last(z.dev, ZONE, &w, 3));
+	ck_assert(!zq_settle(z.dev, ZONE, &w, 3));
 	ck_assert_int_eq(write_at(&late, 6, "ghi"), 3);
 	zonedev_expect(&z, ZONE, 512, 1, 'g');
 	/* somebody else has */
-	zq_settle(z.dev, ZONE, &w, 6);
+	ck_assert(!zq_is_last(z.dev, ZONE, &w, 6));
+	ck_assert(!zq_settle(z.dev, ZONE, &w, 6));
 	ck_assert_int_eq(write_at(NULL, 515, "jkl"), 3);
 	zonedev_expect(&z, ZONE, 1024, 1, 'j');
 	/* the zone is another one since */
@@ -214,7 +217,8 @@ START_TEST(settles_only_what_was_told)
 	ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
 	ck_assert_int_eq(write_at(&late, 0, "abc"), 3);
 	w.end = late.end;
-	zq_settle(z.dev, ZONE, &w, 3);
+	ck_assert(!zq_is_last(z.dev, ZONE, &w, 3));
+	ck_assert(!zq_settle(z.dev, ZONE, &w, 3));
 	ck_assert_int_eq(write_at(NULL, 3, "pqr"), 3);
 	zonedev_expect(&z, ZONE, 512, 1, 'p');
 	finish();
