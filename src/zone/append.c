@@ -121,7 +121,7 @@ static int place(struct append *a)
 static int place_waiting(struct append *a)
 {
 	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
-	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+	int64_t deadline = 0; /* most writes never look at the clock */
 	bool timeout = false;
 	int rc;
 
@@ -131,7 +131,7 @@ static int place_waiting(struct append *a)
 		rc = place(a);
 		if (rc != -EAGAIN || !(a->flags & ZQ_WRITE_WAIT))
 			break;
-		if (a->wp != seen)
+		if (!deadline || a->wp != seen)
 			deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
 		else if (timeout)
 			break;
