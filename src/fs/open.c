@@ -141,18 +141,13 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct handle *h = handle_of(fi);
-	struct zq_zone_info info;
-	uint64_t end = h ? atomic_load(&h->end) : 0, padded;
+	uint64_t end = h ? atomic_load(&h->end) : 0;
 
-	if (!is_aligned(end, ZQ_BLOCK)) {
-		padded = align_up(end, ZQ_BLOCK);
-		/* Someone else may have gone on behind the padding, or reset the zone and
-		 * written there: what is at that place then is his. */
-		if (zq_is_last(fs->dev, tree_zone(ino), &h->writer, end) &&
-		    !fs_file_info(fs, ino, &info) && info.written == padded) {
-			notify_padded(fs, ino, h, end, padded, req);
-			return;
-		}
+	/* Someone else may have gone on behind the padding, or reset the zone and written
+	 * there: what is at that place then is his. */
+	if (!is_aligned(end, ZQ_BLOCK) && zq_is_last(fs->dev, tree_zone(ino), &h->writer, end)) {
+		notify_padded(fs, ino, h, end, align_up(end, ZQ_BLOCK), req);
+		return;
 	}
 	if (h)
 		handle_closing(&fs->handles, h);
