@@ -17,11 +17,6 @@ static void setup(void)
 	qimage_create(&q);
 }
 
-static void teardown(void)
-{
-	qimage_free(&q);
-}
-
 #define CALLERS 8
 
 static pthread_barrier_t barrier;
@@ -63,7 +58,7 @@ START_TEST(callers_share_a_commit)
 	struct qcow2_stats st;
 	uint64_t before;
 
-	qimage_free(&q);
+	qimage_init(&q);
 	q.p.geo.size = 16 << 16;
 	q.p.geo.nr_zones = 16;
 	qimage_create(&q);
@@ -84,6 +79,7 @@ START_TEST(callers_share_a_commit)
 	ck_assert_uint_ge(st.commits - before, 20);
 	ck_assert_uint_le(st.commits - before, 80);
 	pthread_barrier_destroy(&barrier);
+	qimage_free(&q);
 }
 END_TEST
 
@@ -124,6 +120,7 @@ START_TEST(who_leads_waits_for_those_of_last_time)
 	unsigned tries = 0;
 	uint64_t commits;
 
+	setup();
 	pthread_barrier_init(&barrier, NULL, 2);
 	do { /* on a busy machine one may come too late */
 		commits = commits_for_two();
@@ -131,18 +128,21 @@ START_TEST(who_leads_waits_for_those_of_last_time)
 	} while (commits == 2 && ++tries < 30);
 	ck_assert_uint_eq(commits, 1);
 	pthread_barrier_destroy(&barrier);
+	qimage_free(&q);
 }
 END_TEST
 
 /* ... but only once: who stays away is not expected again. */
 START_TEST(who_is_alone_waits_once)
 {
+	setup();
 	q.img->commit_peers = 2;
 	q.img->commit_ns = 10000000;
 	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
 	ck_assert_int_eq(qcow2_commit(q.img), 0);
 	ck_assert_uint_eq(q.img->commit_peers, 1);
 	ck_assert_uint_eq(q.img->commit_joined, 0);
+	qimage_free(&q);
 }
 END_TEST
 
@@ -154,19 +154,5 @@ static const struct check_test tests[] = {
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/commit_share");
-	TCase *tc = tcase_create("callers");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 120);
-	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		tcase_add_test(tc, *tests[i].test);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main_timeout("qcow2/commit_share", tests, ARRAY_SIZE(tests), 120);
 }
