@@ -46,7 +46,7 @@ CHECK_LIBS = $(eval CHECK_LIBS := $$(call pkg,--libs,check))$(CHECK_LIBS)
 
 # ---- what is built from what ---------------------------------------------------------------
 
-LIB_SRC := $(sort $(wildcard src/util/*.c src/io/*.c src/qcow2/*.c src/zone/*.c))
+LIB_SRC := $(sort $(wildcard src/util/*.c src/io/*.c src/qcow2/*/*.c src/zone/*.c src/offline/*.c))
 FS_SRC := $(sort $(wildcard src/fs/*.c))
 CLI_SRC := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
@@ -232,7 +232,7 @@ bench:
 
 # ---- style ---------------------------------------------------------------------------------
 
-C_FILES = $(sort $(wildcard src/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
+C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
 SCRIPTS = $(sort .ci/run tests/run tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))

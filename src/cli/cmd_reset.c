@@ -12,7 +12,7 @@
 #include "cli/mounts.h"
 #include "cli/report.h"
 #include "cli/term.h"
-#include "util/ranges.h"
+#include "zone/ranges.h"
 
 enum { OPT_DATA_FILE = CLI_LONG_ONLY };
 

@@ -10,8 +10,9 @@
 
 #include "fuzz.h"
 #include "io/io.h"
-#include "qcow2/check.h"
-#include "qcow2/format.h"
+#include "qcow2/check/check.h"
+#include "qcow2/format/format.h"
+#include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
 #include "util/math.h"
 

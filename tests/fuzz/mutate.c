@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "qcow2/format.h"
+#include "qcow2/format/format.h"
 #include "util/bytes.h"
 #include "util/math.h"
 

@@ -10,8 +10,8 @@
 
 #include "fuzz.h"
 #include "io/io.h"
-#include "qcow2/create.h"
-#include "qcow2/format.h"
+#include "qcow2/create/create.h"
+#include "qcow2/format/format.h"
 #include "util/bytes.h"
 
 struct seed {

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "io/io.h"
-#include "qcow2/check.h"
+#include "qcow2/check/check.h"
+#include "qcow2/tables/header_read.h"
 
 static void found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
 {

@@ -9,9 +9,10 @@
 
 #include "check_image.h"
 #include "io/io.h"
-#include "qcow2/check.h"
-#include "qcow2/format.h"
+#include "qcow2/check/check.h"
+#include "qcow2/format/format.h"
 #include "qcow2/qcow2.h"
+#include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
 
 #define ZONE 65536u

@@ -14,8 +14,8 @@
 
 #include <zqfs/check.h>
 
-#include "qcow2/create.h"
-#include "qcow2/header.h"
+#include "qcow2/create/create.h"
+#include "qcow2/format/header.h"
 
 struct check_image {
 	struct memio *m;

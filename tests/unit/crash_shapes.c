@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "crash_shapes.h"
-#include "qcow2/alloc.h"
+#include "qcow2/engine/alloc.h"
 #include "qimage.h"
 #include "util/bytes.h"
 #include "util/math.h"

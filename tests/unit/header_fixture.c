@@ -7,6 +7,7 @@
 
 #include "header_fixture.h"
 #include "io/io.h"
+#include "qcow2/tables/header_read.h"
 
 struct qcow2_create_params fixture_params(void)
 {

@@ -6,7 +6,7 @@
 #define ZQ_TESTS_HEADER_FIXTURE_H
 
 #include "memio.h"
-#include "qcow2/create.h"
+#include "qcow2/create/create.h"
 
 /*
  * 10 MiB in 10 zones of 1 MiB, 768 KiB usable, 2 conventional; 64 KiB clusters. The file has

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qcow2/check.h"
+#include "qcow2/check/check.h"
+#include "qcow2/tables/header_read.h"
 #include "qimage.h"
 #include "util/bytes.h"
 #include "util/math.h"

@@ -7,8 +7,8 @@
 #define ZQ_TESTS_QIMAGE_H
 
 #include "memio.h"
-#include "qcow2/create.h"
-#include "qcow2/image.h"
+#include "qcow2/create/create.h"
+#include "qcow2/engine/image.h"
 
 struct qimage {
 	struct qcow2_create_params p; /* set before qimage_create */

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "check_main.h"
-#include "qcow2/alloc.h"
-#include "qcow2/refcount.h"
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/refcount.h"
 #include "qimage.h"
 
 static struct qimage q;

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "io/io.h"
-#include "qcow2/backing.h"
-#include "qcow2/image.h"
+#include "qcow2/engine/backing.h"
+#include "qcow2/engine/image.h"
 #include "util/bytes.h"
 
 #define SIZE 0x100000u

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qcow2/check_priv.h"
-#include "qcow2/format.h"
+#include "qcow2/check/check_priv.h"
+#include "qcow2/format/format.h"
 #include "util/bytes.h"
 
 static struct check_image t;

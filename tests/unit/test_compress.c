@@ -15,8 +15,8 @@
 #include <zstd.h>
 
 #include "io/io.h"
-#include "qcow2/compress.h"
-#include "qcow2/image.h"
+#include "qcow2/engine/compress.h"
+#include "qcow2/engine/image.h"
 
 #define CLUSTER 65536u
 

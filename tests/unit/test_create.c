@@ -10,7 +10,7 @@
 
 #include "header_fixture.h"
 #include "io/io.h"
-#include "qcow2/format.h"
+#include "qcow2/format/format.h"
 #include "util/math.h"
 
 /* For loops over clusters: an assertion of Check costs a write to a pipe each time. */

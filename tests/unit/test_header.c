@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "header_fixture.h"
-#include "qcow2/format.h"
+#include "qcow2/format/format.h"
 #include "util/math.h"
 
 static void read_ok(struct memio *m, bool want_zoned, struct qcow2_header *h)

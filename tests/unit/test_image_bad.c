@@ -11,8 +11,9 @@
 #include <string.h>
 
 #include "io/io.h"
-#include "qcow2/check.h"
-#include "qcow2/format.h"
+#include "qcow2/check/check.h"
+#include "qcow2/format/format.h"
+#include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
 
 #define ZONE	65536u

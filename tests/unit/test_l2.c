@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "check_main.h"
-#include "qcow2/l2.h"
+#include "qcow2/engine/l2.h"
 #include "qimage.h"
 
 #define HOST UINT64_C(0x20000)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "check_main.h"
-#include "qcow2/map.h"
+#include "qcow2/engine/map.h"
 #include "qimage.h"
 
 #define C UINT64_C(4096)

@@ -9,7 +9,8 @@
 
 #include "header_fixture.h"
 #include "io/io.h"
-#include "qcow2/snapshot.h"
+#include "qcow2/tables/snapshot.h"
+#include "qcow2/tables/header_read.h"
 #include "util/math.h"
 
 #define TABLE 0x50000u /* behind the fixture's five clusters */

@@ -9,7 +9,7 @@
 
 #include "check_main.h"
 #include "memio.h"
-#include "qcow2/table.h"
+#include "qcow2/tables/table.h"
 #include "util/bytes.h"
 
 #define NR 150u /* two groups and a part of one */

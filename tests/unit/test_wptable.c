@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "check_main.h"
-#include "qcow2/wptable.h"
+#include "qcow2/engine/wptable.h"
 #include "qimage.h"
 #include "util/bytes.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qcow2/header.h"
+#include "qcow2/format/header.h"
 
 /* Every field differs from every other, in every byte that it has. */
 static const uint8_t bytes48[48] = {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "qcow2/create.h"
+#include "qcow2/create/create.h"
 #include "util/bytes.h"
 #include "zone/zone.h"
 #include "zonedev.h"

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Looks at a backing chain before an image is put on top of it: a name that leads nowhere, a
+ * file that is being written or the image itself is found out now and not at the first mount.
+ * Holds one file of the chain open at a time; writes nothing.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zqfs/io.h>
+
+#include "qcow2/format/format.h"
+#include "qcow2/format/header.h"
+#include "qcow2/tables/header_read.h"
+#include "util/bytes.h"
+#include "util/cleanup.h"
+#include "offline/create_backing.h"
+
+char *create_beside(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	int dir = slash && *name != '/' ? (int)(slash - path) + 1 : 0;
+	char *full;
+
+	return asprintf(&full, "%.*s%s", dir, path, name) < 0 ? NULL : full;
+}
+
+/* A name with a colon before any slash speaks of a protocol; of those only file: is a path. */
+static int strip_protocol(const char **name, struct zq_error *err)
+{
+	size_t n = strcspn(*name, ":/");
+
+	if ((*name)[n] != ':')
+		return 0;
+	if (n != 4 || strncmp(*name, "file", 4) != 0)
+		return zq_fail(err, -ENOTSUP,
+			       "%s: the protocol \"%.*s\" is not supported (write "
+			       "./%s if it is a file)",
+			       *name, (int)n, *name, *name);
+	*name += 5;
+	return 0;
+}
+
+struct link {
+	char *name;   /* relative to the file above; owned */
+	char *format; /* NULL: whatever the file's first bytes say; owned */
+};
+
+static void link_free(struct link *l)
+{
+	free(l->name);
+	free(l->format);
+	*l = (struct link){ NULL, NULL };
+}
+
+static int is_qcow2(struct zq_io *io, const char *format, bool *qcow2, struct zq_error *err)
+{
+	uint8_t magic[4] = { 0 };
+	int ret;
+
+	*qcow2 = format && !strcmp(format, "qcow2");
+	if (format && !*qcow2 && strcmp(format, "raw") != 0)
+		return zq_fail(err, -ENOTSUP, "%s: format \"%s\" is not supported (raw or qcow2)",
+			       io->name, format);
+	if (format)
+		return 0;
+	ret = io->ops->pread(io, magic, sizeof(magic), 0);
+	if (ret)
+		return zq_fail(err, ret, "%s: %s", io->name, strerror(-ret));
+	*qcow2 = get_be32(magic) == QCOW2_MAGIC;
+	return 0;
+}
+
+/* What is below an open file of the chain; *next has no name at its end. */
+static int look_into(struct zq_io *io, const char *format, struct link *next, struct zq_error *err)
+{
+	struct qcow2_header h;
+	bool qcow2;
+	int ret = io->ops->lock(io, ZQ_LOCK_READ);
+
+	if (ret == -EAGAIN)
+		return zq_fail(err, ret, "%s: in use by another process", io->name);
+	if (ret)
+		return zq_fail(err, ret, "%s: cannot lock: %s", io->name, strerror(-ret));
+	ret = is_qcow2(io, format, &qcow2, err);
+	if (ret || !qcow2)
+		return ret;
+	ret = qcow2_header_read(io, false, &h, err);
+	if (ret)
+		return ret;
+	*next = (struct link){ steal_ptr(&h.backing_file), steal_ptr(&h.backing_format) };
+	qcow2_header_free(&h);
+	return 0;
+}
+
+static int check_not_replaced(const char *path, const struct stat *replaced, struct zq_error *err)
+{
+	struct stat st;
+
+	if (replaced && stat(path, &st) == 0 && st.st_dev == replaced->st_dev &&
+	    st.st_ino == replaced->st_ino)
+		return zq_fail(err, -ELOOP, "%s: is the file that would be replaced", path);
+	return 0;
+}
+
+/* Goes from the file "above" to the one it names; *at becomes that one's path. */
+static int step(const char *above, struct link *link, const struct stat *replaced, char **at,
+		struct zq_error *err)
+{
+	const char *file = link->name;
+	struct link next = { NULL, NULL };
+	struct zq_io *io;
+	int ret = strip_protocol(&file, err);
+
+	if (ret)
+		return ret;
+	*at = create_beside(above, file);
+	if (!*at)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	ret = check_not_replaced(*at, replaced, err);
+	if (!ret)
+		ret = zq_io_open(*at, false, &io, err);
+	if (ret)
+		return ret;
+	ret = look_into(io, link->format, &next, err);
+	io->ops->close(io);
+	link_free(link);
+	*link = next;
+	return ret;
+}
+
+int create_check_backing(const char *path, const char *name, const char *format,
+			 const struct stat *replaced, struct zq_error *err)
+{
+	struct link link = { strdup(name), strdup(format) };
+	char *above = strdup(path);
+	int ret = 0;
+
+	if (!above || !link.name || !link.format)
+		ret = zq_fail(err, -ENOMEM, "out of memory");
+	for (unsigned depth = 0; !ret && above && link.name; depth++) {
+		char *at = NULL;
+
+		if (depth < QCOW2_MAX_CHAIN)
+			ret = step(above, &link, replaced, &at, err);
+		else
+			ret = zq_fail(err, -ELOOP, "the chain is deeper than %u files, or a loop",
+				      QCOW2_MAX_CHAIN);
+		free(above);
+		above = at;
+	}
+	link_free(&link);
+	free(above);
+	return ret;
+}

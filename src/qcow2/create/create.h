@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writing a new image. The header goes last, so that a crash while creating leaves a file
+ * that is no qcow2 image rather than half of one.
+ */
+#ifndef ZQ_QCOW2_CREATE_CREATE_H
+#define ZQ_QCOW2_CREATE_CREATE_H
+
+#include "qcow2/format/header.h"
+
+struct qcow2_create_params {
+	struct zq_geometry geo; /* validated by the caller with zq_geometry_validate */
+	unsigned layout;	/* of the zoned extension: 48 or 56 */
+	bool wp_little_endian;
+	unsigned cluster_bits;
+	unsigned refcount_order;
+	uint8_t compression_type;
+	bool extended_l2, lazy_refcounts;
+	bool prealloc_metadata;
+	bool data_file_raw;
+	const char *data_file;	    /* name as stored, or NULL */
+	struct zq_io *data_io;	    /* the data file, opened; or NULL */
+	const char *backing_file;   /* name as stored, or NULL */
+	const char *backing_format; /* "raw" or "qcow2", or NULL */
+};
+
+/* Fills io, an empty writable file, with an image; flushed when it returns 0. */
+int qcow2_create(struct zq_io *io, const struct qcow2_create_params *p, struct zq_error *err);
+
+#endif

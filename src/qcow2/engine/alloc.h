@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which host clusters are free. The refcounts say so, and nothing else is kept but where
+ * to look first and what is reserved: each stream (a zone, or the metadata) takes its
+ * clusters from a run of its own, so that zones written at once stay separate streams in
+ * the file. A reservation exists in memory only. All functions want the lock held.
+ */
+#ifndef ZQ_QCOW2_ENGINE_ALLOC_H
+#define ZQ_QCOW2_ENGINE_ALLOC_H
+
+#include "qcow2/engine/image.h"
+
+#define ALLOC_STREAM_META UINT32_MAX
+#define ALLOC_STREAM_ZERO (UINT32_MAX - 1) /* zeros written to parts of clusters */
+
+int alloc_init(struct qcow2_image *img);
+void alloc_destroy(struct qcow2_image *img);
+/* Starts from nothing: the refcounts have been rebuilt. */
+void alloc_restart(struct qcow2_image *img);
+
+/*
+ * Takes 1 to want adjacent clusters for the stream of that number and sets their refcounts to 1.
+ * *fresh: nothing was ever stored there, they read as zeros. Drops the lock for I/O.
+ * -ENOSPC when the file cannot grow further, -EIO for damaged refcounts.
+ */
+int alloc_take(struct qcow2_image *img, uint32_t id, uint64_t want, struct qcow2_run *run,
+	       bool *fresh);
+
+/* Gives back what was taken and never entered a mapping. Drops the lock for I/O. */
+void alloc_give_back(struct qcow2_image *img, const struct qcow2_run *run);
+
+/* After a count fell to 0: look there again. */
+void alloc_freed(struct qcow2_image *img, uint64_t cluster);
+
+/* Forgets a stream's reservation. */
+void alloc_release_stream(struct qcow2_image *img, uint32_t id);
+
+/* The next clusters that no one ever used, for a table that must be in one piece. They are
+ * behind the end of the file and not yet counted. -ENOSPC. */
+int alloc_take_end(struct qcow2_image *img, uint64_t count, uint64_t *start);
+
+/* Tells the allocator that a cluster was used otherwise (a refcount block in itself). */
+void alloc_note_used(struct qcow2_image *img, uint64_t cluster);
+
+#endif

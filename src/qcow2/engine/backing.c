@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The backing chain. A link of it is either a raw file or a qcow2 image of its own, which
+ * opens its own backing file in turn. Owns the next link's io or image; has no locks, since
+ * nothing in it changes after opening. Never writes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/io.h"
+#include "qcow2/engine/backing.h"
+#include "qcow2/engine/image.h"
+#include "util/bytes.h"
+#include "util/cleanup.h"
+#include "util/math.h"
+
+struct qcow2_backing {
+	struct zq_io *raw; /* one of these two */
+	struct qcow2_image *img;
+	uint64_t size; /* bytes; zeros behind */
+};
+
+/* The images above, on the stacks of those who open them. */
+struct qcow2_chain {
+	const struct qcow2_chain *up;
+	dev_t dev;
+	ino_t ino;
+};
+
+/*
+ * The path of the backing file. A name with a colon in front of any slash names a protocol
+ * ("nbd:...", "json:{...}"), of which only "file:" means a path.
+ */
+static int resolve(const struct qcow2_image *img, char **path, struct zq_error *err)
+{
+	const char *name = img->hdr.backing_file;
+	const char *dir_end = strrchr(img->file->name, '/');
+	size_t protocol = strcspn(name, ":/"), dir_len;
+
+	if (name[protocol] == ':') {
+		if (protocol != 4 || strncmp(name, "file", 4) != 0)
+			return zq_fail(
+				err, -ENOTSUP,
+				"%s: backing file '%s': the protocol '%.*s' is not supported, only "
+				"files are",
+				img->file->name, name, (int)protocol, name);
+		name += 5;
+	}
+	if (!*name)
+		return zq_fail(err, -EINVAL, "%s: backing file '%s': the name is empty",
+			       img->file->name, img->hdr.backing_file);
+	dir_len = *name == '/' || !dir_end ? 0 : (size_t)(dir_end - img->file->name) + 1;
+	*path = malloc(dir_len + strlen(name) + 1);
+	if (!*path)
+		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
+	memcpy(*path, img->file->name, dir_len);
+	memcpy(*path + dir_len, name, strlen(name) + 1);
+	return 0;
+}
+
+/* Raw or qcow2, as the image says; where it says nothing, the file's magic decides. */
+static int is_qcow2(const struct qcow2_image *img, struct zq_io *io, bool *qcow2,
+		    struct zq_error *err)
+{
+	const char *format = img->hdr.backing_format;
+	uint8_t magic[4];
+	int ret;
+
+	if (!format) {
+		ret = io_pread(io, magic, sizeof(magic), 0);
+		if (ret)
+			return zq_fail(err, ret, "%s: backing file %s: %s", img->file->name,
+				       io->name, strerror(-ret));
+		*qcow2 = get_be32(magic) == QCOW2_MAGIC;
+		return 0;
+	}
+	*qcow2 = !strcmp(format, "qcow2");
+	if (!*qcow2 && strcmp(format, "raw") != 0)
+		return zq_fail(
+			err, -ENOTSUP,
+			"%s: backing file format '%s' is not supported, only raw and qcow2 are",
+			img->file->name, format);
+	return 0;
+}
+
+static int lock_link(const struct qcow2_image *img, struct zq_io *io, enum zq_lock above,
+		     struct zq_error *err)
+{
+	enum zq_lock mode = above == ZQ_LOCK_SHARED || above == ZQ_LOCK_NONE ? above : ZQ_LOCK_READ;
+	int ret = io_lock(io, mode);
+
+	if (ret == -EAGAIN)
+		return zq_fail(err, ret, "%s: backing file %s: in use by another process",
+			       img->file->name, io->name);
+	if (ret)
+		return zq_fail(err, ret, "%s: backing file %s: cannot lock: %s", img->file->name,
+			       io->name, strerror(-ret));
+	return 0;
+}
+
+/*
+ * Refuses a path that is one of the images above. The limit of depth is what bounds the
+ * chain; this only finds the better words, so a file that cannot be looked at passes.
+ */
+static int check_loop(const struct qcow2_image *img, const char *path, struct qcow2_chain *self,
+		      const struct qcow2_open_opts *opts, struct zq_error *err)
+{
+	struct stat st;
+
+	if (opts->depth >= QCOW2_MAX_CHAIN)
+		return zq_fail(err, -ELOOP, "%s: the chain of backing files is deeper than %u",
+			       img->file->name, QCOW2_MAX_CHAIN);
+	self->up = opts->chain;
+	if (stat(img->file->name, &st) == 0) {
+		self->dev = st.st_dev;
+		self->ino = st.st_ino;
+	}
+	if (stat(path, &st) != 0)
+		return 0;
+	for (const struct qcow2_chain *c = self; c; c = c->up)
+		if (c->ino && c->dev == st.st_dev && c->ino == st.st_ino)
+			return zq_fail(err, -ELOOP,
+				       "%s: backing file '%s': the chain of backing "
+				       "files loops",
+				       img->file->name, path);
+	return 0;
+}
+
+static int open_qcow2(struct qcow2_image *img, struct zq_io *io, const struct qcow2_open_opts *opts,
+		      const struct qcow2_chain *self, struct qcow2_backing *b, struct zq_error *err)
+{
+	struct qcow2_open_opts next = {
+		.lock = opts->lock == ZQ_LOCK_SHARED || opts->lock == ZQ_LOCK_NONE ? opts->lock
+										   : ZQ_LOCK_READ,
+		.cache_bytes = opts->cache_bytes,
+		.depth = opts->depth + 1,
+		.chain = self,
+		.log = opts->log,
+		.log_data = opts->log_data,
+	};
+	int ret = qcow2_open(io, &next, &b->img, err);
+
+	if (ret) {
+		/* Only the first link says whose it is; deeper ones are named by their own words.
+		 */
+		if (!opts->depth) {
+			zq_error_prefix(err, "backing file");
+			zq_error_prefix(err, img->file->name);
+		}
+		return ret;
+	}
+	b->size = qcow2_size(b->img);
+	return 0;
+}
+
+int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, struct zq_error *err)
+{
+	struct qcow2_backing *b CLEANUP_FREE = NULL;
+	char *path CLEANUP_FREE = NULL;
+	struct qcow2_chain self = { 0 };
+	struct zq_io *io;
+	bool qcow2 = false;
+	int ret;
+
+	if (!img->hdr.backing_file)
+		return 0;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
+	ret = resolve(img, &path, err);
+	if (ret || !path)
+		return ret;
+	ret = check_loop(img, path, &self, opts, err);
+	if (ret)
+		return ret;
+	ret = zq_io_open(path, false, &io, err);
+	if (ret) {
+		zq_error_prefix(err, "backing file");
+		zq_error_prefix(err, img->file->name);
+		return ret;
+	}
+	ret = is_qcow2(img, io, &qcow2, err);
+	if (!ret && qcow2) { /* takes io over and locks it */
+		ret = open_qcow2(img, io, opts, &self, b, err);
+		if (!ret)
+			img->backing = steal_ptr(&b);
+		return ret;
+	}
+	if (!ret)
+		ret = lock_link(img, io, opts->lock, err);
+	if (!ret) {
+		ret = io_size(io, &b->size);
+		if (ret)
+			zq_fail(err, ret, "%s: backing file %s: %s", img->file->name, io->name,
+				strerror(-ret));
+	}
+	if (ret) {
+		io_close(io);
+		return ret;
+	}
+	b->raw = io;
+	img->backing = steal_ptr(&b);
+	return 0;
+}
+
+void backing_close(struct qcow2_backing *b)
+{
+	if (!b)
+		return;
+	if (b->img)
+		qcow2_close(b->img);
+	io_close(b->raw);
+	free(b);
+}
+
+int backing_read(struct qcow2_backing *b, uint64_t off, void *buf, size_t len)
+{
+	size_t inside = off < b->size ? (size_t)min_u64(len, b->size - off) : 0;
+
+	memset((uint8_t *)buf + inside, 0, len - inside);
+	if (!inside)
+		return 0;
+	return b->img ? qcow2_read(b->img, off, buf, inside) : io_pread(b->raw, buf, inside, off);
+}
+
+/* Data and holes of a raw file; one that cannot tell is all data. */
+static int raw_status(struct zq_io *io, uint64_t off, uint64_t len, bool *data, uint64_t *run)
+{
+	uint64_t found;
+	int ret = io_seek(io, off, false, &found);
+
+	if (ret == -ENXIO || (!ret && found > off)) {
+		*data = false;
+		*run = ret ? len : min_u64(len, found - off);
+		return 0;
+	}
+	if (!ret)
+		ret = io_seek(io, off, true, &found);
+	if (ret && ret != -EOPNOTSUPP && ret != -ENXIO)
+		return ret;
+	*data = true;
+	*run = ret || found <= off ? len : min_u64(len, found - off);
+	return 0;
+}
+
+int backing_status(struct qcow2_backing *b, uint64_t off, uint64_t len, bool *data, uint64_t *run)
+{
+	if (off >= b->size) {
+		*data = false;
+		*run = len;
+		return 0;
+	}
+	len = min_u64(len, b->size - off);
+	return b->img ? qcow2_block_status(b->img, off, len, data, run)
+		      : raw_status(b->raw, off, len, data, run);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading compressed clusters. Owns img->decomp, a bounded cache of whole decompressed
+ * clusters. Its mutex guards the entries' states and is never held while the file is read
+ * or data is inflated; it is taken under no other lock and takes none. Never writes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "io/io.h"
+#include "qcow2/engine/compress.h"
+#include "qcow2/engine/image.h"
+#include "util/cleanup.h"
+#include "util/math.h"
+
+#define DECOMP_ENTRIES 16u
+#define DECOMP_BYTES   (UINT64_C(8) << 20)
+#define SECTOR	       512u
+#define ZSTD_WINDOW    23 /* log2 bytes: no cluster needs more, and a frame may claim 2 GiB */
+
+enum entry_state {
+	ENTRY_EMPTY,
+	ENTRY_LOADING, /* one thread fills data; others wait on the cond */
+	ENTRY_READY,
+};
+
+struct decomp_entry {
+	enum entry_state state;
+	bool stale;    /* forgotten while in use: serves who is there, nobody else */
+	unsigned pins; /* readers that copy out of data */
+	uint64_t desc; /* the key: descriptor without its flag bits */
+	uint64_t used; /* for the choice of a victim */
+	uint8_t *data; /* one cluster; allocated with the first use */
+};
+
+struct qcow2_decomp {
+	pthread_mutex_t lock;
+	pthread_cond_t cond; /* an entry became ready, empty or unpinned */
+	unsigned nr;
+	uint64_t clock;
+	struct decomp_entry entry[DECOMP_ENTRIES];
+};
+
+int decomp_init(struct qcow2_image *img)
+{
+	struct qcow2_decomp *d = calloc(1, sizeof(*d));
+	uint64_t nr = DECOMP_BYTES >> img->cluster_bits;
+
+	if (!d)
+		return -ENOMEM;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->cond, NULL);
+	d->nr = (unsigned)min_u64(max_u64(nr, 2), DECOMP_ENTRIES);
+	img->decomp = d;
+	return 0;
+}
+
+void decomp_destroy(struct qcow2_image *img)
+{
+	struct qcow2_decomp *d = img->decomp;
+
+	if (!d)
+		return;
+	for (unsigned i = 0; i < d->nr; i++)
+		free(d->entry[i].data);
+	pthread_cond_destroy(&d->cond);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+	img->decomp = NULL;
+}
+
+void decomp_extent_bits(unsigned cluster_bits, uint64_t desc, uint64_t *off, uint64_t *len)
+{
+	unsigned x = 62 - (cluster_bits - 8);
+	uint64_t sectors;
+
+	desc &= ~(QCOW2_COPIED | QCOW2_COMPRESSED);
+	*off = desc & ((UINT64_C(1) << x) - 1);
+	sectors = (desc >> x) + 1;
+	*len = sectors * SECTOR - *off % SECTOR;
+}
+
+void decomp_extent(const struct qcow2_image *img, uint64_t desc, uint64_t *off, uint64_t *len)
+{
+	decomp_extent_bits(img->cluster_bits, desc, off, len);
+}
+
+/* Raw deflate. The data may end before the input does, but must give a whole cluster. */
+static bool inflate_cluster(uint8_t *out, size_t out_len, uint8_t *in, size_t in_len)
+{
+	z_stream s = {
+		.next_in = in, .avail_in = (uInt)in_len, .next_out = out, .avail_out = (uInt)out_len
+	};
+	int ret;
+
+	/* Written with a window of 12 bits; the largest window reads those and all others. */
+	if (inflateInit2(&s, -15) != Z_OK)
+		return false;
+	ret = inflate(&s, Z_FINISH);
+	inflateEnd(&s);
+	return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !s.avail_out;
+}
+
+/* One or more zstd frames; what follows the last one in its sector is ignored. */
+static bool unzstd_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len)
+{
+	ZSTD_inBuffer src = { .src = in, .size = in_len };
+	ZSTD_outBuffer dst = { .dst = out, .size = out_len };
+	ZSTD_DCtx *ctx = ZSTD_createDCtx();
+	size_t ret = 1;
+
+	if (!ctx)
+		return false;
+	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, ZSTD_WINDOW);
+	while (dst.pos < dst.size) {
+		size_t in_before = src.pos, out_before = dst.pos;
+
+		ret = ZSTD_decompressStream(ctx, &dst, &src);
+		if (ZSTD_isError(ret) || (src.pos == in_before && dst.pos == out_before))
+			break;
+	}
+	ZSTD_freeDCtx(ctx);
+	/* Anything but 0: the frame is damaged, or holds more than a cluster. */
+	return dst.pos == dst.size && ret == 0;
+}
+
+static int load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
+{
+	uint64_t off, len, size;
+	uint8_t *in CLEANUP_FREE = NULL;
+	bool good;
+	int ret;
+
+	decomp_extent(img, desc, &off, &len);
+	ret = io_size(img->file, &size);
+	if (ret)
+		return ret;
+	/* The file may end within the last sector, so compare against whole sectors. */
+	if (size > INT64_MAX || !range_within(off, len, align_up(size, SECTOR))) {
+		image_log(img, "compressed cluster 0x%" PRIx64 "+0x%" PRIx64 " is outside the file",
+			  off, len);
+		return -EIO;
+	}
+	in = malloc(len);
+	if (!in)
+		return -ENOMEM;
+	ret = io_pread(img->file, in, len, off);
+	if (ret)
+		return ret;
+	if (img->hdr.compression_type)
+		good = unzstd_cluster(out, img->cluster_size, in, len);
+	else
+		good = inflate_cluster(out, img->cluster_size, in, len);
+	if (good)
+		return 0;
+	image_log(img, "compressed cluster 0x%" PRIx64 "+0x%" PRIx64 " is damaged", off, len);
+	return -EIO;
+}
+
+/* With the lock held: the entry for desc, or the one to load it into, or NULL: wait. */
+static struct decomp_entry *pick(struct qcow2_decomp *d, uint64_t desc)
+{
+	struct decomp_entry *victim = NULL;
+
+	for (unsigned i = 0; i < d->nr; i++) {
+		struct decomp_entry *e = &d->entry[i];
+
+		if (e->state != ENTRY_EMPTY && !e->stale && e->desc == desc)
+			return e->state == ENTRY_READY ? e : NULL;
+		if (e->state == ENTRY_LOADING || e->pins)
+			continue;
+		if (!victim || e->state == ENTRY_EMPTY || e->used < victim->used)
+			victim = victim && victim->state == ENTRY_EMPTY ? victim : e;
+	}
+	if (victim)
+		victim->state = ENTRY_EMPTY;
+	return victim;
+}
+
+/* With the lock held, which is dropped meanwhile: fills an empty entry, which comes back pinned. */
+static int fill(struct qcow2_image *img, struct decomp_entry *e, uint64_t desc)
+{
+	struct qcow2_decomp *d = img->decomp;
+	int ret = 0;
+
+	e->state = ENTRY_LOADING;
+	e->stale = false;
+	e->desc = desc;
+	pthread_mutex_unlock(&d->lock);
+	if (!e->data)
+		e->data = malloc(img->cluster_size);
+	ret = e->data ? load(img, desc, e->data) : -ENOMEM;
+	pthread_mutex_lock(&d->lock);
+	e->state = ret ? ENTRY_EMPTY : ENTRY_READY;
+	if (!ret)
+		e->pins++;
+	pthread_cond_broadcast(&d->cond);
+	return ret;
+}
+
+int decomp_read(struct qcow2_image *img, uint64_t desc, uint64_t in_cluster, void *buf, size_t len)
+{
+	struct qcow2_decomp *d = img->decomp;
+	struct decomp_entry *e;
+	int ret = 0;
+
+	desc &= ~(QCOW2_COPIED | QCOW2_COMPRESSED);
+	if (!range_within(in_cluster, len, img->cluster_size))
+		return -EINVAL;
+	pthread_mutex_lock(&d->lock);
+	while (!(e = pick(d, desc)))
+		pthread_cond_wait(&d->cond, &d->lock);
+	if (e->state == ENTRY_EMPTY)
+		ret = fill(img, e, desc);
+	else
+		e->pins++;
+	if (ret) {
+		pthread_mutex_unlock(&d->lock);
+		return ret;
+	}
+	e->used = ++d->clock;
+	pthread_mutex_unlock(&d->lock);
+
+	memcpy(buf, e->data + in_cluster, len);
+
+	pthread_mutex_lock(&d->lock);
+	if (!--e->pins) {
+		if (e->stale)
+			e->state = ENTRY_EMPTY;
+		pthread_cond_broadcast(&d->cond);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return 0;
+}
+
+void decomp_forget(struct qcow2_image *img)
+{
+	struct qcow2_decomp *d = img->decomp;
+
+	if (!d)
+		return;
+	pthread_mutex_lock(&d->lock);
+	for (unsigned i = 0; i < d->nr; i++) {
+		struct decomp_entry *e = &d->entry[i];
+
+		if (e->state == ENTRY_READY && !e->pins)
+			e->state = ENTRY_EMPTY;
+		else
+			e->stale = true;
+	}
+	pthread_mutex_unlock(&d->lock);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compressed clusters: where their bytes are, and reading them through a small cache of
+ * decompressed clusters. zqfs never writes one. Spec: "Compressed Clusters Descriptor".
+ */
+#ifndef ZQ_QCOW2_ENGINE_COMPRESS_H
+#define ZQ_QCOW2_ENGINE_COMPRESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct qcow2_image;
+
+/* Prepares img->decomp. Costs a few bytes; buffers come with the first compressed cluster. */
+int decomp_init(struct qcow2_image *img);
+/* Frees it; nobody may be inside decomp_read. Does nothing without a decomp_init. */
+void decomp_destroy(struct qcow2_image *img);
+
+/* The host bytes [*off, *off + *len) that a descriptor names: from any byte to the end of
+ * its last sector, which may lie behind the end of the file. Pure. */
+void decomp_extent_bits(unsigned cluster_bits, uint64_t desc, uint64_t *off, uint64_t *len);
+void decomp_extent(const struct qcow2_image *img, uint64_t desc, uint64_t *off, uint64_t *len);
+
+/*
+ * Reads len guest bytes from byte in_cluster of the compressed cluster desc; the range lies
+ * within the cluster. Call it without the image's lock, between image_io_begin and
+ * image_io_end. Two callers that want the same cluster decompress it once. -EIO, with a line in the
+ * log, where the descriptor or the data is damaged; -ENOMEM.
+ */
+int decomp_read(struct qcow2_image *img, uint64_t desc, uint64_t in_cluster, void *buf, size_t len);
+
+/* Forgets every cluster: host clusters were let go and may be written again. */
+void decomp_forget(struct qcow2_image *img);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Access to the files on the host: metadata writes, zeroing, and the epochs that keep host
+ * clusters from reuse while I/O on them is in flight. Never looks at a table.
+ */
+#include <errno.h>
+
+#include "io/io.h"
+#include "qcow2/engine/image.h"
+#include "util/math.h"
+
+/* ---- host I/O ------------------------------------------------------------------------------- */
+
+int image_write_meta(struct qcow2_image *img, const void *buf, size_t len, uint64_t off)
+{
+	atomic_fetch_add_explicit(&img->stats.meta_bytes, len, memory_order_relaxed);
+	return io_write(img->file, buf, len, off);
+}
+
+static int write_zeros(struct zq_io *io, uint64_t off, uint64_t len)
+{
+	static const uint8_t zeros[65536];
+
+	while (len) {
+		size_t n = (size_t)min_u64(len, sizeof(zeros));
+		int rc = io_write(io, zeros, n, off);
+
+		if (rc < 0)
+			return rc;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	return write_zeros(img->file, off, len);
+}
+
+int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	int rc = io_reserve(img->file, off, len);
+
+	return rc == -EOPNOTSUPP ? 0 : rc;
+}
+
+int image_reserve_table(struct qcow2_image *img, const struct qcow2_table *parent, uint64_t index,
+			uint64_t off)
+{
+	uint64_t word = align_down(parent->offset + index * 8, ZQ_BLOCK);
+	int rc = image_reserve(img, off, img->cluster_size);
+
+	return rc < 0 ? rc : image_reserve(img, word, ZQ_BLOCK);
+}
+
+int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
+{
+	uint64_t size, end = off + len;
+	int rc = len ? io_size(io, &size) : 0;
+
+	if (!len)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (off < size) {
+		uint64_t inside = min_u64(len, size - off);
+
+		rc = inside < ZQ_BLOCK ? -EOPNOTSUPP : io_punch(io, off, inside);
+		if (rc == -EOPNOTSUPP || rc == -EINVAL) /* a block device wants it aligned */
+			rc = write_zeros(io, off, inside);
+		if (rc < 0)
+			return rc;
+	}
+	/* Behind the end of the file all is zero already, but the file has to reach there. Not by
+	 * truncate: another thread may be extending the file right now. */
+	return end > size ? io_write(io, "", 1, end - 1) : 0;
+}
+
+/* ---- I/O in flight -----------------------------------------------------------------------------
+ */
+
+/*
+ * Two counters, by the parity of the epoch. A drain moves the epoch on and waits until
+ * the old counter is 0. Whoever read the epoch just before it moved may count himself
+ * in the old one afterwards; so he looks again once he has counted.
+ */
+unsigned image_io_begin(struct qcow2_image *img)
+{
+	for (;;) {
+		unsigned e = atomic_load(&img->epoch);
+
+		atomic_fetch_add(&img->active[e & 1], 1);
+		if (atomic_load(&img->epoch) == e)
+			return e & 1;
+		image_io_end(img, e & 1);
+	}
+}
+
+void image_io_end(struct qcow2_image *img, unsigned token)
+{
+	if (atomic_fetch_sub(&img->active[token], 1) != 1)
+		return;
+	/* the last one out wakes a drain that may wait; only a drain takes drain_lock for long */
+	if (atomic_load(&img->draining)) {
+		pthread_mutex_lock(&img->drain_lock);
+		pthread_cond_broadcast(&img->drain_cond);
+		pthread_mutex_unlock(&img->drain_lock);
+	}
+}
+
+void image_io_drain(struct qcow2_image *img)
+{
+	unsigned old;
+
+	pthread_mutex_lock(&img->drain_lock);
+	atomic_store(&img->draining, true);
+	old = atomic_fetch_add(&img->epoch, 1) & 1;
+	while (atomic_load(&img->active[old]))
+		pthread_cond_wait(&img->drain_cond, &img->drain_lock);
+	atomic_store(&img->draining, false);
+	pthread_mutex_unlock(&img->drain_lock);
+}

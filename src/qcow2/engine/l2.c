@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * L1 and L2 tables. Owns the L1 table in memory; L2 tables are seen slice by slice through
+ * the metadata cache. Everything here holds the image's lock. Never touches guest data.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/compress.h"
+#include "qcow2/engine/l2.h"
+#include "qcow2/engine/refcount.h"
+#include "qcow2/tables/table.h"
+#include "util/bytes.h"
+#include "util/math.h"
+
+/* ---- entries ----------------------------------------------------------------------------- */
+
+uint64_t l2_host(struct l2_entry e)
+{
+	return e.desc & QCOW2_OFFSET_MASK;
+}
+
+bool l2_has_host(const struct qcow2_image *img, struct l2_entry e)
+{
+	if (e.desc & QCOW2_COMPRESSED)
+		return false;
+	/* offset 0 is the header's cluster, except in an external data file */
+	return l2_host(e) || (img->has_data_file && (e.desc & QCOW2_COPIED));
+}
+
+/* Is the host offset one that data may have? */
+static bool host_is_sane(const struct qcow2_image *img, uint64_t guest, uint64_t host)
+{
+	if (!is_aligned(host, img->cluster_size))
+		return false;
+	if (img->has_data_file)
+		return host == guest;
+	return host < img->file_end && !image_is_fixed_meta(img, host, img->cluster_size);
+}
+
+static enum l2_kind standard_kind(const struct qcow2_image *img, struct l2_entry e)
+{
+	bool host = l2_has_host(img, e);
+
+	if (e.desc & QCOW2_ZERO)
+		return host ? L2_ZERO_ALLOCATED : L2_ZERO;
+	return host ? L2_DATA : L2_UNALLOCATED;
+}
+
+static enum l2_kind extended_kind(const struct qcow2_image *img, struct l2_entry e, unsigned sub)
+{
+	bool host = l2_has_host(img, e);
+	bool allocated = e.bitmap >> sub & 1;
+	bool zero = e.bitmap >> (QCOW2_SUBCLUSTERS + sub) & 1;
+
+	if ((e.desc & QCOW2_ZERO) || (allocated && zero) || (allocated && !host))
+		return L2_BAD;
+	if (zero)
+		return host ? L2_ZERO_ALLOCATED : L2_ZERO;
+	return allocated ? L2_DATA : L2_UNALLOCATED;
+}
+
+enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_entry e, unsigned sub)
+{
+	if (e.desc & QCOW2_COMPRESSED) {
+		uint64_t off, len;
+
+		if (img->has_data_file || (e.desc & QCOW2_COPIED))
+			return L2_BAD;
+		decomp_extent(img, e.desc, &off, &len);
+		if (off < img->cluster_size || off >= img->file_end ||
+		    image_is_fixed_meta(img, off, len))
+			return L2_BAD;
+		return L2_COMPRESSED;
+	}
+	if (e.desc & QCOW2_L2_RESERVED)
+		return L2_BAD;
+	if (l2_has_host(img, e) && !host_is_sane(img, guest, l2_host(e)))
+		return L2_BAD;
+	return img->ext_l2 ? extended_kind(img, e, sub) : standard_kind(img, e);
+}
+
+struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, unsigned index)
+{
+	struct l2_entry e = { 0, 0 };
+	const uint8_t *p;
+
+	if (!ref->slice)
+		return e;
+	p = ref->slice->data + (size_t)index * img->l2_entry_size;
+	e.desc = get_be64(p);
+	if (img->ext_l2)
+		e.bitmap = get_be64(p + 8);
+	return e;
+}
+
+void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e)
+{
+	uint8_t *p = ref->slice->data + (size_t)index * img->l2_entry_size;
+
+	put_be64(p, e.desc);
+	if (img->ext_l2)
+		put_be64(p + 8, e.bitmap);
+	mdcache_set_dirty(img, ref->slice);
+}
+
+void l2_let_go(struct qcow2_image *img, struct l2_entry e)
+{
+	uint64_t off, len = img->cluster_size;
+	int rc;
+
+	if (img->has_data_file)
+		return;
+	if (e.desc & QCOW2_COMPRESSED)
+		decomp_extent(img, e.desc, &off, &len);
+	else if (l2_has_host(img, e))
+		off = l2_host(e);
+	else
+		return;
+	rc = runs_add(&img->let_go, off >> img->cluster_bits,
+		      ((off + len - 1) >> img->cluster_bits) - (off >> img->cluster_bits) + 1);
+	if (rc < 0) /* without a place to note it the cluster leaks, which harms nothing */
+		image_log(img, "out of memory: a cluster at offset %llu leaks",
+			  (unsigned long long)off);
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static bool table_offset_is_sane(const struct qcow2_image *img, uint64_t word)
+{
+	uint64_t off = word & QCOW2_OFFSET_MASK;
+
+	return !(word & QCOW2_L1_RESERVED) && is_aligned(off, img->cluster_size) &&
+	       off < img->file_end && !image_is_fixed_meta(img, off, img->cluster_size);
+}
+
+/* Does the L1 entry point to a table that nobody else refers to? */
+static bool is_ours(uint64_t word)
+{
+	return (word & QCOW2_COPIED) && (word & QCOW2_OFFSET_MASK);
+}
+
+/* Copies a table that a snapshot shares, slice by slice, to a cluster of our own. */
+static int copy_table(struct qcow2_image *img, uint64_t from, uint64_t to)
+{
+	for (uint64_t o = 0; o < img->cluster_size; o += img->slice_size) {
+		struct md_slice *src, *dst;
+		int rc = mdcache_pin(img, from + o, false, false, &src);
+
+		if (rc < 0)
+			return rc;
+		rc = mdcache_pin(img, to + o, false, true, &dst);
+		if (rc == 0) {
+			memcpy(dst->data, src->data, img->slice_size);
+			dst->unlinked = true;
+			mdcache_set_dirty(img, dst);
+			mdcache_unpin(img, dst);
+		}
+		mdcache_unpin(img, src);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/*
+ * Gives the L1 entry a table of its own. A new table is "fresh": the next commit zeroes its
+ * cluster. A copied one is not: all of its slices are dirty and marked as unlinked, so that
+ * a commit writes all of it before the L1 entry points there.
+ */
+static int make_table(struct qcow2_image *img, uint64_t l1_index)
+{
+	uint64_t old = img->l1.word[l1_index];
+	struct qcow2_run run;
+	bool fresh;
+	int rc;
+
+	rc = alloc_take(img, ALLOC_STREAM_META, 1, &run, &fresh);
+	if (rc < 0)
+		return rc;
+	/* as for refcount blocks: no commit may depend on room that the host does not have */
+	rc = image_reserve_table(img, &img->l1, l1_index, run.start << img->cluster_bits);
+	if (rc < 0) {
+		alloc_give_back(img, &run);
+		return rc;
+	}
+	mdcache_forget(img, run.start << img->cluster_bits, img->cluster_size);
+	if (old & QCOW2_OFFSET_MASK) {
+		rc = copy_table(img, old & QCOW2_OFFSET_MASK, run.start << img->cluster_bits);
+		if (rc < 0) {
+			mdcache_forget(img, run.start << img->cluster_bits, img->cluster_size);
+			/* a running commit may write there yet: free for the one after it */
+			runs_add(&img->let_go, run.start, 1);
+			return rc;
+		}
+		runs_add(&img->let_go, (old & QCOW2_OFFSET_MASK) >> img->cluster_bits, 1);
+	}
+	table_set(&img->l1, l1_index, run.start << img->cluster_bits | QCOW2_COPIED,
+		  !(old & QCOW2_OFFSET_MASK));
+	return 0;
+}
+
+/* One table is made at a time: it drops the lock, and two must not make the same. */
+static int own_table(struct qcow2_image *img, uint64_t l1_index)
+{
+	int rc = 0;
+
+	while (img->table_busy)
+		pthread_cond_wait(&img->cond, &img->lock);
+	if (!is_ours(img->l1.word[l1_index])) {
+		img->table_busy = true;
+		rc = make_table(img, l1_index);
+		img->table_busy = false;
+		pthread_cond_broadcast(&img->cond);
+	}
+	return rc;
+}
+
+int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref)
+{
+	uint64_t cluster = off >> img->cluster_bits;
+	uint64_t l1_index = cluster >> img->l2_bits;
+	uint64_t in_table = cluster & ((UINT64_C(1) << img->l2_bits) - 1);
+	unsigned per_slice = (unsigned)(img->slice_size / img->l2_entry_size);
+	uint64_t word, byte;
+	int rc;
+
+	ref->slice = NULL;
+	ref->index = (unsigned)(in_table % per_slice);
+	ref->count = per_slice - ref->index;
+	if (l1_index >= img->l1.nr)
+		return -EIO;
+	word = img->l1.word[l1_index];
+	if ((word & QCOW2_OFFSET_MASK) && !table_offset_is_sane(img, word)) {
+		image_log(img, "L1 entry %llu is damaged (0x%llx)", (unsigned long long)l1_index,
+			  (unsigned long long)word);
+		return -EIO;
+	}
+	if (write && !is_ours(word)) {
+		rc = own_table(img, l1_index);
+		if (rc < 0)
+			return rc;
+		word = img->l1.word[l1_index];
+	}
+	if (!(word & QCOW2_OFFSET_MASK))
+		return 0;
+	byte = in_table * img->l2_entry_size;
+	return mdcache_pin(img, (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size),
+			   false, table_is_fresh(&img->l1, l1_index), &ref->slice);
+}
+
+void l2_unpin(struct qcow2_image *img, struct l2_ref *ref)
+{
+	if (ref->slice)
+		mdcache_unpin(img, ref->slice);
+	ref->slice = NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * L1 and L2 tables: where the descriptor of a guest cluster is, and what it says.
+ * Spec: "Cluster mapping", "Extended L2 Entries". All functions want the lock held.
+ */
+#ifndef ZQ_QCOW2_ENGINE_L2_H
+#define ZQ_QCOW2_ENGINE_L2_H
+
+#include "qcow2/engine/image.h"
+
+/* What a guest cluster, or with extended L2 one of its subclusters, is. */
+enum l2_kind {
+	L2_UNALLOCATED,	   /* reads from the backing file, or as zeros */
+	L2_ZERO,	   /* reads as zeros, has no host cluster */
+	L2_ZERO_ALLOCATED, /* reads as zeros, has a host cluster all the same */
+	L2_DATA,	   /* in its host cluster */
+	L2_COMPRESSED,
+	L2_BAD, /* reserved bits, unaligned, outside of the file, on top of metadata */
+};
+
+struct l2_entry {
+	uint64_t desc;
+	uint64_t bitmap; /* extended L2 only: allocation bits low, zero bits high */
+};
+
+/* A pinned piece of an L2 table. */
+struct l2_ref {
+	struct md_slice *slice; /* NULL: there is no L2 table (only when not for writing) */
+	unsigned index;		/* of the cluster asked for, in the slice */
+	unsigned count;		/* entries from there to the slice's end; without a table the
+				 * clusters up to where the slice would end */
+};
+
+/*
+ * Pins the slice with the descriptor of the guest cluster at off. write: there will be a
+ * table that is ours alone: made when missing, copied when a snapshot shares it. Drops
+ * the lock for I/O. -EIO when the L1 entry is damaged (logged), -ENOSPC, -ENOMEM.
+ */
+int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref);
+void l2_unpin(struct qcow2_image *img, struct l2_ref *ref);
+
+struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, unsigned index);
+/* Marks the slice dirty. */
+void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e);
+
+/* What subcluster sub (0 without extended L2) of the guest cluster at guest is. */
+enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_entry e,
+		     unsigned sub);
+/* The host cluster's offset in img->data; only where there is one. */
+uint64_t l2_host(struct l2_entry e);
+/* Does the entry hold a host cluster (not compressed)? */
+bool l2_has_host(const struct qcow2_image *img, struct l2_entry e);
+
+/* Puts the references that an entry holds on the list of those let go. */
+void l2_let_go(struct qcow2_image *img, struct l2_entry e);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Freeing host clusters after a commit. Only this lowers a refcount, and only one commit
+ * runs at a time: a count that is 1 here stays 1 until this code makes it 0.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/compress.h"
+#include "qcow2/engine/refcount.h"
+#include "qcow2/engine/release.h"
+#include "util/math.h"
+
+/* Lowers counts above 1; collects the clusters that nothing refers to any more. [lock] */
+static void lower(struct qcow2_image *img, const struct qcow2_run *r, struct qcow2_runs *unused)
+{
+	uint64_t c = r->start, end = r->start + r->count;
+
+	while (c < end) {
+		uint64_t stop = min_u64(end, c + refcount_slice_left(img, c));
+		struct md_slice *s;
+
+		if (refcount_pin(img, c, &s) < 0 || !s) {
+			c = stop;
+			continue;
+		}
+		for (; c < stop; c++) {
+			uint64_t count = refcount_get(img, s, c);
+
+			if (count > 1)
+				refcount_set(img, s, c, count - 1);
+			else if (count == 1)
+				runs_add(unused, c, 1);
+			else
+				image_log(img, "cluster %llu was in use with a refcount of 0",
+					  (unsigned long long)c);
+		}
+		mdcache_unpin(img, s);
+	}
+}
+
+static void give_back_space(struct qcow2_image *img, const struct qcow2_run *r)
+{
+	int rc = io_punch(img->file, r->start << img->cluster_bits, r->count << img->cluster_bits);
+
+	if (rc < 0 && rc != -EOPNOTSUPP)
+		image_log(img, "cannot give back %llu clusters: %s", (unsigned long long)r->count,
+			  strerror(-rc));
+}
+
+/* Sets counts to 0: from here on the clusters may be used again. [lock] */
+static void set_free(struct qcow2_image *img, const struct qcow2_run *r)
+{
+	for (uint64_t c = r->start; c < r->start + r->count; c++) {
+		struct md_slice *s;
+
+		if (refcount_pin(img, c, &s) < 0 || !s)
+			continue;
+		refcount_set(img, s, c, 0);
+		mdcache_unpin(img, s);
+		alloc_freed(img, c);
+	}
+}
+
+void release_clusters(struct qcow2_image *img, const struct qcow2_runs *runs)
+{
+	struct qcow2_runs unused = { 0 };
+
+	pthread_mutex_lock(&img->lock);
+	for (size_t i = 0; i < runs->nr; i++)
+		lower(img, &runs->run[i], &unused);
+	pthread_mutex_unlock(&img->lock);
+	if (!unused.nr)
+		return;
+
+	image_io_drain(img);
+	decomp_forget(img);
+	for (size_t i = 0; i < unused.nr; i++)
+		give_back_space(img, &unused.run[i]);
+
+	pthread_mutex_lock(&img->lock);
+	for (size_t i = 0; i < unused.nr; i++)
+		set_free(img, &unused.run[i]);
+	pthread_mutex_unlock(&img->lock);
+	runs_free(&unused);
+}

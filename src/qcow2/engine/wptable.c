@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The write pointer table. Owns the pointers in memory: what each is, what it is on disk
+ * (raw, so that words that make no sense stay as they are), and which ones changed. The
+ * image's lock guards it; a commit writes its own copy of the changes without the lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/engine/image.h"
+#include "qcow2/engine/wptable.h"
+#include "util/bytes.h"
+#include "util/math.h"
+
+enum { WP_FORWARD = 1, WP_BACK = 2, WP_CHANGED = 3, WP_CORRUPT = 4 };
+
+#define WORDS_PER_BLOCK (ZQ_BLOCK / 8)
+
+struct qcow2_wptable {
+	struct qcow2_zoned_info info;
+	_Atomic uint64_t *wp; /* [lock] to write; current pointers, flag bits masked off */
+	uint64_t *disk;	      /* words as on disk, host byte order; only commits touch it */
+	uint8_t *flags;	  /* [lock] WP_FORWARD, WP_BACK; WP_CORRUPT for a word that was not sane */
+	uint32_t *list;	  /* [lock] zones with something pending */
+	uint32_t nr, cap; /* [lock] */
+};
+
+bool wptable_word_sane(const struct zq_geometry *g, uint32_t zone, uint64_t word)
+{
+	uint64_t start = zq_zone_start(g, zone), wp = word & ZONED_WP_MASK;
+	bool conv = word & ZONED_WP_CONV;
+
+	if (conv != zq_zone_is_conv(g, zone))
+		return false;
+	if (conv)
+		return wp == start;
+	return wp >= start && wp <= start + g->zone_size;
+}
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+/* Turns the words as read (as big-endian) to the order in which more of them make sense. */
+static void decide_order(struct qcow2_wptable *t)
+{
+	const struct zq_geometry *g = &t->info.geo;
+	uint32_t big = 0, little = 0;
+
+	for (uint32_t i = 0; i < g->nr_zones; i++) {
+		big += wptable_word_sane(g, i, t->disk[i]);
+		little += wptable_word_sane(g, i, __builtin_bswap64(t->disk[i]));
+	}
+	t->info.little_endian = little > big;
+	t->info.corrupt = g->nr_zones - (little > big ? little : big);
+	for (uint32_t i = 0; i < g->nr_zones; i++) {
+		if (t->info.little_endian)
+			t->disk[i] = __builtin_bswap64(t->disk[i]);
+		t->wp[i] = t->disk[i] & ZONED_WP_MASK;
+		if (!wptable_word_sane(g, i, t->disk[i]))
+			t->flags[i] = WP_CORRUPT;
+	}
+}
+
+int wptable_load(struct qcow2_image *img, struct zq_error *err)
+{
+	const struct qcow2_zoned_ext *ext = &img->hdr.zoned;
+	struct qcow2_wptable *t = calloc(1, sizeof(*t));
+	uint32_t nr = ext->geo.nr_zones;
+	int rc;
+
+	if (!t)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	img->wpt = t;
+	t->info.geo = ext->geo;
+	t->info.layout = ext->layout;
+	t->info.table_offset = ext->meta_offset;
+	t->wp = calloc(nr, sizeof(*t->wp));
+	t->disk = calloc(nr, sizeof(*t->disk));
+	t->flags = calloc(nr, 1);
+	if (!t->wp || !t->disk || !t->flags)
+		return zq_fail(err, -ENOMEM, "%s: no memory for %u write pointers", img->file->name,
+			       nr);
+	rc = io_pread(img->file, t->disk, (size_t)nr * 8, ext->meta_offset);
+	if (rc < 0)
+		return zq_fail(err, rc, "%s: cannot read the write pointers: %s", img->file->name,
+			       strerror(-rc));
+	for (uint32_t i = 0; i < nr; i++)
+		t->disk[i] = get_be64(&t->disk[i]);
+	decide_order(t);
+	return 0;
+}
+
+void wptable_free(struct qcow2_wptable *t)
+{
+	if (!t)
+		return;
+	free(t->wp);
+	free(t->disk);
+	free(t->flags);
+	free(t->list);
+	free(t);
+}
+
+/* ---- in memory ---------------------------------------------------------------------------------
+ */
+
+const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img)
+{
+	return &img->wpt->info;
+}
+
+uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind)
+{
+	struct qcow2_wptable *t = img->wpt;
+	uint64_t wp;
+
+	/* what each append and read asks for does not take the lock */
+	if (!kind)
+		return atomic_load_explicit(&t->wp[zone], memory_order_acquire);
+	pthread_mutex_lock(&img->lock);
+	wp = t->wp[zone];
+	if (t->flags[zone] & WP_CORRUPT)
+		*kind = QCOW2_WP_CORRUPT;
+	else
+		*kind = zq_zone_is_conv(&t->info.geo, zone) ? QCOW2_WP_CONV : QCOW2_WP_SEQ;
+	pthread_mutex_unlock(&img->lock);
+	return wp;
+}
+
+/* Notes a change. Without memory for the list the next commit looks at every zone. */
+static void note(struct qcow2_wptable *t, uint32_t zone, uint8_t what)
+{
+	if (!(t->flags[zone] & WP_CHANGED)) {
+		if (t->nr == t->cap) {
+			uint32_t cap = t->cap ? t->cap * 2 : 64;
+			uint32_t *list = realloc(t->list, cap * sizeof(*list));
+
+			if (list) {
+				t->list = list;
+				t->cap = cap;
+			}
+		}
+		if (t->nr < t->cap)
+			t->list[t->nr] = zone;
+		t->nr++;
+	}
+	t->flags[zone] |= what;
+}
+
+void wptable_forward_locked(struct qcow2_image *img, uint32_t zone, uint64_t wp)
+{
+	atomic_store_explicit(&img->wpt->wp[zone], wp, memory_order_release);
+	note(img->wpt, zone, WP_FORWARD);
+}
+
+void wptable_back_locked(struct qcow2_image *img, uint32_t zone)
+{
+	atomic_store_explicit(&img->wpt->wp[zone], zq_zone_start(&img->wpt->info.geo, zone),
+			      memory_order_release);
+	note(img->wpt, zone, WP_BACK);
+}
+
+bool wptable_dirty_locked(const struct qcow2_image *img)
+{
+	return img->wpt && img->wpt->nr;
+}
+
+void qcow2_wp_forward(struct qcow2_image *img, uint32_t zone, uint64_t wp)
+{
+	pthread_mutex_lock(&img->lock);
+	wptable_forward_locked(img, zone, wp);
+	pthread_mutex_unlock(&img->lock);
+}
+
+void qcow2_wp_back(struct qcow2_image *img, uint32_t zone)
+{
+	pthread_mutex_lock(&img->lock);
+	wptable_back_locked(img, zone);
+	pthread_mutex_unlock(&img->lock);
+}
+
+int qcow2_wp_settle(struct qcow2_image *img)
+{
+	/* all of a commit rather than a first step of its own: it is needed only where zones
+	 * share clusters or data has a fixed place, and then the rest is due as well */
+	return qcow2_commit(img);
+}
+
+/* ---- on disk
+ * ------------------------------------------------------------------------------------- */
+
+static int by_zone(const void *a, const void *b)
+{
+	uint32_t x = ((const struct wp_update *)a)->zone, y = ((const struct wp_update *)b)->zone;
+
+	return x < y ? -1 : x > y;
+}
+
+int wptable_commit_begin(struct qcow2_image *img, struct wp_update **upd, size_t *nr)
+{
+	struct qcow2_wptable *t = img->wpt;
+	bool all;
+	size_t n = 0;
+
+	*upd = NULL;
+	*nr = 0;
+	if (!t || !t->nr)
+		return 0;
+	all = t->nr > t->cap;
+	*upd = calloc(t->nr, sizeof(**upd));
+	if (!*upd)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < (all ? t->info.geo.nr_zones : t->nr); i++) {
+		uint32_t zone = all ? i : t->list[i];
+
+		if (!(t->flags[zone] & WP_CHANGED))
+			continue;
+		(*upd)[n++] = (struct wp_update){ .zone = zone,
+						  .back = t->flags[zone] & WP_BACK,
+						  .wp = t->wp[zone] };
+		t->flags[zone] &= (uint8_t)~WP_CHANGED;
+	}
+	t->nr = 0;
+	qsort(*upd, n, sizeof(**upd), by_zone);
+	*nr = n;
+	return 0;
+}
+
+/* Writes the blocks of 512 bytes from the first zone's to the last zone's. */
+static int write_blocks(struct qcow2_image *img, uint32_t first, uint32_t last)
+{
+	struct qcow2_wptable *t = img->wpt;
+	uint32_t from = first / WORDS_PER_BLOCK * WORDS_PER_BLOCK;
+	uint32_t to = (last / WORDS_PER_BLOCK + 1) * WORDS_PER_BLOCK;
+	uint8_t buf[8 * ZQ_BLOCK];
+
+	while (from < to) {
+		uint32_t n = to - from < sizeof(buf) / 8 ? to - from : (uint32_t)sizeof(buf) / 8;
+		int rc;
+
+		memset(buf, 0, sizeof(buf));
+		for (uint32_t i = 0; i < n && from + i < t->info.geo.nr_zones; i++) {
+			if (t->info.little_endian)
+				put_le64(buf + i * 8, t->disk[from + i]);
+			else
+				put_be64(buf + i * 8, t->disk[from + i]);
+		}
+		rc = image_write_meta(img, buf, n * 8, t->info.table_offset + (uint64_t)from * 8);
+		if (rc < 0)
+			return rc;
+		from += n;
+	}
+	return 0;
+}
+
+/* Sets words on disk; neighbouring blocks are one write. */
+static int write_updates(struct qcow2_image *img, const struct wp_update *upd, size_t nr, bool back,
+			 bool *wrote)
+{
+	struct qcow2_wptable *t = img->wpt;
+	uint32_t first = 0, last = 0;
+	bool some = false;
+	int rc;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t word = back ? zq_zone_start(&t->info.geo, upd[i].zone) : upd[i].wp;
+
+		if (back && !upd[i].back)
+			continue;
+		if (!back && upd[i].back && word == zq_zone_start(&t->info.geo, upd[i].zone))
+			continue; /* the first step has written it */
+		if (some && upd[i].zone / WORDS_PER_BLOCK > last / WORDS_PER_BLOCK + 1) {
+			rc = write_blocks(img, first, last);
+			if (rc < 0)
+				return rc;
+			some = false;
+		}
+		t->disk[upd[i].zone] = word;
+		if (!some)
+			first = upd[i].zone;
+		last = upd[i].zone;
+		some = *wrote = true;
+	}
+	return some ? write_blocks(img, first, last) : 0;
+}
+
+int wptable_write_back(struct qcow2_image *img, const struct wp_update *upd, size_t nr, bool *wrote)
+{
+	return nr ? write_updates(img, upd, nr, true, wrote) : 0;
+}
+
+int wptable_write_forward(struct qcow2_image *img, const struct wp_update *upd, size_t nr,
+			  bool *wrote)
+{
+	return nr ? write_updates(img, upd, nr, false, wrote) : 0;
+}
+
+void wptable_commit_end(struct qcow2_image *img, struct wp_update *upd, size_t nr, bool back_done,
+			bool ok)
+{
+	for (size_t i = 0; i < nr && !ok; i++)
+		note(img->wpt, upd[i].zone, upd[i].back && !back_done ? WP_BACK : WP_FORWARD);
+	free(upd);
+}

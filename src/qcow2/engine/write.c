@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writing guest bytes. A write is cut into chunks, each within one slice of an L2 table and
+ * either all in clusters that can be overwritten or all in clusters that are entered anew.
+ * The lock is held to decide and to enter, not while data is written; guest clusters whose
+ * mapping will change are registered in between. Never flushes: commit.c does.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/inflight.h"
+#include "qcow2/engine/l2.h"
+#include "qcow2/engine/map.h"
+#include "qcow2/engine/wptable.h"
+#include "util/math.h"
+
+enum how {
+	IN_PLACE, /* mapped and ours: the mapping stays */
+	REUSE, /* has a host cluster of its own, but the entry changes (zero flag, subclusters) */
+	NEW,   /* gets a host cluster */
+};
+
+struct chunk {
+	const struct qcow2_write *w;
+	uint64_t off, end; /* guest bytes of this chunk, padding included */
+	struct l2_ref ref;
+	unsigned nr; /* clusters */
+	enum how how;
+	uint64_t host;	      /* offset of the first cluster in img->data */
+	bool fresh;	      /* the host clusters read as zeros */
+	struct qcow2_run run; /* taken from the allocator; count 0: none */
+	struct qcow2_inflight inflight;
+	struct l2_entry first, last; /* entries before the write */
+};
+
+static uint64_t cluster_of(const struct qcow2_image *img, uint64_t off)
+{
+	return align_down(off, img->cluster_size);
+}
+
+/* ---- deciding ----------------------------------------------------------------------------------
+ */
+
+/* What a write to [off, end) of this guest cluster has to do, or -EIO. */
+static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct l2_entry e)
+{
+	uint64_t guest = cluster_of(img, off);
+	unsigned from = (unsigned)((off - guest) / img->sub_size);
+	unsigned to =
+		(unsigned)((min_u64(end, guest + img->cluster_size) - 1 - guest) / img->sub_size);
+	bool all_data = true;
+
+	for (unsigned sub = from; sub <= to; sub++) {
+		enum l2_kind kind = l2_kind(img, guest, e, sub);
+
+		if (kind == L2_BAD) {
+			image_log(img, "L2 entry of guest offset 0x%llx is damaged (0x%llx)",
+				  (unsigned long long)guest, (unsigned long long)e.desc);
+			return -EIO;
+		}
+		all_data &= kind == L2_DATA;
+	}
+	if (!l2_has_host(img, e) || (!(e.desc & QCOW2_COPIED) && !img->has_data_file))
+		return NEW;
+	return all_data ? IN_PLACE : REUSE;
+}
+
+/* Extends the chunk over the following clusters that are alike, up to its end. */
+static int extend(struct qcow2_image *img, struct chunk *c)
+{
+	uint64_t guest = cluster_of(img, c->off);
+	int how = classify(img, c->off, c->end, l2_get(img, &c->ref, c->ref.index));
+
+	if (how < 0)
+		return how;
+	c->how = (enum how)how;
+	c->first = c->last = l2_get(img, &c->ref, c->ref.index);
+	c->host = l2_host(c->first);
+	for (c->nr = 1; c->nr < c->ref.count; c->nr++) {
+		uint64_t next = guest + ((uint64_t)c->nr << img->cluster_bits);
+		struct l2_entry e = l2_get(img, &c->ref, c->ref.index + c->nr);
+
+		if (next >= c->end || classify(img, next, c->end, e) != how)
+			break;
+		if (c->how != NEW && l2_host(e) != c->host + (next - guest))
+			break;
+		c->last = e;
+	}
+	c->end = min_u64(c->end, guest + ((uint64_t)c->nr << img->cluster_bits));
+	return 0;
+}
+
+/* Gets host clusters for a chunk that needs them; fewer than asked for shorten it. */
+static int allocate(struct qcow2_image *img, struct chunk *c)
+{
+	uint64_t guest = cluster_of(img, c->off);
+	int rc;
+
+	c->fresh = false;
+	if (c->how != NEW)
+		return 0;
+	if (img->has_data_file) {
+		c->host = guest;
+		return 0;
+	}
+	rc = alloc_take(img, c->w->stream, c->nr, &c->run, &c->fresh);
+	if (rc < 0)
+		return rc;
+	c->nr = (unsigned)c->run.count;
+	c->last = l2_get(img, &c->ref, c->ref.index + c->nr - 1);
+	c->end = min_u64(c->end, guest + ((uint64_t)c->nr << img->cluster_bits));
+	c->host = c->run.start << img->cluster_bits;
+	return 0;
+}
+
+/* Pins, waits for others in the same clusters, decides, registers, allocates. [lock] */
+static int prepare(struct qcow2_image *img, struct chunk *c)
+{
+	int rc = l2_pin(img, c->off, true, &c->ref);
+
+	if (rc < 0)
+		return rc;
+	/* the pinned slice stays the right one while we wait: only the lock is dropped */
+	inflight_wait(img, c->off, c->end);
+	rc = extend(img, c);
+	if (rc == 0 && c->how != IN_PLACE) {
+		inflight_enter(img, &c->inflight, c->off, c->end);
+		rc = allocate(img, c);
+		if (rc < 0)
+			inflight_leave(img, &c->inflight);
+	}
+	if (rc < 0)
+		l2_unpin(img, &c->ref);
+	return rc;
+}
+
+/* ---- the edges: bytes of allocated clusters that the write does not cover ---------------- */
+
+/* Is the cluster filled subcluster by subcluster, or must all of it be filled at once? */
+static bool by_subcluster(const struct qcow2_image *img, const struct chunk *c, struct l2_entry e)
+{
+	if (!img->ext_l2 || (e.desc & QCOW2_COMPRESSED))
+		return false;
+	return c->how == REUSE || !l2_has_host(img, e);
+}
+
+/* Does the range hold anything but zeros, as far as the mapping tells? */
+static int reads_as_zeros(struct qcow2_image *img, uint64_t off, uint64_t len, bool *zeros)
+{
+	*zeros = true;
+	while (len && *zeros) {
+		bool data;
+		uint64_t run;
+		int rc = qcow2_block_status(img, off, len, &data, &run);
+
+		if (rc < 0)
+			return rc;
+		*zeros = !data;
+		off += run;
+		len -= run;
+	}
+	return 0;
+}
+
+/* Fills guest bytes [off, end), which the chunk's host clusters hold, with zeros or, with
+ * keep, with what they read as now. */
+static int fill(struct qcow2_image *img, const struct chunk *c, uint64_t off, uint64_t end,
+		bool keep)
+{
+	uint64_t host = c->host + (off - cluster_of(img, c->off));
+	bool zeros = true;
+	void *buf;
+	int rc;
+
+	if (off >= end)
+		return 0;
+	if (keep) {
+		/* what lies behind the end of the disk has no content */
+		uint64_t known = min_u64(end, align_up(img->hdr.size, ZQ_BLOCK));
+
+		rc = off < known ? reads_as_zeros(img, off, known - off, &zeros) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	if (zeros)
+		return c->fresh ? 0 : image_zero_host(img->data, host, end - off);
+	buf = calloc(1, (size_t)(end - off));
+	if (!buf)
+		return -ENOMEM;
+	rc = read_guest(img, off, buf, (size_t)(min_u64(end, img->hdr.size) - off));
+	if (rc == 0)
+		rc = io_write(img->data, buf, (size_t)(end - off), host);
+	free(buf);
+	return rc;
+}
+
+/* Where the first cluster's filled part begins. */
+static uint64_t head_start(const struct qcow2_image *img, const struct chunk *c)
+{
+	uint64_t guest = cluster_of(img, c->off);
+	unsigned sub = (unsigned)((c->off - guest) / img->sub_size);
+
+	if (!by_subcluster(img, c, c->first))
+		return guest;
+	if (l2_kind(img, guest, c->first, sub) == L2_DATA)
+		return c->off;
+	return guest + sub * img->sub_size;
+}
+
+/* Where the last cluster's filled part ends. */
+static uint64_t tail_end(const struct qcow2_image *img, const struct chunk *c)
+{
+	uint64_t guest = cluster_of(img, c->end - 1);
+	unsigned sub = (unsigned)((c->end - 1 - guest) / img->sub_size);
+
+	if (!by_subcluster(img, c, c->last))
+		return guest + img->cluster_size;
+	if (l2_kind(img, guest, c->last, sub) == L2_DATA)
+		return c->end;
+	return guest + (sub + 1) * img->sub_size;
+}
+
+static int fill_edges(struct qcow2_image *img, const struct chunk *c)
+{
+	uint64_t tail = tail_end(img, c);
+	/* only the write's last chunk reaches into what is to become zeros */
+	uint64_t zero_end = min_u64(tail, max_u64(c->w->zero_end, c->end));
+	int rc = fill(img, c, head_start(img, c), c->off, true);
+
+	if (rc == 0)
+		rc = fill(img, c, c->end, zero_end, false);
+	if (rc == 0)
+		rc = fill(img, c, zero_end, tail, true);
+	return rc;
+}
+
+/* ---- writing and entering
+ * ------------------------------------------------------------------------ */
+
+static int write_data(struct qcow2_image *img, const struct chunk *c)
+{
+	static const uint8_t zeros[ZQ_BLOCK];
+	const struct qcow2_write *w = c->w;
+	uint64_t data_end = min_u64(c->end, w->off + w->len);
+	uint64_t host = c->host + (c->off - cluster_of(img, c->off));
+	struct iovec iov[2];
+	int n = 0;
+
+	if (c->off < data_end)
+		iov[n++] = (struct iovec){
+			.iov_base = (uint8_t *)w->buf + (c->off - w->off),
+			.iov_len = (size_t)(data_end - c->off),
+		};
+	if (c->end > max_u64(data_end, c->off))
+		iov[n++] = (struct iovec){
+			.iov_base = (uint8_t *)zeros,
+			.iov_len = (size_t)(c->end - max_u64(data_end, c->off)),
+		};
+	atomic_fetch_add_explicit(&img->stats.data_writes, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&img->stats.data_bytes, c->end - c->off, memory_order_relaxed);
+	return io_pwritev(img->data, iov, n, host);
+}
+
+/* Bits first to last of a subcluster bitmap. */
+static uint64_t sub_bits(unsigned first, unsigned last)
+{
+	return ((UINT64_C(2) << last) - 1) & ~((UINT64_C(1) << first) - 1);
+}
+
+/* The subcluster bitmap of a cluster after the write. */
+static uint64_t new_bitmap(const struct qcow2_image *img, const struct chunk *c, uint64_t guest,
+			   struct l2_entry old)
+{
+	uint64_t off = max_u64(c->off, guest), end = min_u64(c->end, guest + img->cluster_size);
+	unsigned first = (unsigned)((off - guest) / img->sub_size);
+	unsigned last = (unsigned)((end - 1 - guest) / img->sub_size);
+	uint64_t written = sub_bits(first, last), zero = 0;
+
+	if (!by_subcluster(img, c, old))
+		return UINT32_MAX;
+	/* subclusters that become zeros, and could otherwise show the backing file */
+	for (unsigned sub = last + 1; sub < img->subclusters && img->backing; sub++)
+		if (guest + (sub + 1) * img->sub_size <= c->w->zero_end && !(old.bitmap >> sub & 1))
+			zero |= UINT64_C(1) << (QCOW2_SUBCLUSTERS + sub);
+	return ((old.bitmap & ~(written << QCOW2_SUBCLUSTERS)) | written) | zero;
+}
+
+/* Enters the mapping. [lock] */
+static void enter(struct qcow2_image *img, struct chunk *c)
+{
+	uint64_t guest = cluster_of(img, c->off);
+
+	for (unsigned i = 0; i < c->nr; i++, guest += img->cluster_size) {
+		uint64_t host = c->host + ((uint64_t)i << img->cluster_bits);
+		struct l2_entry old = l2_get(img, &c->ref, c->ref.index + i), e = { 0 };
+
+		e.desc = host | QCOW2_COPIED;
+		if (img->ext_l2)
+			e.bitmap = new_bitmap(img, c, guest, old);
+		if (c->how == NEW)
+			l2_let_go(img, old);
+		l2_set(img, &c->ref, c->ref.index + i, e);
+	}
+}
+
+/* Ends the chunk: enters what was written, or gives back what was taken. */
+static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
+{
+	const struct qcow2_write *w = c->w;
+
+	pthread_mutex_lock(&img->lock);
+	if (c->how != IN_PLACE) {
+		if (ok)
+			enter(img, c);
+		else if (c->run.count)
+			alloc_give_back(img, &c->run);
+		inflight_leave(img, &c->inflight);
+	}
+	l2_unpin(img, &c->ref);
+	img->data_dirty = true;
+	if (ok && w->move_wp && c->end == w->off + w->len + w->pad)
+		wptable_forward_locked(img, w->zone, w->wp);
+	pthread_mutex_unlock(&img->lock);
+}
+
+static int write_chunk(struct qcow2_image *img, struct chunk *c)
+{
+	int rc;
+
+	pthread_mutex_lock(&img->lock);
+	rc = prepare(img, c);
+	pthread_mutex_unlock(&img->lock);
+	if (rc < 0)
+		return rc;
+	if (c->how != IN_PLACE)
+		rc = fill_edges(img, c);
+	if (rc == 0)
+		rc = write_data(img, c);
+	conclude(img, c, rc == 0);
+	return rc;
+}
+
+/* *entered: some mapping has changed, so that more metadata may be pinned than before. */
+static int write_all(struct qcow2_image *img, const struct qcow2_write *w, bool *entered)
+{
+	uint64_t off = w->off, end = w->off + w->len + w->pad;
+	unsigned token = image_io_begin(img);
+	int rc = 0;
+
+	while (off < end && rc == 0) {
+		struct chunk c = { .w = w, .off = off, .end = end };
+
+		rc = write_chunk(img, &c);
+		*entered |= c.how != IN_PLACE;
+		off = c.end;
+	}
+	image_io_end(img, token);
+	return rc;
+}
+
+int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
+{
+	bool entered = false;
+	size_t pinned;
+	int rc;
+
+	if (!range_within(w->off, w->len + w->pad, align_up(img->hdr.size, ZQ_BLOCK)))
+		return -EINVAL;
+	rc = qcow2_begin_change(img);
+	if (rc == 0)
+		rc = write_all(img, w, &entered);
+	/* clusters that were let go may give the room that is missing */
+	if (rc == -ENOSPC && qcow2_dirty(img, NULL) && qcow2_commit(img) == 0)
+		rc = write_all(img, w, &entered);
+	/* Too much is pinned: commit now. If that fails all stays dirty and the next fsync says
+	 * so; the write itself has been done. */
+	if (rc == 0 && entered && qcow2_dirty(img, &pinned) && pinned > img->cache_bytes / 4 * 3)
+		(void)qcow2_commit(img);
+	return rc;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making guest bytes read as zeros: whole clusters lose their mapping, parts of clusters
+ * are overwritten. What is let go is freed by the next commit. Takes the lock slice by
+ * slice, so that a reset of a large zone does not stop the others.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/inflight.h"
+#include "qcow2/engine/l2.h"
+#include "util/math.h"
+
+#define ZERO_PIECE 65536u /* bytes written at once where zeros have to be written */
+
+/* An entry that reads as zeros and holds nothing. */
+static struct l2_entry zero_entry(const struct qcow2_image *img)
+{
+	struct l2_entry e = { 0, 0 };
+
+	if (!img->backing)
+		return e; /* unallocated */
+	if (img->ext_l2)
+		e.bitmap = (uint64_t)UINT32_MAX << QCOW2_SUBCLUSTERS;
+	else
+		e.desc = QCOW2_ZERO;
+	return e;
+}
+
+static bool same_entry(struct l2_entry a, struct l2_entry b)
+{
+	return a.desc == b.desc && a.bitmap == b.bitmap;
+}
+
+/* Does any of n entries from the pinned one on have to change? */
+static bool needs_change(const struct qcow2_image *img, const struct l2_ref *ref, unsigned n)
+{
+	struct l2_entry want = zero_entry(img);
+
+	if (!ref->slice)
+		return !same_entry(want, (struct l2_entry){ 0, 0 });
+	for (unsigned i = 0; i < n; i++)
+		if (!same_entry(want, l2_get(img, ref, ref->index + i)))
+			return true;
+	return false;
+}
+
+/* A damaged entry is replaced without letting go of what it claims to hold. */
+static bool entry_is_sound(const struct qcow2_image *img, uint64_t guest, struct l2_entry e)
+{
+	for (unsigned sub = 0; sub < img->subclusters; sub++)
+		if (l2_kind(img, guest, e, sub) == L2_BAD)
+			return false;
+	return true;
+}
+
+static void unmap_entries(struct qcow2_image *img, struct l2_ref *ref, uint64_t guest, unsigned n)
+{
+	struct l2_entry want = zero_entry(img);
+
+	for (unsigned i = 0; i < n; i++, guest += img->cluster_size) {
+		struct l2_entry old = l2_get(img, ref, ref->index + i);
+
+		if (same_entry(old, want))
+			continue;
+		if (entry_is_sound(img, guest, old))
+			l2_let_go(img, old);
+		l2_set(img, ref, ref->index + i, want);
+	}
+}
+
+/* Unmaps whole clusters from guest on, as far as one slice goes; returns how many. [lock] */
+static int unmap_slice(struct qcow2_image *img, uint64_t guest, uint64_t end, unsigned *done)
+{
+	struct l2_ref ref;
+	unsigned n;
+	int rc = l2_pin(img, guest, false, &ref);
+
+	if (rc < 0)
+		return rc;
+	n = (unsigned)min_u64(ref.count, (end - guest) >> img->cluster_bits);
+	*done = n;
+	if (needs_change(img, &ref, n)) {
+		l2_unpin(img, &ref);
+		rc = l2_pin(img, guest, true, &ref);
+		if (rc < 0)
+			return rc;
+		inflight_wait(img, guest, guest + ((uint64_t)n << img->cluster_bits));
+		unmap_entries(img, &ref, guest, n);
+	}
+	l2_unpin(img, &ref);
+	return 0;
+}
+
+static int unmap_clusters(struct qcow2_image *img, uint64_t off, uint64_t end)
+{
+	int rc = 0;
+
+	while (off < end && rc == 0) {
+		unsigned done = 0;
+
+		pthread_mutex_lock(&img->lock);
+		rc = unmap_slice(img, off, end, &done);
+		pthread_mutex_unlock(&img->lock);
+		off += (uint64_t)done << img->cluster_bits;
+	}
+	return rc;
+}
+
+/* Writes zeros to a part of a cluster, unless it reads as zeros without. */
+static int zero_part(struct qcow2_image *img, uint64_t off, uint64_t end)
+{
+	static const uint8_t zeros[ZERO_PIECE];
+	int rc = 0;
+
+	while (off < end && rc == 0) {
+		uint64_t run;
+		bool data;
+
+		rc = qcow2_block_status(img, off, end - off, &data, &run);
+		if (rc < 0)
+			break;
+		run = min_u64(run, data ? ZERO_PIECE : end - off);
+		if (data) {
+			struct qcow2_write w = { .off = off,
+						 .buf = zeros,
+						 .len = (size_t)run,
+						 .zero_end = off + run,
+						 .stream = ALLOC_STREAM_ZERO };
+
+			rc = qcow2_write(img, &w);
+		}
+		off += run;
+	}
+	return rc;
+}
+
+bool qcow2_zero_in_place(const struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	return img->has_data_file || !is_aligned(off, img->cluster_size) ||
+	       (!is_aligned(off + len, img->cluster_size) && off + len != img->hdr.size);
+}
+
+int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	uint64_t end = off + len, first, last;
+	int rc;
+
+	if (!range_within(off, len, img->hdr.size))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	rc = qcow2_begin_change(img);
+	if (rc < 0)
+		return rc;
+	/* the last cluster is whole when the disk ends within it */
+	first = align_up(off, img->cluster_size);
+	last = end == img->hdr.size ? align_up(end, img->cluster_size)
+				    : align_down(end, img->cluster_size);
+	if (first >= last) {
+		rc = zero_part(img, off, end);
+	} else {
+		rc = zero_part(img, off, first);
+		if (rc == 0)
+			rc = unmap_clusters(img, first, last);
+		if (rc == 0 && last < end)
+			rc = zero_part(img, last, end);
+	}
+	/* a data file keeps its place: the space goes back, and a raw one must read as zeros */
+	if (rc == 0 && img->has_data_file)
+		rc = image_zero_host(img->data, off, len);
+	if (rc == 0) {
+		pthread_mutex_lock(&img->lock);
+		img->data_dirty |= img->has_data_file;
+		pthread_mutex_unlock(&img->lock);
+	}
+	return rc;
+}

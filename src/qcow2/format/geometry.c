@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules that a zoned device's shape must meet, in one function that creating and opening
+ * share. Pure: no I/O, no memory, no locks. FORMAT.md section 1.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include <zqfs/geometry.h>
+
+#include "qcow2/format/format.h"
+#include "util/math.h"
+
+#define MIN_ZONE_SIZE UINT64_C(4096)
+
+#define REFUSE(err, ...) zq_fail(err, -EINVAL, "zoned extension: " __VA_ARGS__)
+
+static int check_zones(const struct zq_geometry *g, struct zq_error *err)
+{
+	uint64_t end, nr;
+
+	if (!is_pow2(g->zone_size))
+		return REFUSE(err, "zone_size %" PRIu64 " is not a power of two", g->zone_size);
+	if (g->zone_size < MIN_ZONE_SIZE)
+		return REFUSE(err, "zone_size %" PRIu64 " is smaller than %" PRIu64, g->zone_size,
+			      MIN_ZONE_SIZE);
+	if (g->zone_capacity > g->zone_size)
+		return REFUSE(err, "zone_capacity %" PRIu64 " is larger than zone_size %" PRIu64,
+			      g->zone_capacity, g->zone_size);
+	if (g->zone_capacity < ZQ_BLOCK)
+		return REFUSE(err, "zone_capacity %" PRIu64 " is smaller than %u", g->zone_capacity,
+			      ZQ_BLOCK);
+	if (!is_aligned(g->zone_capacity, ZQ_BLOCK))
+		return REFUSE(err, "zone_capacity %" PRIu64 " is not a multiple of %u",
+			      g->zone_capacity, ZQ_BLOCK);
+	if (!g->size)
+		return REFUSE(err, "size 0 holds no zone, at least %u bytes are needed", ZQ_BLOCK);
+	if (!is_aligned(g->size, ZQ_BLOCK))
+		return REFUSE(err, "size %" PRIu64 " is not a multiple of %u", g->size, ZQ_BLOCK);
+	nr = div_up(g->size, g->zone_size);
+	/* A full last zone is stored with its pointer at nr * zone_size. */
+	if (!mul_u64(nr, g->zone_size, &end) || end > ZONED_WP_MASK)
+		return REFUSE(err,
+			      "size %" PRIu64 " in zones of %" PRIu64
+			      " passes the largest write pointer %" PRIu64,
+			      g->size, g->zone_size, ZONED_WP_MASK);
+	if (nr > ZQ_MAX_ZONES)
+		return REFUSE(err,
+			      "zone_size %" PRIu64 " makes %" PRIu64 " zones of the size %" PRIu64
+			      ", more than %u",
+			      g->zone_size, nr, g->size, ZQ_MAX_ZONES);
+	if (g->nr_zones != nr)
+		return REFUSE(err,
+			      "nr_zones %" PRIu32 " does not match size %" PRIu64
+			      " and zone_size %" PRIu64 ", which make %" PRIu64,
+			      g->nr_zones, g->size, g->zone_size, nr);
+	return 0;
+}
+
+int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err)
+{
+	uint32_t nr_seq;
+	int ret = check_zones(g, err);
+
+	if (ret)
+		return ret;
+	if (g->nr_conv >= g->nr_zones)
+		return REFUSE(
+			err, "conventional_zones %" PRIu32 " is not smaller than nr_zones %" PRIu32,
+			g->nr_conv, g->nr_zones);
+	nr_seq = g->nr_zones - g->nr_conv;
+	if (g->max_active > g->nr_zones)
+		return REFUSE(err, "max_active_zones %" PRIu32 " is larger than nr_zones %" PRIu32,
+			      g->max_active, g->nr_zones);
+	if (g->max_open > nr_seq)
+		return REFUSE(err,
+			      "max_open_zones %" PRIu32
+			      " is larger than the number of sequential zones %" PRIu32,
+			      g->max_open, nr_seq);
+	if (g->max_open && g->max_active && g->max_open > g->max_active)
+		return REFUSE(err,
+			      "max_open_zones %" PRIu32 " is larger than max_active_zones %" PRIu32,
+			      g->max_open, g->max_active);
+	if (!is_aligned(g->max_append, ZQ_BLOCK))
+		return REFUSE(err, "max_append_bytes %" PRIu32 " is not a multiple of %u",
+			      g->max_append, ZQ_BLOCK);
+	if (g->max_append > g->zone_capacity)
+		return REFUSE(err,
+			      "max_append_bytes %" PRIu32 " is larger than zone_capacity %" PRIu64,
+			      g->max_append, g->zone_capacity);
+	return 0;
+}

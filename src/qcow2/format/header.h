@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The image header and its extensions: parsed into a struct, validated in one place,
+ * encoded for a new image. An existing header is never rewritten as a whole: what changes
+ * in it (feature bits, refcount table) is patched in place, so everything that is not
+ * understood stays byte for byte.
+ */
+#ifndef ZQ_QCOW2_FORMAT_HEADER_H
+#define ZQ_QCOW2_FORMAT_HEADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zqfs/error.h>
+#include <zqfs/geometry.h>
+
+/* The zoned extension as stored. FORMAT.md section 1. */
+struct qcow2_zoned_ext {
+	bool present;
+	unsigned layout;		 /* 48 or 56: length of the known layout */
+	uint32_t stored_len;		 /* length field: more than layout for a newer revision */
+	struct zq_geometry geo;		 /* geo.size is filled from the header */
+	uint8_t model;			 /* "zoned": 1 host-managed */
+	uint64_t meta_size, meta_offset; /* bytes */
+};
+
+struct qcow2_header {
+	uint32_t version;
+	uint32_t cluster_bits;
+	uint64_t size; /* virtual, bytes */
+	uint32_t crypt_method;
+	uint32_t l1_size; /* entries */
+	uint64_t l1_offset;
+	uint64_t reftable_offset;
+	uint32_t reftable_clusters;
+	uint32_t nb_snapshots;
+	uint64_t snapshots_offset;
+	uint64_t incompat, compat, autoclear;
+	uint32_t refcount_order;
+	uint32_t header_length;
+	uint8_t compression_type; /* 0 zlib, 1 zstd */
+	uint64_t backing_offset;
+	char *backing_file;   /* NULL: none; owned */
+	char *backing_format; /* NULL: not stated; owned */
+	char *data_file;      /* name from the extension; NULL: not stated; owned */
+	uint32_t nb_bitmaps;  /* 0 without the bitmaps extension */
+	uint64_t bitmap_dir_offset, bitmap_dir_size;
+	uint64_t ext_end; /* offset behind the last extension, its end marker included */
+	struct qcow2_zoned_ext zoned;
+	uint64_t file_size; /* of the image file when the header was read, bytes */
+};
+
+static inline uint64_t qcow2_header_cluster_size(const struct qcow2_header *h)
+{
+	return UINT64_C(1) << h->cluster_bits;
+}
+
+void qcow2_header_free(struct qcow2_header *h);
+
+/*
+ * Encodes *h as the first cluster of a new image into buf, which holds one cluster and is
+ * zeroed first: header, extensions (backing format, feature name table where it fits,
+ * data file name, zoned), backing file name. -E2BIG with a sentence when it does not fit.
+ */
+int qcow2_header_encode(const struct qcow2_header *h, uint8_t *buf, struct zq_error *err);
+
+/* Parses and encodes the zoned extension alone; zoned_ext.c, the table of layouts. */
+int qcow2_zoned_ext_parse(const uint8_t *data, uint32_t len, struct qcow2_zoned_ext *ext,
+			  struct zq_error *err);
+/* layout is 48 or 56; writes that many bytes. -ERANGE when a size does not fit the layout. */
+int qcow2_zoned_ext_encode(const struct qcow2_zoned_ext *ext, uint8_t *data, struct zq_error *err);
+
+#endif

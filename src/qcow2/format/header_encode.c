@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The first cluster of a new image, as bytes: header, extensions, backing file name.
+ * Never used on an existing image, whose header is patched in place. Pure.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "qcow2/format/format.h"
+#include "qcow2/format/header_parts.h"
+#include "util/bytes.h"
+#include "util/math.h"
+
+#define NEW_HEADER_LENGTH 112u /* compression_type and its padding included */
+#define MAX_ZONED_LEN	  56u
+
+static const struct feature_name names[] = {
+	{ 0, 0, "dirty bit" },		 { 0, 1, "corrupt bit" },
+	{ 0, 2, "external data file" },	 { 0, 3, "compression type" },
+	{ 0, 4, "extended L2 entries" }, { 0, 5, "zoned format" },
+	{ 1, 0, "lazy refcounts" },	 { 2, 0, "bitmaps" },
+	{ 2, 1, "raw external data" },
+};
+
+/* Appends records to a cluster; an overflow is noticed at the end, nothing is written past it. */
+struct out {
+	uint8_t *buf;
+	uint64_t pos, size;
+	bool full;
+};
+
+static uint8_t *reserve(struct out *o, uint64_t bytes)
+{
+	uint8_t *at = o->buf + o->pos;
+
+	if (o->full || !range_within(o->pos, bytes, o->size)) {
+		o->full = true;
+		return NULL;
+	}
+	o->pos += bytes;
+	return at;
+}
+
+/* Room for an extension of len bytes; its data, or NULL when there is none. */
+static uint8_t *add_ext(struct out *o, uint32_t type, uint64_t len)
+{
+	uint8_t *p = reserve(o, 8 + align_up(len, 8));
+
+	if (!p)
+		return NULL;
+	put_be32(p, type);
+	put_be32(p + 4, (uint32_t)len);
+	return p + 8;
+}
+
+static void add_string(struct out *o, uint32_t type, const char *s)
+{
+	uint8_t *p = s ? add_ext(o, type, strlen(s)) : NULL;
+
+	if (p)
+		memcpy(p, s, strlen(s));
+}
+
+static void add_feature_names(struct out *o)
+{
+	uint8_t *p = add_ext(o, QCOW2_EXT_FEATURE_NAMES, ARRAY_SIZE(names) * FEATURE_NAME_BYTES);
+
+	for (size_t i = 0; p && i < ARRAY_SIZE(names); i++, p += FEATURE_NAME_BYTES) {
+		p[0] = names[i].type;
+		p[1] = names[i].bit;
+		memcpy(p + 2, names[i].name, strlen(names[i].name));
+	}
+}
+
+static void put_fields(const struct qcow2_header *h, uint8_t *b, uint64_t backing_offset)
+{
+	put_be32(b + QCOW2_H_MAGIC, QCOW2_MAGIC);
+	put_be32(b + QCOW2_H_VERSION, 3);
+	put_be64(b + QCOW2_H_BACKING_OFFSET, backing_offset);
+	put_be32(b + QCOW2_H_BACKING_SIZE, backing_offset ? (uint32_t)strlen(h->backing_file) : 0);
+	put_be32(b + QCOW2_H_CLUSTER_BITS, h->cluster_bits);
+	put_be64(b + QCOW2_H_SIZE, h->size);
+	put_be32(b + QCOW2_H_L1_SIZE, h->l1_size);
+	put_be64(b + QCOW2_H_L1_OFFSET, h->l1_offset);
+	put_be64(b + QCOW2_H_REFTABLE_OFFSET, h->reftable_offset);
+	put_be32(b + QCOW2_H_REFTABLE_CLUSTERS, h->reftable_clusters);
+	put_be64(b + QCOW2_H_INCOMPAT, h->incompat);
+	put_be64(b + QCOW2_H_COMPAT, h->compat);
+	put_be64(b + QCOW2_H_AUTOCLEAR, h->autoclear);
+	put_be32(b + QCOW2_H_REFCOUNT_ORDER, h->refcount_order);
+	put_be32(b + QCOW2_H_LENGTH, NEW_HEADER_LENGTH);
+	b[QCOW2_H_COMPRESSION] = h->compression_type;
+}
+
+/* False when it does not fit into the cluster. */
+static bool encode(const struct qcow2_header *h, const uint8_t *zoned, bool with_names,
+		   uint8_t *buf)
+{
+	struct out o = { .buf = buf, .size = qcow2_header_cluster_size(h) };
+	uint64_t backing_offset = 0;
+	uint8_t *p;
+
+	memset(buf, 0, (size_t)o.size);
+	o.pos = NEW_HEADER_LENGTH;
+	add_string(&o, QCOW2_EXT_BACKING_FORMAT, h->backing_format);
+	add_string(&o, QCOW2_EXT_DATA_FILE, h->data_file);
+	if (with_names)
+		add_feature_names(&o);
+	if (h->zoned.present) {
+		p = add_ext(&o, QCOW2_EXT_ZONED, h->zoned.layout);
+		if (p)
+			memcpy(p, zoned, h->zoned.layout);
+	}
+	add_ext(&o, QCOW2_EXT_END, 0);
+	if (h->backing_file) {
+		backing_offset = o.pos;
+		p = reserve(&o, strlen(h->backing_file));
+		if (p)
+			memcpy(p, h->backing_file, strlen(h->backing_file));
+	}
+	put_fields(h, buf, backing_offset);
+	return !o.full;
+}
+
+int qcow2_header_encode(const struct qcow2_header *h, uint8_t *buf, struct zq_error *err)
+{
+	uint8_t zoned[MAX_ZONED_LEN] = { 0 };
+	int ret;
+
+	if (h->backing_file && strlen(h->backing_file) > QCOW2_MAX_BACKING_NAME)
+		return zq_fail(err, -E2BIG, "backing_file: %zu bytes are more than %u",
+			       strlen(h->backing_file), QCOW2_MAX_BACKING_NAME);
+	if (h->zoned.present) {
+		ret = qcow2_zoned_ext_encode(&h->zoned, zoned, err);
+		if (ret)
+			return ret;
+	}
+	/* The names are a courtesy: they go when there is no room for them. */
+	if (encode(h, zoned, true, buf) || encode(h, zoned, false, buf))
+		return 0;
+	return zq_fail(err, -E2BIG,
+		       "the header and the names of other files do not fit into a cluster of "
+		       "%" PRIu64 " bytes",
+		       qcow2_header_cluster_size(h));
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * L1 and refcount tables in memory: words, dirty groups, fresh words. Reads the table once;
+ * commit.c writes it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/tables/table.h"
+#include "util/bytes.h"
+#include "util/math.h"
+
+static int allocate(struct qcow2_table *t, uint64_t nr)
+{
+	uint64_t *word = calloc(nr ? nr : 1, sizeof(*word));
+	uint8_t *dirty = calloc(div_up(nr, TABLE_GROUP) + 1, 1);
+	uint8_t *fresh = calloc(div_up(nr, 8) + 1, 1);
+
+	if (!word || !dirty || !fresh) {
+		free(word);
+		free(dirty);
+		free(fresh);
+		return -ENOMEM;
+	}
+	if (t->word) {
+		memcpy(word, t->word, t->nr * sizeof(*word));
+		memcpy(fresh, t->fresh, div_up(t->nr, 8));
+	}
+	free(t->word);
+	free(t->dirty);
+	free(t->fresh);
+	t->word = word;
+	t->dirty = dirty;
+	t->fresh = fresh;
+	t->nr = nr;
+	return 0;
+}
+
+int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_t nr)
+{
+	int rc = allocate(t, nr);
+
+	if (rc < 0)
+		return rc;
+	t->offset = offset;
+	rc = io_pread(io, t->word, nr * sizeof(*t->word), offset);
+	if (rc < 0)
+		return rc;
+	for (uint64_t i = 0; i < nr; i++)
+		t->word[i] = get_be64(&t->word[i]);
+	return 0;
+}
+
+void table_free(struct qcow2_table *t)
+{
+	free(t->word);
+	free(t->dirty);
+	free(t->fresh);
+	memset(t, 0, sizeof(*t));
+}
+
+bool table_is_fresh(const struct qcow2_table *t, uint64_t index)
+{
+	return t->fresh[index / 8] >> (index % 8) & 1;
+}
+
+static void set_fresh(struct qcow2_table *t, uint64_t index, bool fresh)
+{
+	uint8_t bit = (uint8_t)(1u << (index % 8));
+
+	if (fresh == table_is_fresh(t, index))
+		return;
+	t->fresh[index / 8] ^= bit;
+	if (fresh)
+		t->nr_fresh++;
+	else
+		t->nr_fresh--;
+}
+
+void table_set(struct qcow2_table *t, uint64_t index, uint64_t word, bool fresh)
+{
+	t->word[index] = word;
+	t->dirty[index / TABLE_GROUP] = 1;
+	t->any_dirty = true;
+	set_fresh(t, index, fresh);
+}
+
+int table_grow(struct qcow2_table *t, uint64_t nr)
+{
+	int rc = allocate(t, nr);
+
+	if (rc < 0)
+		return rc;
+	memset(t->dirty, 1, div_up(nr, TABLE_GROUP));
+	t->any_dirty = true;
+	return 0;
+}
+
+int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_t *nr)
+{
+	uint64_t all = div_up(t->nr, TABLE_GROUP);
+	struct table_group *list;
+	size_t n = 0;
+
+	*groups = NULL;
+	*nr = 0;
+	if (!t->any_dirty)
+		return 0;
+	for (uint64_t g = 0; g < all; g++)
+		n += t->dirty[g];
+	list = calloc(n ? n : 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	n = 0;
+	for (uint64_t g = 0; g < all; g++) {
+		struct table_group *out = &list[n];
+
+		if (!t->dirty[g])
+			continue;
+		out->first = g * TABLE_GROUP;
+		out->nr = (unsigned)min_u64(TABLE_GROUP, t->nr - out->first);
+		memcpy(out->word, t->word + out->first, out->nr * sizeof(*out->word));
+		for (unsigned i = 0; i < out->nr; i++)
+			out->fresh |= (uint64_t)table_is_fresh(t, out->first + i) << i;
+		t->dirty[g] = 0;
+		n++;
+	}
+	t->any_dirty = false;
+	*groups = list;
+	*nr = n;
+	return 0;
+}
+
+void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok,
+		      bool zeroed)
+{
+	for (size_t g = 0; g < nr; g++) {
+		struct table_group *in = &groups[g];
+
+		if (!ok) {
+			t->dirty[in->first / TABLE_GROUP] = 1;
+			t->any_dirty = true;
+		}
+		for (unsigned i = 0; i < in->nr && (ok || zeroed); i++)
+			if (in->fresh >> i & 1)
+				set_fresh(t, in->first + i, false);
+	}
+	free(groups);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A table of big-endian words that is kept whole in memory: the L1 table and the refcount
+ * table. Knows which groups of words changed and which words point to clusters that are
+ * not on disk yet. The image's lock guards both tables.
+ */
+#ifndef ZQ_QCOW2_TABLES_TABLE_H
+#define ZQ_QCOW2_TABLES_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct zq_io;
+
+#define TABLE_GROUP 64u /* words; 512 bytes, so that a torn write never splits a word */
+
+struct qcow2_table {
+	uint64_t *word;	 /* in host byte order */
+	uint64_t nr;	 /* words */
+	uint64_t offset; /* in the file, bytes */
+	uint8_t *dirty;	 /* one byte per group */
+	bool any_dirty;
+	uint8_t *fresh; /* bitmap: what the word points to is new and not yet zeroed on disk,
+			 * so what the cache lacks of it reads as zeros */
+	uint64_t nr_fresh;
+};
+
+/* Reads nr words at offset. -ENOMEM, -EIO. */
+int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_t nr);
+void table_free(struct qcow2_table *t);
+
+/* Changes a word and marks its group dirty. */
+void table_set(struct qcow2_table *t, uint64_t index, uint64_t word, bool fresh);
+bool table_is_fresh(const struct qcow2_table *t, uint64_t index);
+
+/* Makes room for nr words (zeros behind the old ones) and marks all of it dirty. */
+int table_grow(struct qcow2_table *t, uint64_t nr);
+
+/* One changed group as a commit takes it along. */
+struct table_group {
+	uint64_t first; /* word */
+	unsigned nr;	/* words, at most TABLE_GROUP */
+	uint64_t fresh; /* bit i: word first + i points to a fresh cluster */
+	uint64_t word[TABLE_GROUP];
+};
+
+/* Copies the dirty groups, which become clean. -ENOMEM. */
+int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_t *nr);
+/* Without ok all is dirty again. With ok or zeroed, what the fresh words that were taken along
+ * point to is on disk: the word may be there as well, and must not lead to it being zeroed again.
+ */
+void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok,
+		      bool zeroed);
+
+#endif
