@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "io/io.h"
-#include "qcow2/engine/alloc.h"
 #include "qcow2/check/check.h"
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/tables/header_read.h"
 #include "util/bytes.h"

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/release.h"
 #include "qcow2/engine/wptable.h"
 #include "util/bytes.h"

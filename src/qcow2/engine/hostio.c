@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "io/io.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/image.h"
 #include "util/math.h"
 

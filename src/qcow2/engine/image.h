@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An open image: what the files of this folder share. Nothing outside qcow2/ includes it.
+ * Includes go down only, from the first line to the last; backing.c alone opens an image again.
  *
- *   image.c       open, close, the log           hostio.c     metadata writes, zeroing, epochs
- *   header*.c     the header and extensions      zoned_ext.c  layouts of the zoned extension
- *   geometry.c    the rules of a zoned device    format.h     numbers of the format
- *   table.c       tables kept whole in memory: L1 and refcount table
- *   mdcache.c     bounded cache of slices of L2 tables and refcount blocks
- *   l2.c          L2 tables: finding, creating and copying one; what an entry says
- *   map.c         guest range -> extents         read.c       reading guest bytes
+ *   open.c        opening and closing
+ *   zero.c        zeroing and unmapping
  *   write.c       writing guest bytes            inflight.h   clusters that are being entered
- *   zero.c        zeroing and unmapping          change.c     before the first change
- *   refcount.c    counts, blocks, a larger table
- *   alloc.c       free clusters, runs, streams   wptable.c    the write pointer table
+ *   read.c        reading guest bytes
+ *   map.c         guest range -> extents         backing.c    the backing chain
+ *   change.c      before the first change        compress.c   compressed clusters
  *   commit.c      the ordered commit             release.c    its last step: freeing clusters
- *   compress.c    compressed clusters            backing.c    the backing chain
- *   snapshot.c    the snapshot table             create*.c    a new image
- *   check*.c      check, with readers of its own (see check_priv.h); repair.c
+ *   wptable.c     the write pointer table
+ *   l2.c          L2 tables: finding, creating and copying one; what an entry says
+ *   alloc.c       free clusters, runs, streams   refcount.c   counts, blocks, a larger table
+ *   mdcache.c     bounded cache of slices of L2 tables and refcount blocks
+ *   hostio.c      metadata writes, zeroing, epochs of I/O in flight
+ *   image.c       the log, fixed metadata, what never changes
+ *   runs.c        lists of runs of clusters
  *
- * Locks, in the order in which they are taken:
- *   commit_lock  one commit at a time, and the tickets of those who wait for one
+ * Locks. Each is taken only while those above it in this list are held, never the other way
+ * round. A commit may run under a stripe or the padding lock of the layer above.
+ *   change_lock  the first change is being prepared; held across the I/O of a rebuild
+ *   commit_lock  who runs a commit and who waits for one; not held while a commit works, and
+ *                no other lock is taken under it
  *   lock         everything below that says [lock]: tables, cache, allocator, pointers.
  *                Held for memory work only. A cache miss drops it while it reads (the
  *                entry is marked LOADING), so whoever pins a slice must look again at what
  *                it knew before. Data is read and written without it.
+ *   drain_lock   waiting for I/O in flight; taken with no other lock held, and none under it
+ *   decomp->lock (compress.c) states of the decompressed clusters; taken with no other lock
+ *                held, not held while one is read or inflated
  *
  * What makes I/O without the lock safe:
  *   - a host cluster that is let go is offered for reuse only by step 4 of a commit, after
@@ -40,19 +46,9 @@
 #include "qcow2/format/format.h"
 #include "qcow2/format/header.h"
 #include "qcow2/engine/mdcache.h"
+#include "qcow2/engine/runs.h"
 #include "qcow2/qcow2.h"
 #include "qcow2/tables/table.h"
-
-/* A run of host clusters: [start, start + count), in clusters. */
-struct qcow2_run {
-	uint64_t start;
-	uint64_t count;
-};
-
-struct qcow2_runs { /* grows; order does not matter */
-	struct qcow2_run *run;
-	size_t nr, cap;
-};
 
 struct qcow2_inflight {
 	uint64_t first, last; /* guest clusters that are being allocated */
@@ -85,12 +81,12 @@ struct qcow2_image {
 	bool has_data_file, data_raw, ext_l2;
 
 	pthread_mutex_t lock;
-	pthread_cond_t cond;	     /* a slice was loaded, an inflight range ended */
-	pthread_mutex_t change_lock; /* held while the first change is prepared; before lock */
-	atomic_bool changed;	     /* the first change has been prepared (qcow2_begin_change) */
-	bool table_busy;	     /* [lock] an L2 table is being made or copied; wait on cond */
-	uint64_t file_end;	     /* [lock] the file has at least this many bytes or will have:
-				      * mapped offsets must lie below it */
+	pthread_cond_t cond; /* a slice was loaded, an inflight range ended */
+	pthread_mutex_t change_lock;
+	atomic_bool changed; /* the first change has been prepared (qcow2_begin_change) */
+	bool table_busy;     /* [lock] an L2 table is being made or copied; wait on cond */
+	uint64_t file_end;   /* [lock] the file has at least this many bytes or will have:
+			      * mapped offsets must lie below it */
 	struct qcow2_table l1, reftable;
 	struct mdcache cache;		 /* [lock] */
 	size_t cache_bytes;		 /* bound of the cache */
@@ -109,7 +105,7 @@ struct qcow2_image {
 	atomic_uint epoch;
 	atomic_uint active[2];
 	atomic_bool draining;
-	pthread_mutex_t drain_lock; /* taken with no other lock held */
+	pthread_mutex_t drain_lock;
 	pthread_cond_t drain_cond;
 
 	pthread_mutex_t commit_lock;
@@ -132,31 +128,8 @@ struct qcow2_image {
 /* Writes to the log: the image's name and the message. */
 void image_log(struct qcow2_image *img, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Metadata I/O on the image file with the counters kept. */
-int image_write_meta(struct qcow2_image *img, const void *buf, size_t len, uint64_t off);
-/* Writes zeros, and leaves no hole as image_zero_host() does. */
-int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len);
-/* Has the host set room aside for metadata of the image file. 0 also where the host cannot;
- * -ENOSPC, -EFBIG, -EDQUOT. With or without the lock: a call that reads and writes nothing. */
-int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len);
-/* The same for a table at off and for the entry of its parent that is to name it. */
-int image_reserve_table(struct qcow2_image *img, const struct qcow2_table *parent, uint64_t index,
-			uint64_t off);
-/* Makes a range of a file read as zeros, by a hole, by extending the file, or by writing. */
-int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len);
-
-/* Around every access to data that a mapping led to; the token goes back to the end call. */
-unsigned image_io_begin(struct qcow2_image *img);
-void image_io_end(struct qcow2_image *img, unsigned token);
-/* Returns once all I/O that began before the call has ended. Without the lock. */
-void image_io_drain(struct qcow2_image *img);
-
 /* Does the range of the image file overlap the header, the L1 table, the refcount table or
  * the write pointers, where no data and no other table can be? */
 bool image_is_fixed_meta(const struct qcow2_image *img, uint64_t off, uint64_t len);
-
-/* Adds a run (merged with the last one where it continues it). -ENOMEM. */
-int runs_add(struct qcow2_runs *r, uint64_t start, uint64_t count);
-void runs_free(struct qcow2_runs *r);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/compress.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/l2.h"
 #include "qcow2/engine/refcount.h"
 #include "qcow2/tables/table.h"

@@ -9,6 +9,7 @@
 #include "io/io.h"
 #include "qcow2/engine/backing.h"
 #include "qcow2/engine/compress.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/map.h"
 #include "util/math.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/refcount.h"
 #include "util/bytes.h"
 #include "util/math.h"

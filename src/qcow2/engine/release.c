@@ -9,6 +9,7 @@
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/compress.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/refcount.h"
 #include "qcow2/engine/release.h"
 #include "util/math.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/engine/wptable.h"
 #include "util/bytes.h"

@@ -9,6 +9,7 @@
 
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/hostio.h"
 #include "qcow2/engine/inflight.h"
 #include "qcow2/engine/l2.h"
 #include "util/math.h"

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opening and closing an image. Knows all parts of the engine, and no part knows it but the
+ * backing chain, whose links are images too.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/engine/alloc.h"
+#include "qcow2/engine/backing.h"
+#include "qcow2/engine/compress.h"
+#include "qcow2/engine/image.h"
+#include "qcow2/engine/wptable.h"
+#include "qcow2/tables/header_read.h"
+#include "util/clock.h"
+#include "util/math.h"
+
+#define DEFAULT_CACHE (UINT64_C(32) << 20)
+
+static unsigned log2_u64(uint64_t v)
+{
+	return 63u - (unsigned)__builtin_clzll(v);
+}
+
+static void derive(struct qcow2_image *img)
+{
+	const struct qcow2_header *h = &img->hdr;
+
+	img->cluster_bits = h->cluster_bits;
+	img->cluster_size = qcow2_header_cluster_size(h);
+	img->ext_l2 = h->incompat & QCOW2_INCOMPAT_EXTL2;
+	img->has_data_file = h->incompat & QCOW2_INCOMPAT_DATA_FILE;
+	img->data_raw = img->has_data_file && (h->autoclear & QCOW2_AUTOCLEAR_DATA_RAW);
+	img->l2_entry_size = img->ext_l2 ? 16 : 8;
+	img->l2_bits = h->cluster_bits - log2_u64(img->l2_entry_size);
+	img->subclusters = img->ext_l2 ? QCOW2_SUBCLUSTERS : 1;
+	img->sub_size = img->cluster_size / img->subclusters;
+	img->refblock_bits = h->cluster_bits + 3 - h->refcount_order;
+	img->slice_size = (size_t)min_u64(img->cluster_size, 4096);
+	img->file_end = h->file_size;
+}
+
+/* A path next to the image, unless it is absolute. The caller frees it. */
+static char *beside(const char *image, const char *name)
+{
+	const char *slash = strrchr(image, '/');
+	char *path = NULL;
+
+	if (name[0] == '/' || !slash)
+		return strdup(name);
+	return asprintf(&path, "%.*s%s", (int)(slash - image + 1), image, name) < 0 ? NULL : path;
+}
+
+static int lock_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
+			  struct zq_error *err)
+{
+	int rc = io_lock(img->data, opts->lock);
+
+	if (rc < 0)
+		return zq_fail(err, rc, "%s: external data file is in use by another process",
+			       img->data->name);
+	return 0;
+}
+
+static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
+			  struct zq_error *err)
+{
+	char *path;
+	int rc;
+
+	if (!img->has_data_file)
+		return img->data == img->file
+			       ? 0
+			       : zq_fail(err, -EINVAL, "%s: has no external data file",
+					 img->file->name);
+	if (img->data != img->file)
+		return lock_data_file(img, opts, err);
+	if (!opts->data_file && !img->hdr.data_file)
+		return zq_fail(err, -EINVAL,
+			       "%s: keeps its data in an external file but does not name it; "
+			       "give data_file=PATH",
+			       img->file->name);
+	path = opts->data_file ? strdup(opts->data_file)
+			       : beside(img->file->name, img->hdr.data_file);
+	if (!path)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	rc = zq_io_open(path, opts->writable, &img->data, err);
+	free(path);
+	if (rc < 0) {
+		img->data = img->file;
+		zq_error_prefix(err, "external data file");
+		return rc;
+	}
+	return lock_data_file(img, opts, err);
+}
+
+static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_error *err)
+{
+	const struct qcow2_header *h = &img->hdr;
+	int rc;
+
+	img->cache_bytes = cache_bytes ? cache_bytes : (size_t)DEFAULT_CACHE;
+	rc = mdcache_init(&img->cache, img->slice_size, img->cache_bytes);
+	if (rc == 0)
+		rc = table_load(&img->l1, img->file, h->l1_offset, h->l1_size);
+	if (rc == 0 && img->writable)
+		rc = table_load(&img->reftable, img->file, h->reftable_offset,
+				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8);
+	if (rc == 0)
+		rc = decomp_init(img);
+	if (rc == 0 && img->writable)
+		rc = alloc_init(img);
+	if (rc < 0)
+		return zq_fail(err, rc, "%s: cannot read the mapping tables: %s", img->file->name,
+			       strerror(-rc));
+	return 0;
+}
+
+static void set_readonly(struct qcow2_image *img, const char *why)
+{
+	img->writable = false;
+	snprintf(img->why_readonly, sizeof(img->why_readonly), "%s", why);
+}
+
+static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opts,
+		      struct zq_error *err)
+{
+	int rc;
+
+	rc = io_lock(img->file, opts->lock);
+	if (rc == -EAGAIN || rc == -EACCES)
+		return zq_fail(err, -EAGAIN, "%s: in use by another process", img->file->name);
+	if (rc < 0)
+		return zq_fail(err, rc, "%s: cannot lock: %s", img->file->name, strerror(-rc));
+	rc = qcow2_header_read(img->file, opts->zoned, &img->hdr, err);
+	if (rc < 0)
+		return rc;
+	derive(img);
+	img->writable = opts->writable;
+	if (img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT)
+		set_readonly(img, "the image is marked corrupt; \"zqfs check\" tells more");
+	rc = open_data_file(img, opts, err);
+	if (rc == 0)
+		rc = backing_open(img, opts, err);
+	if (rc == 0)
+		rc = load_tables(img, opts->cache_bytes, err);
+	if (rc == 0 && opts->zoned)
+		rc = wptable_load(img, err);
+	if (rc < 0)
+		return rc;
+	if (opts->zoned && qcow2_zoned(img)->corrupt > img->hdr.zoned.geo.nr_zones / 2)
+		set_readonly(img, "more than half of its write pointers are damaged; "
+				  "\"zqfs check\" tells more");
+	return 0;
+}
+
+int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow2_image **out,
+	       struct zq_error *err)
+{
+	struct qcow2_image *img = calloc(1, sizeof(*img));
+	int rc;
+
+	if (!img) {
+		io_close(io);
+		if (opts->data_io)
+			io_close(opts->data_io);
+		return zq_fail(err, -ENOMEM, "out of memory");
+	}
+	img->file = img->data = io;
+	if (opts->data_io)
+		img->data = opts->data_io;
+	img->log = opts->log;
+	img->log_data = opts->log_data;
+	pthread_mutex_init(&img->lock, NULL);
+	pthread_mutex_init(&img->change_lock, NULL);
+	pthread_mutex_init(&img->commit_lock, NULL);
+	pthread_mutex_init(&img->drain_lock, NULL);
+	pthread_cond_init(&img->drain_cond, NULL);
+	pthread_cond_init(&img->cond, NULL);
+	cond_init_monotonic(&img->commit_cond);
+	rc = open_parts(img, opts, err);
+	if (rc < 0) {
+		qcow2_close(img);
+		return rc;
+	}
+	*out = img;
+	return 0;
+}
+
+void qcow2_close(struct qcow2_image *img)
+{
+	if (!img)
+		return;
+	wptable_free(img->wpt);
+	alloc_destroy(img);
+	mdcache_destroy(&img->cache);
+	table_free(&img->l1);
+	table_free(&img->reftable);
+	runs_free(&img->let_go);
+	decomp_destroy(img);
+	backing_close(img->backing);
+	if (img->data != img->file)
+		io_close(img->data);
+	io_close(img->file); /* the locks go last */
+	qcow2_header_free(&img->hdr);
+	pthread_mutex_destroy(&img->lock);
+	pthread_mutex_destroy(&img->change_lock);
+	pthread_mutex_destroy(&img->commit_lock);
+	pthread_mutex_destroy(&img->drain_lock);
+	pthread_cond_destroy(&img->drain_cond);
+	pthread_cond_destroy(&img->cond);
+	pthread_cond_destroy(&img->commit_cond);
+	free(img);
+}
