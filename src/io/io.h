@@ -76,6 +76,10 @@ static inline int io_lock(struct zq_io *io, unsigned mode)
 	return io->ops->lock(io, mode);
 }
 
+/* The same, and a sentence when the locks cannot be had. what is the file's part in the image,
+ * "the data file" for instance, or NULL for the image itself. */
+int io_claim(struct zq_io *io, enum zq_lock mode, const char *what, struct zq_error *err);
+
 /* Unlocks, closes and frees; NULL is ignored. Does not flush. */
 static inline void io_close(struct zq_io *io)
 {

@@ -11,6 +11,7 @@
 
 #include <zqfs/check.h>
 
+#include "io/io.h"
 #include "qcow2/check/check.h"
 #include "qcow2/format/format.h"
 #include "qcow2/tables/header_read.h"
@@ -22,14 +23,9 @@ static int open_locked(const char *path, bool writable, struct zq_io **io, struc
 
 	if (ret)
 		return ret;
-	ret = (*io)->ops->lock(*io, writable ? ZQ_LOCK_WRITE : ZQ_LOCK_READ);
-	if (!ret)
-		return 0;
-	if (ret == -EAGAIN)
-		zq_fail(err, ret, "%s: in use by another process", path);
-	else
-		zq_fail(err, ret, "%s: cannot lock: %s", path, strerror(-ret));
-	(*io)->ops->close(*io);
+	ret = io_claim(*io, writable ? ZQ_LOCK_WRITE : ZQ_LOCK_READ, NULL, err);
+	if (ret)
+		io_close(*io);
 	return ret;
 }
 

@@ -12,6 +12,7 @@
 
 #include <zqfs/io.h>
 
+#include "io/io.h"
 #include "qcow2/format/format.h"
 #include "qcow2/format/header.h"
 #include "qcow2/tables/header_read.h"
@@ -79,12 +80,10 @@ static int look_into(struct zq_io *io, const char *format, struct link *next, st
 {
 	struct qcow2_header h;
 	bool qcow2;
-	int ret = io->ops->lock(io, ZQ_LOCK_READ);
+	int ret = io_claim(io, ZQ_LOCK_READ, NULL, err);
 
-	if (ret == -EAGAIN)
-		return zq_fail(err, ret, "%s: in use by another process", io->name);
 	if (ret)
-		return zq_fail(err, ret, "%s: cannot lock: %s", io->name, strerror(-ret));
+		return ret;
 	ret = is_qcow2(io, format, &qcow2, err);
 	if (ret || !qcow2)
 		return ret;

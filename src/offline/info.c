@@ -11,6 +11,7 @@
 #include <zqfs/info.h>
 #include <zqfs/io.h>
 
+#include "io/io.h"
 #include "qcow2/format/format.h"
 #include "qcow2/format/header.h"
 #include "qcow2/tables/snapshot.h"
@@ -132,12 +133,10 @@ static int get_info(struct zq_io *io, bool force_share, struct zq_image_info *in
 		    struct zq_error *err)
 {
 	struct qcow2_header h;
-	int ret = io->ops->lock(io, force_share ? ZQ_LOCK_SHARED : ZQ_LOCK_READ);
+	int ret = io_claim(io, force_share ? ZQ_LOCK_SHARED : ZQ_LOCK_READ, NULL, err);
 
-	if (ret == -EAGAIN)
-		return zq_fail(err, ret, "%s: in use by another process", io->name);
 	if (ret)
-		return zq_fail(err, ret, "%s: cannot lock: %s", io->name, strerror(-ret));
+		return ret;
 	ret = qcow2_header_read(io, true, &h, err);
 	if (ret)
 		return ret;

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "io/io.h"
 #include "util/cleanup.h"
 #include "offline/new_file.h"
 
@@ -99,12 +100,7 @@ static int take_old(struct new_file *f, bool force, const char *what, struct zq_
 	ret = zq_io_open(f->path, true, &f->old, err);
 	if (ret)
 		return ret;
-	ret = f->old->ops->lock(f->old, ZQ_LOCK_WRITE);
-	if (ret == -EAGAIN)
-		return zq_fail(err, ret, "%s: %s is in use by another process", f->path, what);
-	if (ret)
-		return zq_fail(err, ret, "%s: cannot lock: %s", f->path, strerror(-ret));
-	return 0;
+	return io_claim(f->old, ZQ_LOCK_WRITE, what, err);
 }
 
 static int begin(struct new_file *f, const char *path, bool force, const char *what,

@@ -89,15 +89,11 @@ static int lock_link(const struct qcow2_image *img, struct zq_io *io, enum zq_lo
 		     struct zq_error *err)
 {
 	enum zq_lock mode = above == ZQ_LOCK_SHARED || above == ZQ_LOCK_NONE ? above : ZQ_LOCK_READ;
-	int ret = io_lock(io, mode);
+	int ret = io_claim(io, mode, "the backing file", err);
 
-	if (ret == -EAGAIN)
-		return zq_fail(err, ret, "%s: backing file %s: in use by another process",
-			       img->file->name, io->name);
 	if (ret)
-		return zq_fail(err, ret, "%s: backing file %s: cannot lock: %s", img->file->name,
-			       io->name, strerror(-ret));
-	return 0;
+		zq_error_prefix(err, img->file->name);
+	return ret;
 }
 
 /*

@@ -54,17 +54,6 @@ static char *beside(const char *image, const char *name)
 	return asprintf(&path, "%.*s%s", (int)(slash - image + 1), image, name) < 0 ? NULL : path;
 }
 
-static int lock_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
-			  struct zq_error *err)
-{
-	int rc = io_lock(img->data, opts->lock);
-
-	if (rc < 0)
-		return zq_fail(err, rc, "%s: external data file is in use by another process",
-			       img->data->name);
-	return 0;
-}
-
 static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
 			  struct zq_error *err)
 {
@@ -77,7 +66,7 @@ static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts 
 			       : zq_fail(err, -EINVAL, "%s: has no external data file",
 					 img->file->name);
 	if (img->data != img->file)
-		return lock_data_file(img, opts, err);
+		return io_claim(img->data, opts->lock, "the external data file", err);
 	if (!opts->data_file && !img->hdr.data_file)
 		return zq_fail(err, -EINVAL,
 			       "%s: keeps its data in an external file but does not name it; "
@@ -94,7 +83,7 @@ static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts 
 		zq_error_prefix(err, "external data file");
 		return rc;
 	}
-	return lock_data_file(img, opts, err);
+	return io_claim(img->data, opts->lock, "the external data file", err);
 }
 
 static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_error *err)
@@ -130,11 +119,9 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 {
 	int rc;
 
-	rc = io_lock(img->file, opts->lock);
-	if (rc == -EAGAIN || rc == -EACCES)
-		return zq_fail(err, -EAGAIN, "%s: in use by another process", img->file->name);
+	rc = io_claim(img->file, opts->lock, NULL, err);
 	if (rc < 0)
-		return zq_fail(err, rc, "%s: cannot lock: %s", img->file->name, strerror(-rc));
+		return rc;
 	rc = qcow2_header_read(img->file, opts->zoned, &img->hdr, err);
 	if (rc < 0)
 		return rc;
