@@ -11,8 +11,7 @@
 #include <zqfs/check.h>
 
 #include "cli/command.h"
-#include "cli/mounts.h"
-#include "cli/report.h"
+#include "cli/images.h"
 #include "cli/term.h"
 #include "util/json.h"
 #include "util/size.h"
@@ -112,21 +111,6 @@ static void json_summary(struct json *j, const struct zq_check_result *res)
 /* ---- the command ------------------------------------------------------------------------------
  */
 
-static int refuse_mounted(const char *image)
-{
-	const struct mount_entry *e;
-	struct mount_list mounts;
-	int ret = CLI_DONE;
-
-	(void)mounts_load(&mounts);
-	e = mounts_of_image(&mounts, image);
-	if (e)
-		ret = cli_error("%s: mounted on %s; first run: zqfs umount %s", image, e->dir,
-				e->dir);
-	mounts_free(&mounts);
-	return ret;
-}
-
 static int parse_repair(const struct cli_args *args, enum zq_repair *repair)
 {
 	const char *text = cli_value(args, 'r');
@@ -153,7 +137,7 @@ static int check_text(const char *image, struct zq_check_opts *opts, struct chec
 	ret = zq_check(image, opts, &res, &err);
 	progress_end(&c->progress);
 	if (ret)
-		return report_open_failed(image, ret, &err, false);
+		return images_open_failed(image, ret, &err, false);
 	text_summary(image, &res);
 	return exit_status(&res);
 }
@@ -185,7 +169,7 @@ static int check_json(const char *image, struct zq_check_opts *opts, struct chec
 	if (!ret)
 		fwrite(text, 1, len, stdout);
 	free(text);
-	return ret ? report_open_failed(image, ret, &err, false) : exit_status(&res);
+	return ret ? images_open_failed(image, ret, &err, false) : exit_status(&res);
 }
 
 static int run_check(const struct cli_args *args)
@@ -200,7 +184,7 @@ static int run_check(const struct cli_args *args)
 	};
 	int ret = parse_repair(args, &opts.repair);
 
-	ret = ret ? ret : refuse_mounted(image);
+	ret = ret ? ret : images_refuse_mounted(image);
 	if (ret)
 		return ret;
 	return cli_given(args, OPT_JSON) ? check_json(image, &opts, &c)

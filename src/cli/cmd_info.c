@@ -14,8 +14,7 @@
 #include <zqfs/info.h>
 
 #include "cli/command.h"
-#include "cli/mounts.h"
-#include "cli/report.h"
+#include "cli/images.h"
 #include "cli/zones.h"
 #include "util/json.h"
 #include "util/math.h"
@@ -34,20 +33,6 @@ struct facts {
 
 /* ---- collecting ---------------------------------------------------------------------------- */
 
-static char *find_mount(const char *path)
-{
-	const struct mount_entry *e;
-	struct mount_list mounts;
-	char *dir = NULL;
-
-	(void)mounts_load(&mounts);
-	e = mounts_of_image(&mounts, path);
-	if (e)
-		dir = strdup(e->dir);
-	mounts_free(&mounts);
-	return dir;
-}
-
 /* The facts of the header matter more: without the states the rest is still shown. */
 static void count_states(struct facts *f, bool force_share, const char *data_file)
 {
@@ -61,8 +46,8 @@ static void count_states(struct facts *f, bool force_share, const char *data_fil
 
 /* ---- text ---------------------------------------------------------------------------------- */
 
-static void line(const char *key, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void line(const char *key, const char *fmt, ...)
+static void info_line(const char *key, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void info_line(const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -79,17 +64,17 @@ static void size_line(const char *key, uint64_t bytes)
 	char text[SIZE_TEXT_MAX];
 
 	if (bytes < 1024)
-		line(key, "%" PRIu64 " bytes", bytes);
+		info_line(key, "%" PRIu64 " bytes", bytes);
 	else
-		line(key, "%s (%" PRIu64 " bytes)", size_format(bytes, text), bytes);
+		info_line(key, "%s (%" PRIu64 " bytes)", size_format(bytes, text), bytes);
 }
 
 static void limit_line(const char *key, uint32_t limit)
 {
 	if (limit)
-		line(key, "%u", limit);
+		info_line(key, "%u", limit);
 	else
-		line(key, "no limit");
+		info_line(key, "no limit");
 }
 
 static void text_states(const struct facts *f)
@@ -113,8 +98,8 @@ static void text_zones(const struct facts *f)
 	const struct zq_geometry *g = &f->info.geo;
 
 	size_line("device size:", g->size);
-	line("zones:", "%u (%u conventional, %u sequential)", g->nr_zones, g->nr_conv,
-	     g->nr_zones - g->nr_conv);
+	info_line("zones:", "%u (%u conventional, %u sequential)", g->nr_zones, g->nr_conv,
+		  g->nr_zones - g->nr_conv);
 	size_line("zone size:", g->zone_size);
 	size_line("zone capacity:", g->zone_capacity);
 	if (zq_zone_len(g, g->nr_zones - 1) != g->zone_size)
@@ -124,7 +109,8 @@ static void text_zones(const struct facts *f)
 	size_line("max append:", g->max_append);
 	text_states(f);
 	if (f->info.corrupt_zones)
-		line("corrupt pointers:", "%u; see: zqfs check %s", f->info.corrupt_zones, f->path);
+		info_line("corrupt pointers:", "%u; see: zqfs check %s", f->info.corrupt_zones,
+			  f->path);
 }
 
 static void text_features(const struct zq_image_info *i)
@@ -152,33 +138,34 @@ static void text_features(const struct zq_image_info *i)
 		sep = ", ";
 	}
 	putchar('\n');
-	line("feature words:",
-	     "incompatible 0x%" PRIx64 ", compatible 0x%" PRIx64 ", autoclear 0x%" PRIx64,
-	     i->incompat, i->compat, i->autoclear);
+	info_line("feature words:",
+		  "incompatible 0x%" PRIx64 ", compatible 0x%" PRIx64 ", autoclear 0x%" PRIx64,
+		  i->incompat, i->compat, i->autoclear);
 }
 
 static void text_format(const struct zq_image_info *i)
 {
-	line("format:", "qcow2 version 3 with the zoned extension");
+	info_line("format:", "qcow2 version 3 with the zoned extension");
 	if (i->ext_len > i->layout)
-		line("zoned layout:", "%u bytes, of a newer revision's %u", i->layout, i->ext_len);
+		info_line("zoned layout:", "%u bytes, of a newer revision's %u", i->layout,
+			  i->ext_len);
 	else
-		line("zoned layout:", "%u bytes", i->layout);
-	line("write pointers:", "%s, at byte %" PRIu64 " of the file",
-	     i->wp_little_endian ? "little-endian" : "big-endian", i->table_offset);
+		info_line("zoned layout:", "%u bytes", i->layout);
+	info_line("write pointers:", "%s, at byte %" PRIu64 " of the file",
+		  i->wp_little_endian ? "little-endian" : "big-endian", i->table_offset);
 	size_line("cluster size:", i->cluster_size);
-	line("refcount bits:", "%u", i->refcount_bits);
-	line("compression:", "%s", i->compression);
+	info_line("refcount bits:", "%u", i->refcount_bits);
+	info_line("compression:", "%s", i->compression);
 	text_features(i);
 }
 
 static void text_files(const struct zq_image_info *i)
 {
 	if (i->backing_file)
-		line("backing file:", "%s%s%s%s", i->backing_file, i->backing_fmt ? " (" : "",
-		     i->backing_fmt ? i->backing_fmt : "", i->backing_fmt ? ")" : "");
+		info_line("backing file:", "%s%s%s%s", i->backing_file, i->backing_fmt ? " (" : "",
+			  i->backing_fmt ? i->backing_fmt : "", i->backing_fmt ? ")" : "");
 	if (i->has_data_file)
-		line("data file:", "%s", i->data_file ? i->data_file : "the image names none");
+		info_line("data file:", "%s", i->data_file ? i->data_file : "the image names none");
 	size_line("file size:", i->file_size);
 	size_line("disk usage:", i->disk_usage);
 	if (i->has_data_file)
@@ -212,9 +199,9 @@ static void text_snapshots(const struct zq_image_info *i)
 
 static void print_text(const struct facts *f)
 {
-	line("image:", "%s", f->path);
+	info_line("image:", "%s", f->path);
 	if (f->mountpoint)
-		line("mounted on:", "%s", f->mountpoint);
+		info_line("mounted on:", "%s", f->mountpoint);
 	text_zones(f);
 	text_format(&f->info);
 	text_files(&f->info);
@@ -273,7 +260,7 @@ static void print_json(const struct facts *f)
 	json_string(&j, "image", f->path);
 	json_string(&j, "mountpoint", f->mountpoint);
 	json_string(&j, "format", "qcow2");
-	report_json_geometry(&j, &i->geo);
+	images_json_geometry(&j, &i->geo);
 	if (f->has_states) {
 		json_object(&j, "zones_by_state");
 		for (int s = 0; s < ZQ_NR_STATES; s++)
@@ -302,12 +289,12 @@ static int run_info(const struct cli_args *args)
 	struct zq_error err = { "" };
 	int ret;
 
-	f.mountpoint = find_mount(f.path);
+	f.mountpoint = images_mounted_on(f.path);
 	/* Our own mount keeps the file consistent at every moment: it may be looked at. */
 	ret = zq_get_image_info(f.path, data_file, force_share || f.mountpoint, &f.info, &err);
 	if (ret) {
 		free(f.mountpoint);
-		return report_open_failed(f.path, ret, &err, true);
+		return images_open_failed(f.path, ret, &err, true);
 	}
 	count_states(&f, force_share, data_file);
 	if (cli_given(args, OPT_JSON))

@@ -12,7 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/mounts.h"
-#include "cli/report.h"
+#include "cli/images.h"
 #include "fs/fs.h"
 #include "util/cleanup.h"
 #include "util/size.h"
@@ -71,7 +71,7 @@ static int check_mountpoint(const char *dir)
 	return CLI_DONE;
 }
 
-static int check_operands(const struct cli_args *args)
+static int check_image_and_dir(const struct cli_args *args)
 {
 	const char *image = args->operands[0], *dir = args->operands[1];
 	struct stat image_st, dir_st;
@@ -118,11 +118,11 @@ static int run_mount(const struct cli_args *args)
 				       ready);
 	if (ready)
 		mount.ready_fd = (int)fd;
-	ret = check_operands(args);
+	ret = check_image_and_dir(args);
 	if (ret)
 		return ret;
 	ret = fs_mount(&mount, &err);
-	return ret ? report_open_failed(mount.image, ret, &err, false) : CLI_DONE;
+	return ret ? images_open_failed(mount.image, ret, &err, false) : CLI_DONE;
 }
 
 static const struct cli_option mount_options[] = {

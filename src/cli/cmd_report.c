@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/mounts.h"
-#include "cli/report.h"
+#include "cli/images.h"
 #include "cli/term.h"
 #include "cli/zones.h"
 #include "util/cleanup.h"
@@ -190,27 +189,13 @@ static void print_counts(struct report *r, const uint32_t *by_state)
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-void report_json_geometry(struct json *j, const struct zq_geometry *g)
-{
-	json_object(j, "geometry");
-	json_number(j, "size", g->size);
-	json_number(j, "zone_size", g->zone_size);
-	json_number(j, "zone_capacity", g->zone_capacity);
-	json_number(j, "nr_zones", g->nr_zones);
-	json_number(j, "nr_conventional", g->nr_conv);
-	json_number(j, "max_open", g->max_open);
-	json_number(j, "max_active", g->max_active);
-	json_number(j, "max_append", g->max_append);
-	json_end_object(j);
-}
-
 static void json_head(struct json *j, const struct zone_source *src)
 {
 	json_object(j, NULL);
 	json_string(j, "image", src->image);
 	json_string(j, "mountpoint", src->mountpoint);
 	if (src->has_geo)
-		report_json_geometry(j, &src->geo);
+		images_json_geometry(j, &src->geo);
 	else
 		json_null(j, "geometry");
 }
@@ -317,26 +302,7 @@ static int parse_filters(struct report *r, const struct cli_args *args)
 	return ret;
 }
 
-int report_open_failed(const char *path, int ret, const struct zq_error *err, bool can_share)
-{
-	const struct mount_entry *e;
-	struct mount_list mounts;
-
-	if (ret != -EAGAIN)
-		return cli_error("%s", err->msg);
-	(void)mounts_load(&mounts);
-	e = mounts_of_image(&mounts, path);
-	if (e)
-		cli_error("%s: it is mounted on %s", err->msg, e->dir);
-	else
-		cli_error("%s%s", err->msg,
-			  can_share ? "; -U looks at it all the same"
-				    : "; try again when that has ended");
-	mounts_free(&mounts);
-	return CLI_FAILED;
-}
-
-static int open_source(const struct cli_args *args, struct zone_source *src)
+static int report_open(const struct cli_args *args, struct zone_source *src)
 {
 	struct zq_error err = { "" };
 	int ret;
@@ -347,7 +313,7 @@ static int open_source(const struct cli_args *args, struct zone_source *src)
 		ret = zones_open(src, args->operands[0], cli_given(args, 'U'),
 				 cli_value(args, OPT_DATA_FILE), &err);
 	if (ret)
-		return report_open_failed(args->operands[0], ret, &err, true);
+		return images_open_failed(args->operands[0], ret, &err, true);
 	return 0;
 }
 
@@ -368,7 +334,7 @@ static int run_report(const struct cli_args *args)
 	ret = parse_filters(&r, args);
 	if (ret)
 		return ret;
-	ret = open_source(args, &src);
+	ret = report_open(args, &src);
 	if (ret)
 		return ret;
 	ret = report_source(&r, &src);

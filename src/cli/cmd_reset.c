@@ -9,9 +9,9 @@
 #include <zqfs/device.h>
 
 #include "cli/command.h"
-#include "cli/mounts.h"
-#include "cli/report.h"
+#include "cli/images.h"
 #include "cli/term.h"
+#include "util/cleanup.h"
 #include "zone/ranges.h"
 
 enum { OPT_DATA_FILE = CLI_LONG_ONLY };
@@ -36,19 +36,14 @@ static const struct action finish = {
 };
 
 /* A mounted image is changed through its mount. */
-static int refuse_mounted(const char *image, const struct action *act)
+static int refuse_change(const char *image, const struct action *act)
 {
-	const struct mount_entry *e;
-	struct mount_list mounts;
-	int ret = CLI_DONE;
+	char *dir CLEANUP_FREE = images_mounted_on(image);
 
-	(void)mounts_load(&mounts);
-	e = mounts_of_image(&mounts, image);
-	if (e)
-		ret = cli_error("%s: mounted on %s; %s its zones there with %s on their files",
-				image, e->dir, act->verb, act->by_file);
-	mounts_free(&mounts);
-	return ret;
+	if (!dir)
+		return CLI_DONE;
+	return cli_error("%s: mounted on %s; %s its zones there with %s on their files", image, dir,
+			 act->verb, act->by_file);
 }
 
 /* Explicit lists must not name conventional zones; "all" means all that can be meant. */
@@ -116,13 +111,13 @@ static int run_action(const struct cli_args *args, const struct action *act)
 	};
 	struct zq_error err = { "" };
 	struct zq_device *dev;
-	int status = refuse_mounted(image, act), ret;
+	int status = refuse_change(image, act), ret;
 
 	if (status)
 		return status;
 	ret = zq_open_device(image, &opts, &dev, &err);
 	if (ret)
-		return report_open_failed(image, ret, &err, false);
+		return images_open_failed(image, ret, &err, false);
 	status = change_zones(dev, args, act);
 	ret = zq_close_device(dev);
 	if (ret)

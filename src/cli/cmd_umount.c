@@ -235,7 +235,7 @@ static void wait_for_lock(const char *image, struct patience *p)
  * 0, or why the image could not be completed. Asked while it is mounted, as nobody tells of it
  * afterwards. 0 too where the mount cannot be asked: it is another user's, or its process is gone.
  */
-static int write_out(const char *dir)
+static int last_commit(const char *dir)
 {
 	int fd CLEANUP_CLOSE = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -292,7 +292,7 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 		return explain(mounts, operand, dir);
 	/* Found while it is still mounted: afterwards it may be about to end. */
 	find_holders(&holders, e->source);
-	written = write_out(e->dir);
+	written = last_commit(e->dir);
 	ret = take_away(e->dir);
 	if (!ret && e->source[0] == '/') {
 		struct patience p = { .image = e->source };

@@ -240,8 +240,8 @@ static int open_directory(struct zone_source *src, const char *dir, const struct
 	return zq_fail(err, -EINVAL, "%s: a directory, and no zqfs image is mounted on it", dir);
 }
 
-static int open_image(struct zone_source *src, const char *path, bool force_share,
-		      const char *data_file, struct zq_error *err)
+static int open_unmounted(struct zone_source *src, const char *path, bool force_share,
+			  const char *data_file, struct zq_error *err)
 {
 	struct zq_open_opts opts = {
 		.readonly = true,
@@ -283,7 +283,7 @@ int zones_open(struct zone_source *src, const char *operand, bool force_share,
 	else if (e && !force_share)
 		ret = open_mount(src, e->dir, e->source, err);
 	else
-		ret = open_image(src, operand, force_share, data_file, err);
+		ret = open_unmounted(src, operand, force_share, data_file, err);
 	mounts_free(&mounts);
 	if (ret)
 		zones_close(src);

@@ -59,7 +59,7 @@ static void new_line(struct json *j)
 }
 
 /* Everything that comes before a value: comma, line, key. */
-static void lead(struct json *j, const char *key)
+static void begin_value(struct json *j, const char *key)
 {
 	bool compact = j->compact[j->depth];
 
@@ -78,7 +78,7 @@ static void open_container(struct json *j, const char *key, char bracket, bool c
 {
 	bool inherited = j->compact[j->depth];
 
-	lead(j, key);
+	begin_value(j, key);
 	putc(bracket, j->out);
 	if (j->depth + 1 < JSON_MAX_DEPTH)
 		j->depth++;
@@ -126,7 +126,7 @@ void json_end_array(struct json *j)
 
 void json_string(struct json *j, const char *key, const char *value)
 {
-	lead(j, key);
+	begin_value(j, key);
 	if (value)
 		put_string(j, value);
 	else
@@ -135,13 +135,13 @@ void json_string(struct json *j, const char *key, const char *value)
 
 void json_number(struct json *j, const char *key, uint64_t value)
 {
-	lead(j, key);
+	begin_value(j, key);
 	fprintf(j->out, "%llu", (unsigned long long)value);
 }
 
 void json_bool(struct json *j, const char *key, bool value)
 {
-	lead(j, key);
+	begin_value(j, key);
 	fputs(value ? "true" : "false", j->out);
 }
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sentences about images for every command that takes one. Asks the list of mounts; opens
+ * nothing.
+ */
+#include "cli/images.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/mounts.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+
+char *images_mounted_on(const char *path)
+{
+	const struct mount_entry *e;
+	struct mount_list mounts;
+	char *dir = NULL;
+
+	/* Without the list of mounts nothing is known to be mounted. */
+	(void)mounts_load(&mounts);
+	e = mounts_of_image(&mounts, path);
+	if (e)
+		dir = strdup(e->dir);
+	mounts_free(&mounts);
+	return dir;
+}
+
+int images_refuse_mounted(const char *path)
+{
+	char *dir CLEANUP_FREE = images_mounted_on(path);
+
+	if (!dir)
+		return CLI_DONE;
+	return cli_error("%s: mounted on %s; first run: zqfs umount %s", path, dir, dir);
+}
+
+int images_open_failed(const char *path, int ret, const struct zq_error *err, bool can_share)
+{
+	char *dir CLEANUP_FREE = NULL;
+
+	if (ret != -EAGAIN)
+		return cli_error("%s", err->msg);
+	dir = images_mounted_on(path);
+	if (dir)
+		return cli_error("%s: it is mounted on %s", err->msg, dir);
+	return cli_error("%s%s", err->msg,
+			 can_share ? "; -U looks at it all the same"
+				   : "; try again when that has ended");
+}
+
+void images_json_geometry(struct json *j, const struct zq_geometry *g)
+{
+	json_object(j, "geometry");
+	json_number(j, "size", g->size);
+	json_number(j, "zone_size", g->zone_size);
+	json_number(j, "zone_capacity", g->zone_capacity);
+	json_number(j, "nr_zones", g->nr_zones);
+	json_number(j, "nr_conventional", g->nr_conv);
+	json_number(j, "max_open", g->max_open);
+	json_number(j, "max_active", g->max_active);
+	json_number(j, "max_append", g->max_append);
+	json_end_object(j);
+}
