@@ -25,11 +25,6 @@
 #define DEFAULT_APPEND	      (UINT64_C(64) << 10)
 #define DEFAULT_LAYOUT	      56u
 
-static unsigned log2_u64(uint64_t pow2)
-{
-	return (unsigned)__builtin_ctzll(pow2);
-}
-
 /* ---- geometry ------------------------------------------------------------------------------ */
 
 /*

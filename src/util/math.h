@@ -46,6 +46,12 @@ static inline bool ranges_overlap(uint64_t a, uint64_t alen, uint64_t b, uint64_
 	return alen && blen && a < b + blen && b < a + alen;
 }
 
+/* Rounded down; v is not 0. */
+static inline unsigned log2_u64(uint64_t v)
+{
+	return 63u - (unsigned)__builtin_clzll(v);
+}
+
 static inline bool is_pow2(uint64_t v)
 {
 	return v && !(v & (v - 1));

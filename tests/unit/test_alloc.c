@@ -192,7 +192,7 @@ START_TEST(run_ends_before_one_in_use)
 	pthread_mutex_lock(&q.img->lock);
 	ck_assert_int_eq(refcount_pin(q.img, first + 5, &s), 0);
 	refcount_set(q.img, s, first + 5, 1);
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 	pthread_mutex_unlock(&q.img->lock);
 	run = take(1, 20, NULL);
 	ck_assert_uint_eq(run.start, first + 1);

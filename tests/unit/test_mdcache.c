@@ -36,7 +36,7 @@ static struct md_slice *pin(uint64_t i, bool fresh)
 {
 	struct md_slice *s = NULL;
 
-	ck_assert_int_eq(mdcache_pin(q.img, BASE + i * S, false, fresh, &s), 0);
+	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE + i * S, false, fresh, &s), 0);
 	return s;
 }
 
@@ -46,7 +46,7 @@ static void look(uint64_t i)
 
 	ck_assert_uint_eq(s->data[7], (uint8_t)(i + 1));
 	ck_assert_uint_eq(s->data[6], (uint8_t)((i + 1) >> 8));
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 }
 
 static uint64_t reads(void)
@@ -94,9 +94,9 @@ START_TEST(pinned_and_dirty_ones_stay)
 	struct md_slice *pinned = pin(7, false), *dirty = pin(8, false);
 
 	dirty->data[100] = 99;
-	mdcache_set_dirty(q.img, dirty);
-	mdcache_set_dirty(q.img, dirty);
-	mdcache_unpin(q.img, dirty);
+	mdcache_set_dirty(&q.img->cache, dirty);
+	mdcache_set_dirty(&q.img->cache, dirty);
+	mdcache_unpin(&q.img->cache, dirty);
 	ck_assert_uint_eq(q.img->cache.nr_dirty, 1);
 	for (uint64_t i = 20; i < 300; i++)
 		look(i);
@@ -113,7 +113,7 @@ START_TEST(fresh_slice_is_zeros_without_reading)
 
 	ck_assert_uint_eq(reads(), before);
 	ck_assert_uint_eq(s->data[7], 0);
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 }
 END_TEST
 
@@ -123,7 +123,7 @@ START_TEST(failed_read_is_tried_again)
 	size_t nr = q.img->cache.nr;
 
 	memio_fail(q.m, MEMIO_READ, 0, EIO, false, 0);
-	ck_assert_int_eq(mdcache_pin(q.img, BASE, false, false, &s), -EIO);
+	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE, false, false, &s), -EIO);
 	ck_assert_uint_eq(q.img->cache.nr, nr);
 	look(0);
 }
@@ -133,14 +133,14 @@ START_TEST(forgotten_slices_are_gone)
 {
 	struct md_slice *s = pin(5, false);
 
-	mdcache_set_dirty(q.img, s);
-	mdcache_unpin(q.img, s);
+	mdcache_set_dirty(&q.img->cache, s);
+	mdcache_unpin(&q.img->cache, s);
 	look(6);
-	mdcache_forget(q.img, BASE + 5 * S, 2 * S);
+	mdcache_forget(&q.img->cache, BASE + 5 * S, 2 * S);
 	ck_assert_uint_eq(q.img->cache.nr_dirty, 0);
 	s = pin(6, true);
 	ck_assert_uint_eq(s->data[7], 0);
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 	look(5);
 }
 END_TEST
@@ -154,9 +154,9 @@ START_TEST(commit_takes_values_and_a_failed_one_gives_them_back)
 
 	s->data[9] = 1;
 	s->unlinked = true;
-	mdcache_set_dirty(q.img, s);
-	mdcache_unpin(q.img, s);
-	ck_assert_int_eq(mdcache_commit_begin(q.img, &copies, &nr), 0);
+	mdcache_set_dirty(&q.img->cache, s);
+	mdcache_unpin(&q.img->cache, s);
+	ck_assert_int_eq(mdcache_commit_begin(&q.img->cache, &copies, &nr), 0);
 	ck_assert_uint_eq(nr, 1);
 	ck_assert_ptr_eq(copies[0].slice, s);
 	ck_assert(copies[0].unlinked);
@@ -167,8 +167,8 @@ START_TEST(commit_takes_values_and_a_failed_one_gives_them_back)
 	ck_assert_ptr_eq(pin(5, false), s);
 	s->data[9] = 2;
 	ck_assert_uint_eq(copies[0].data[9], 1);
-	mdcache_unpin(q.img, s);
-	mdcache_commit_end(q.img, copies, nr, ok, linked);
+	mdcache_unpin(&q.img->cache, s);
+	mdcache_commit_end(&q.img->cache, copies, nr, ok, linked);
 	ck_assert(s->dirty == !ok);
 	ck_assert(s->unlinked == !(ok || linked));
 	ck_assert_uint_eq(q.img->cache.nr_dirty, ok ? 0 : 1);
@@ -180,7 +180,7 @@ static void *pin_in_thread(void *arg)
 	struct md_slice **s = arg;
 
 	pthread_mutex_lock(&q.img->lock);
-	if (mdcache_pin(q.img, BASE + 11 * S, false, false, s) < 0)
+	if (mdcache_pin(&q.img->cache, BASE + 11 * S, false, false, s) < 0)
 		*s = NULL;
 	pthread_mutex_unlock(&q.img->lock);
 	return NULL;

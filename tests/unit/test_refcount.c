@@ -43,7 +43,7 @@ static uint64_t get(uint64_t cluster)
 	uint64_t v = s ? refcount_get(q.img, s, cluster) : 0;
 
 	if (s)
-		mdcache_unpin(q.img, s);
+		mdcache_unpin(&q.img->cache, s);
 	return v;
 }
 
@@ -53,7 +53,7 @@ static void set(uint64_t cluster, uint64_t v)
 
 	ck_assert_ptr_nonnull(s);
 	refcount_set(q.img, s, cluster, v);
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 }
 
 START_TEST(every_width_holds_its_values)
@@ -94,7 +94,7 @@ START_TEST(narrow_counts_are_packed_from_the_low_bit)
 	ck_assert_uint_eq(s->data[byte[_i]], was | want[_i]);
 	refcount_set(q.img, s, cluster[_i], 0);
 	ck_assert_uint_eq(s->data[byte[_i]], was & ~want[_i]);
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 	destroy();
 }
 END_TEST
@@ -108,7 +108,7 @@ START_TEST(wide_counts_are_big_endian)
 	s = pin(20);
 	refcount_set(q.img, s, 20, UINT64_C(0x0102030405060708));
 	ck_assert_mem_eq(s->data + 160, want, 8);
-	mdcache_unpin(q.img, s);
+	mdcache_unpin(&q.img->cache, s);
 	destroy();
 }
 END_TEST

@@ -269,7 +269,7 @@ static int reserve(struct qcow2_image *img, uint32_t id, uint64_t want)
 		if (find_in_slice(img, s, cluster, want, &run)) {
 			struct stream *slot;
 
-			mdcache_unpin(img, s);
+			mdcache_unpin(&img->cache, s);
 			rc = check_unused(img, &run);
 			if (rc < 0)
 				return rc;
@@ -281,7 +281,7 @@ static int reserve(struct qcow2_image *img, uint32_t id, uint64_t want)
 				a->first_free = run.start;
 			return 0;
 		}
-		mdcache_unpin(img, s);
+		mdcache_unpin(&img->cache, s);
 		cluster += refcount_slice_left(img, cluster);
 	}
 }
@@ -309,7 +309,7 @@ int alloc_take(struct qcow2_image *img, uint32_t id, uint64_t want, struct qcow2
 		slot = stream_slot(img, id); /* pinning may have dropped the lock */
 		if (!s || !slot->run.count || slot->run.start != first) {
 			if (s)
-				mdcache_unpin(img, s);
+				mdcache_unpin(&img->cache, s);
 			continue;
 		}
 		run->start = first;
@@ -318,7 +318,7 @@ int alloc_take(struct qcow2_image *img, uint32_t id, uint64_t want, struct qcow2
 		*fresh = slot->fresh;
 		for (uint64_t i = 0; i < run->count; i++)
 			refcount_set(img, s, first + i, 1);
-		mdcache_unpin(img, s);
+		mdcache_unpin(&img->cache, s);
 		slot->run.start += run->count;
 		slot->run.count -= run->count;
 		img->file_end = max_u64(img->file_end, (first + run->count) << img->cluster_bits);
@@ -334,7 +334,7 @@ void alloc_give_back(struct qcow2_image *img, const struct qcow2_run *run)
 		if (refcount_pin(img, c, &s) < 0 || !s)
 			continue; /* it leaks, which harms nothing */
 		refcount_set(img, s, c, 0);
-		mdcache_unpin(img, s);
+		mdcache_unpin(&img->cache, s);
 		alloc_freed(img, c);
 	}
 }

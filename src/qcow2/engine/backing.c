@@ -61,8 +61,8 @@ static int resolve(const struct qcow2_image *img, char **path, struct zq_error *
 }
 
 /* Raw or qcow2, as the image says; where it says nothing, the file's magic decides. */
-static int is_qcow2(const struct qcow2_image *img, struct zq_io *io, bool *qcow2,
-		    struct zq_error *err)
+static int link_is_qcow2(const struct qcow2_image *img, struct zq_io *io, bool *qcow2,
+			 struct zq_error *err)
 {
 	const char *format = img->hdr.backing_format;
 	uint8_t magic[4];
@@ -177,7 +177,7 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 		zq_error_prefix(err, img->file->name);
 		return ret;
 	}
-	ret = is_qcow2(img, io, &qcow2, err);
+	ret = link_is_qcow2(img, io, &qcow2, err);
 	if (!ret && qcow2) { /* takes io over and locks it */
 		ret = open_qcow2(img, io, opts, &self, b, err);
 		if (!ret)

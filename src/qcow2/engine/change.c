@@ -59,7 +59,7 @@ static int take_over(struct qcow2_image *img, const struct qcow2_header *h)
 
 		SCOPE_LOCK(&img->lock);
 		old = (struct tables){ img->l1, img->reftable };
-		mdcache_drop_all(img);
+		mdcache_drop_all(&img->cache);
 		img->l1 = t.l1;
 		img->reftable = t.reftable;
 		t = old;

@@ -115,7 +115,7 @@ static int take_copy(struct qcow2_image *img, struct batch *b)
 	if (rc == 0)
 		rc = list_new_tables(b);
 	if (rc == 0)
-		rc = mdcache_commit_begin(img, &b->slice, &b->nr_slices);
+		rc = mdcache_commit_begin(&img->cache, &b->slice, &b->nr_slices);
 	if (rc == 0)
 		rc = wptable_commit_begin(img, &b->wp, &b->nr_wp);
 	b->data = img->data_dirty;
@@ -130,7 +130,7 @@ static void end_batch(struct qcow2_image *img, struct batch *b, bool ok)
 {
 	table_commit_end(&img->reftable, b->ref, b->nr_ref, ok, b->back_done);
 	table_commit_end(&img->l1, b->l1, b->nr_l1, ok, b->tables_done);
-	mdcache_commit_end(img, b->slice, b->nr_slices, ok, b->tables_done);
+	mdcache_commit_end(&img->cache, b->slice, b->nr_slices, ok, b->tables_done);
 	if (img->wpt)
 		wptable_commit_end(img, b->wp, b->nr_wp, b->back_done, ok);
 	if (!ok) {
@@ -357,7 +357,7 @@ static void gather(struct qcow2_image *img)
 }
 
 /* Runs the next commit for all who have joined it. [commit_lock], not while it runs */
-static void lead(struct qcow2_image *img)
+static void run_next_commit(struct qcow2_image *img)
 {
 	unsigned served;
 	uint64_t ticket;
@@ -398,10 +398,17 @@ int qcow2_commit(struct qcow2_image *img)
 	while (img->commit_running && img->commit_done < mine)
 		pthread_cond_wait(&img->commit_cond, &img->commit_lock);
 	if (img->commit_done < mine)
-		lead(img);
+		run_next_commit(img);
 	rc = img->commit_result;
 	pthread_mutex_unlock(&img->commit_lock);
 	return rc;
+}
+
+int qcow2_wp_settle(struct qcow2_image *img)
+{
+	/* all of a commit rather than a first step of its own: it is needed only where zones
+	 * share clusters or data has a fixed place, and then the rest is due as well */
+	return qcow2_commit(img);
 }
 
 bool qcow2_dirty(struct qcow2_image *img, size_t *bytes)

@@ -130,7 +130,7 @@ static bool unzstd_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size
 	return dst.pos == dst.size && ret == 0;
 }
 
-static int load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
+static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 {
 	uint64_t off, len, size;
 	uint8_t *in CLEANUP_FREE = NULL;
@@ -164,7 +164,7 @@ static int load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 }
 
 /* With the lock held: the entry for desc, or the one to load it into, or NULL: wait. */
-static struct decomp_entry *pick(struct qcow2_decomp *d, uint64_t desc)
+static struct decomp_entry *decomp_pick(struct qcow2_decomp *d, uint64_t desc)
 {
 	struct decomp_entry *victim = NULL;
 
@@ -184,7 +184,7 @@ static struct decomp_entry *pick(struct qcow2_decomp *d, uint64_t desc)
 }
 
 /* With the lock held, which is dropped meanwhile: fills an empty entry, which comes back pinned. */
-static int fill(struct qcow2_image *img, struct decomp_entry *e, uint64_t desc)
+static int decomp_fill(struct qcow2_image *img, struct decomp_entry *e, uint64_t desc)
 {
 	struct qcow2_decomp *d = img->decomp;
 	int ret = 0;
@@ -195,7 +195,7 @@ static int fill(struct qcow2_image *img, struct decomp_entry *e, uint64_t desc)
 	pthread_mutex_unlock(&d->lock);
 	if (!e->data)
 		e->data = malloc(img->cluster_size);
-	ret = e->data ? load(img, desc, e->data) : -ENOMEM;
+	ret = e->data ? decomp_load(img, desc, e->data) : -ENOMEM;
 	pthread_mutex_lock(&d->lock);
 	e->state = ret ? ENTRY_EMPTY : ENTRY_READY;
 	if (!ret)
@@ -214,10 +214,10 @@ int decomp_read(struct qcow2_image *img, uint64_t desc, uint64_t in_cluster, voi
 	if (!range_within(in_cluster, len, img->cluster_size))
 		return -EINVAL;
 	pthread_mutex_lock(&d->lock);
-	while (!(e = pick(d, desc)))
+	while (!(e = decomp_pick(d, desc)))
 		pthread_cond_wait(&d->cond, &d->lock);
 	if (e->state == ENTRY_EMPTY)
-		ret = fill(img, e, desc);
+		ret = decomp_fill(img, e, desc);
 	else
 		e->pins++;
 	if (ret) {

@@ -103,7 +103,7 @@ void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct 
 	put_be64(p, e.desc);
 	if (img->ext_l2)
 		put_be64(p + 8, e.bitmap);
-	mdcache_set_dirty(img, ref->slice);
+	mdcache_set_dirty(&img->cache, ref->slice);
 }
 
 void l2_let_go(struct qcow2_image *img, struct l2_entry e)
@@ -147,18 +147,18 @@ static int copy_table(struct qcow2_image *img, uint64_t from, uint64_t to)
 {
 	for (uint64_t o = 0; o < img->cluster_size; o += img->slice_size) {
 		struct md_slice *src, *dst;
-		int rc = mdcache_pin(img, from + o, false, false, &src);
+		int rc = mdcache_pin(&img->cache, from + o, false, false, &src);
 
 		if (rc < 0)
 			return rc;
-		rc = mdcache_pin(img, to + o, false, true, &dst);
+		rc = mdcache_pin(&img->cache, to + o, false, true, &dst);
 		if (rc == 0) {
 			memcpy(dst->data, src->data, img->slice_size);
 			dst->unlinked = true;
-			mdcache_set_dirty(img, dst);
-			mdcache_unpin(img, dst);
+			mdcache_set_dirty(&img->cache, dst);
+			mdcache_unpin(&img->cache, dst);
 		}
-		mdcache_unpin(img, src);
+		mdcache_unpin(&img->cache, src);
 		if (rc < 0)
 			return rc;
 	}
@@ -186,11 +186,12 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 		alloc_give_back(img, &run);
 		return rc;
 	}
-	mdcache_forget(img, run.start << img->cluster_bits, img->cluster_size);
+	mdcache_forget(&img->cache, run.start << img->cluster_bits, img->cluster_size);
 	if (old & QCOW2_OFFSET_MASK) {
 		rc = copy_table(img, old & QCOW2_OFFSET_MASK, run.start << img->cluster_bits);
 		if (rc < 0) {
-			mdcache_forget(img, run.start << img->cluster_bits, img->cluster_size);
+			mdcache_forget(&img->cache, run.start << img->cluster_bits,
+				       img->cluster_size);
 			/* a running commit may write there yet: free for the one after it */
 			runs_add(&img->let_go, run.start, 1);
 			return rc;
@@ -247,13 +248,14 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 	if (!(word & QCOW2_OFFSET_MASK))
 		return 0;
 	byte = in_table * img->l2_entry_size;
-	return mdcache_pin(img, (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size),
-			   false, table_is_fresh(&img->l1, l1_index), &ref->slice);
+	return mdcache_pin(&img->cache,
+			   (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size), false,
+			   table_is_fresh(&img->l1, l1_index), &ref->slice);
 }
 
 void l2_unpin(struct qcow2_image *img, struct l2_ref *ref)
 {
 	if (ref->slice)
-		mdcache_unpin(img, ref->slice);
+		mdcache_unpin(&img->cache, ref->slice);
 	ref->slice = NULL;
 }

@@ -4,19 +4,22 @@
  * not pinned) in the order of last use, and a list of dirty ones. Guarded by the image's
  * lock, which a miss drops while it reads. Never writes: commit.c does.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/io.h"
-#include "qcow2/engine/image.h"
+#include "qcow2/engine/mdcache.h"
 #include "util/math.h"
 
 #define MIN_SLICES 64u /* enough for all threads' pins even with the smallest cache */
 
-int mdcache_init(struct mdcache *c, size_t slice_size, size_t max_bytes)
+int mdcache_init(struct mdcache *c, const struct mdcache_host *host, size_t slice_size,
+		 size_t max_bytes)
 {
 	memset(c, 0, sizeof(*c));
+	c->host = *host;
 	c->slice_size = slice_size;
 	c->max = max_bytes / slice_size;
 	if (c->max < MIN_SLICES)
@@ -28,25 +31,25 @@ int mdcache_init(struct mdcache *c, size_t slice_size, size_t max_bytes)
 	return c->bucket ? 0 : -ENOMEM;
 }
 
-static struct md_slice **bucket_of(const struct mdcache *c, uint64_t off)
+static struct md_slice **slice_bucket(const struct mdcache *c, uint64_t off)
 {
 	uint64_t h = off / c->slice_size * UINT64_C(0x9e3779b97f4a7c15);
 
 	return &c->bucket[(h >> 32) & (c->nr_buckets - 1)];
 }
 
-static struct md_slice *find(const struct mdcache *c, uint64_t off)
+static struct md_slice *slice_find(const struct mdcache *c, uint64_t off)
 {
-	struct md_slice *s = *bucket_of(c, off);
+	struct md_slice *s = *slice_bucket(c, off);
 
 	while (s && s->off != off)
 		s = s->hash_next;
 	return s;
 }
 
-static void unhash(struct mdcache *c, struct md_slice *s)
+static void slice_unhash(struct mdcache *c, struct md_slice *s)
 {
-	struct md_slice **p = bucket_of(c, s->off);
+	struct md_slice **p = slice_bucket(c, s->off);
 
 	while (*p != s)
 		p = &(*p)->hash_next;
@@ -67,7 +70,7 @@ static bool may_be_dropped(const struct md_slice *s)
 	return !s->pins && !s->dirty && !s->copied;
 }
 
-static void lru_remove(struct mdcache *c, struct md_slice *s)
+static void slice_lru_remove(struct mdcache *c, struct md_slice *s)
 {
 	if (s->lru_prev)
 		s->lru_prev->lru_next = s->lru_next;
@@ -82,7 +85,7 @@ static void lru_remove(struct mdcache *c, struct md_slice *s)
 	s->lru_prev = s->lru_next = NULL;
 }
 
-static void lru_append(struct mdcache *c, struct md_slice *s)
+static void slice_lru_append(struct mdcache *c, struct md_slice *s)
 {
 	s->lru_prev = c->lru_tail;
 	s->lru_next = NULL;
@@ -93,19 +96,19 @@ static void lru_append(struct mdcache *c, struct md_slice *s)
 	c->lru_tail = s;
 }
 
-static void shrink(struct mdcache *c, size_t max)
+static void drop_oldest(struct mdcache *c, size_t max)
 {
 	while (c->nr > max && c->lru_head) {
 		struct md_slice *s = c->lru_head;
 
-		lru_remove(c, s);
-		unhash(c, s);
+		slice_lru_remove(c, s);
+		slice_unhash(c, s);
 		slice_free(c, s);
 	}
 }
 
 /* Puts a slice where it belongs after its pins or flags changed. */
-static void settle(struct mdcache *c, struct md_slice *s)
+static void slice_settle(struct mdcache *c, struct md_slice *s)
 {
 	if (!may_be_dropped(s))
 		return;
@@ -113,8 +116,8 @@ static void settle(struct mdcache *c, struct md_slice *s)
 		slice_free(c, s);
 		return;
 	}
-	lru_append(c, s);
-	shrink(c, c->max);
+	slice_lru_append(c, s);
+	drop_oldest(c, c->max);
 }
 
 /* ---- dirty slices -------------------------------------------------------------------- */
@@ -145,9 +148,10 @@ static void dirty_add(struct mdcache *c, struct md_slice *s)
 	c->nr_dirty++;
 }
 
-void mdcache_set_dirty(struct qcow2_image *img, struct md_slice *s)
+void mdcache_set_dirty(struct mdcache *c, struct md_slice *s)
 {
-	dirty_add(&img->cache, s);
+	assert(s->pins);
+	dirty_add(c, s);
 }
 
 /* ---- finding and reading ---------------------------------------------------------------- */
@@ -166,7 +170,7 @@ static struct md_slice *slice_new(struct mdcache *c, uint64_t off, bool refblock
 	}
 	s->off = off;
 	s->refblock = refblock;
-	b = bucket_of(c, off);
+	b = slice_bucket(c, off);
 	s->hash_next = *b;
 	*b = s;
 	c->nr++;
@@ -174,95 +178,90 @@ static struct md_slice *slice_new(struct mdcache *c, uint64_t off, bool refblock
 }
 
 /* Reads a slice that is in the table, marked as loading and pinned by the caller. */
-static int load(struct qcow2_image *img, struct md_slice *s)
+static int slice_load(struct mdcache *c, struct md_slice *s)
 {
 	int rc;
 
 	s->loading = true;
-	pthread_mutex_unlock(&img->lock);
-	rc = io_pread(img->file, s->data, img->cache.slice_size, s->off);
-	pthread_mutex_lock(&img->lock);
+	pthread_mutex_unlock(c->host.lock);
+	rc = io_pread(c->host.file, s->data, c->slice_size, s->off);
+	pthread_mutex_lock(c->host.lock);
 	s->loading = false;
 	s->error = rc;
 	if (rc < 0 && !s->orphan)
-		unhash(&img->cache, s); /* the next one to ask tries again */
-	pthread_cond_broadcast(&img->cond);
+		slice_unhash(c, s); /* the next one to ask tries again */
+	pthread_cond_broadcast(c->host.cond);
 	return rc;
 }
 
 /* Lets go of a slice whose load failed; the last one frees it. */
-static void drop_failed(struct mdcache *c, struct md_slice *s)
+static void slice_drop_failed(struct mdcache *c, struct md_slice *s)
 {
 	if (--s->pins == 0)
 		slice_free(c, s);
 }
 
-int mdcache_pin(struct qcow2_image *img, uint64_t off, bool refblock, bool fresh,
-		struct md_slice **slice)
+int mdcache_pin(struct mdcache *c, uint64_t off, bool refblock, bool fresh, struct md_slice **slice)
 {
-	struct mdcache *c = &img->cache;
-	struct md_slice *s = find(c, off);
+	struct md_slice *s = slice_find(c, off);
 	int rc = 0;
 
 	if (s) {
-		lru_remove(c, s);
+		slice_lru_remove(c, s);
 		s->pins++;
 		while (s->loading)
-			pthread_cond_wait(&img->cond, &img->lock);
+			pthread_cond_wait(c->host.cond, c->host.lock);
 		rc = s->error;
 	} else {
-		shrink(c, c->max - 1);
+		drop_oldest(c, c->max - 1);
 		s = slice_new(c, off, refblock);
 		if (!s)
 			return -ENOMEM;
 		s->pins = 1;
 		if (!fresh)
-			rc = load(img, s);
+			rc = slice_load(c, s);
 	}
 	if (rc < 0) {
-		drop_failed(c, s);
+		slice_drop_failed(c, s);
 		return rc;
 	}
 	*slice = s;
 	return 0;
 }
 
-void mdcache_unpin(struct qcow2_image *img, struct md_slice *s)
+void mdcache_unpin(struct mdcache *c, struct md_slice *s)
 {
+	assert(s->pins);
 	s->pins--;
-	settle(&img->cache, s);
+	slice_settle(c, s);
 }
 
 /* Takes a slice out of the table: nobody finds it again, whoever has it keeps it for now. */
-static void disown(struct mdcache *c, struct md_slice *s)
+static void slice_disown(struct mdcache *c, struct md_slice *s)
 {
-	unhash(c, s);
-	lru_remove(c, s);
+	slice_unhash(c, s);
+	slice_lru_remove(c, s);
 	if (s->dirty)
 		dirty_remove(c, s);
 	s->orphan = true;
-	settle(c, s);
+	slice_settle(c, s);
 }
 
-void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len)
+void mdcache_forget(struct mdcache *c, uint64_t off, uint64_t len)
 {
-	struct mdcache *c = &img->cache;
-
 	for (uint64_t o = off; o < off + len; o += c->slice_size) {
-		struct md_slice *s = find(c, o);
+		struct md_slice *s = slice_find(c, o);
 
 		if (s)
-			disown(c, s);
+			slice_disown(c, s);
 	}
 }
 
-void mdcache_drop_all(struct qcow2_image *img)
+void mdcache_drop_all(struct mdcache *c)
 {
-	struct mdcache *c = &img->cache;
-
 	for (size_t i = 0; i < c->nr_buckets; i++)
 		while (c->bucket[i])
-			disown(c, c->bucket[i]);
+			slice_disown(c, c->bucket[i]);
 }
 
 void mdcache_destroy(struct mdcache *c)
@@ -281,9 +280,8 @@ void mdcache_destroy(struct mdcache *c)
 
 /* ---- what a commit takes along --------------------------------------------------------- */
 
-int mdcache_commit_begin(struct qcow2_image *img, struct md_copy **copies, size_t *nr)
+int mdcache_commit_begin(struct mdcache *c, struct md_copy **copies, size_t *nr)
 {
-	struct mdcache *c = &img->cache;
 	struct md_copy *list;
 	size_t n = 0;
 
@@ -317,11 +315,8 @@ out_of_memory:
 	return -ENOMEM;
 }
 
-void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t nr, bool ok,
-			bool linked)
+void mdcache_commit_end(struct mdcache *c, struct md_copy *copies, size_t nr, bool ok, bool linked)
 {
-	struct mdcache *c = &img->cache;
-
 	for (size_t i = 0; i < nr; i++) {
 		struct md_slice *s = copies[i].slice;
 
@@ -330,7 +325,7 @@ void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t 
 			s->unlinked = false;
 		if (!ok && !s->orphan)
 			dirty_add(c, s);
-		settle(c, s);
+		slice_settle(c, s);
 		free(copies[i].data);
 	}
 	free(copies);

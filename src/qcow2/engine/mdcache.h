@@ -4,22 +4,24 @@
  * the slice's offset in the file. Clean slices that nobody pins are dropped, least recently
  * used first; dirty ones stay until a commit has written them.
  *
- * Everything here is called with the image's lock held; mdcache_pin drops it while it reads.
+ * Everything here is called with the lock held that guards the image (it is given to
+ * mdcache_init); mdcache_pin drops it while it reads.
  */
 #ifndef ZQ_QCOW2_ENGINE_MDCACHE_H
 #define ZQ_QCOW2_ENGINE_MDCACHE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct qcow2_image;
+struct zq_io;
 
 struct md_slice {
 	uint64_t off;  /* in the file, a multiple of the slice size; the key */
 	uint8_t *data; /* slice_size bytes, as on disk */
 	unsigned pins;
-	bool loading;  /* data is being read; wait on the image's cond */
+	bool loading;  /* data is being read; wait on the cond */
 	bool orphan;   /* not in the table any more; whoever has it last frees it */
 	int error;     /* why reading it failed; only those who waited see such a slice */
 	bool dirty;    /* differs from the disk and from every copy that a commit took */
@@ -31,7 +33,15 @@ struct md_slice {
 	struct md_slice *dirty_prev, *dirty_next;
 };
 
+/* What the cache reads, and what it waits with. Both belong to the image. */
+struct mdcache_host {
+	struct zq_io *file;
+	pthread_mutex_t *lock; /* guards the cache */
+	pthread_cond_t *cond;  /* a slice was loaded */
+};
+
 struct mdcache {
+	struct mdcache_host host;
 	struct md_slice **bucket;
 	size_t nr_buckets, nr, max; /* slices; max may be exceeded by pinned and dirty ones */
 	struct md_slice *lru_head, *lru_tail;
@@ -40,7 +50,9 @@ struct mdcache {
 	size_t slice_size;
 };
 
-int mdcache_init(struct mdcache *c, size_t slice_size, size_t max_bytes);
+/* -ENOMEM. */
+int mdcache_init(struct mdcache *c, const struct mdcache_host *host, size_t slice_size,
+		 size_t max_bytes);
 void mdcache_destroy(struct mdcache *c);
 
 /*
@@ -48,17 +60,17 @@ void mdcache_destroy(struct mdcache *c);
  * disk, a slice that is not cached is all zeros. May drop and retake the lock.
  * -EIO, -ENOMEM.
  */
-int mdcache_pin(struct qcow2_image *img, uint64_t off, bool refblock, bool fresh,
+int mdcache_pin(struct mdcache *c, uint64_t off, bool refblock, bool fresh,
 		struct md_slice **slice);
-void mdcache_unpin(struct qcow2_image *img, struct md_slice *s);
-void mdcache_set_dirty(struct qcow2_image *img, struct md_slice *s);
+void mdcache_unpin(struct mdcache *c, struct md_slice *s);
+void mdcache_set_dirty(struct mdcache *c, struct md_slice *s);
 /* Forgets what is cached of [off, off + len), where a new table begins. Whoever still has an
  * older slice in hand keeps it; nobody else finds it. */
-void mdcache_forget(struct qcow2_image *img, uint64_t off, uint64_t len);
+void mdcache_forget(struct mdcache *c, uint64_t off, uint64_t len);
 
 /* Drops everything: the file has been changed behind the cache. What is pinned stays with
  * those who have it and is found by nobody else. Nothing is dirty. */
-void mdcache_drop_all(struct qcow2_image *img);
+void mdcache_drop_all(struct mdcache *c);
 
 /* A commit's copy of a dirty slice. */
 struct md_copy {
@@ -67,10 +79,9 @@ struct md_copy {
 	uint8_t *data;
 };
 /* Copies all dirty slices; they become clean but stay until mdcache_commit_end. -ENOMEM. */
-int mdcache_commit_begin(struct qcow2_image *img, struct md_copy **copies, size_t *nr);
+int mdcache_commit_begin(struct mdcache *c, struct md_copy **copies, size_t *nr);
 /* After the commit: with ok the slices may be dropped, otherwise they are dirty again. linked:
  * it came so far that copied tables are whole on disk and may be referred to. */
-void mdcache_commit_end(struct qcow2_image *img, struct md_copy *copies, size_t nr, bool ok,
-			bool linked);
+void mdcache_commit_end(struct mdcache *c, struct md_copy *copies, size_t nr, bool ok, bool linked);
 
 #endif

@@ -20,11 +20,6 @@
 
 #define DEFAULT_CACHE (UINT64_C(32) << 20)
 
-static unsigned log2_u64(uint64_t v)
-{
-	return 63u - (unsigned)__builtin_clzll(v);
-}
-
 static void derive(struct qcow2_image *img)
 {
 	const struct qcow2_header *h = &img->hdr;
@@ -92,7 +87,8 @@ static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_er
 	int rc;
 
 	img->cache_bytes = cache_bytes ? cache_bytes : (size_t)DEFAULT_CACHE;
-	rc = mdcache_init(&img->cache, img->slice_size, img->cache_bytes);
+	rc = mdcache_init(&img->cache, &(struct mdcache_host){ img->file, &img->lock, &img->cond },
+			  img->slice_size, img->cache_bytes);
 	if (rc == 0)
 		rc = table_load(&img->l1, img->file, h->l1_offset, h->l1_size);
 	if (rc == 0 && img->writable)

@@ -82,7 +82,7 @@ void refcount_set(struct qcow2_image *img, struct md_slice *s, uint64_t cluster,
 		shift = (unsigned)(i * width % 8);
 		*byte = (uint8_t)((*byte & ~(refcount_max(img) << shift)) | value << shift);
 	}
-	mdcache_set_dirty(img, s);
+	mdcache_set_dirty(&img->cache, s);
 }
 
 /* Pins the slice of a block that exists. */
@@ -92,7 +92,8 @@ static int pin_in_block(struct qcow2_image *img, uint64_t cluster, struct md_sli
 	uint64_t in_block = cluster & ((UINT64_C(1) << img->refblock_bits) - 1);
 	uint64_t byte = in_block >> slice_bits(img) << (slice_bits(img) + order(img)) >> 3;
 
-	return mdcache_pin(img, (img->reftable.word[index] & ~QCOW2_REFTABLE_RESERVED) + byte, true,
+	return mdcache_pin(&img->cache,
+			   (img->reftable.word[index] & ~QCOW2_REFTABLE_RESERVED) + byte, true,
 			   table_is_fresh(&img->reftable, index), s);
 }
 
@@ -132,7 +133,7 @@ static int link_block(struct qcow2_image *img, uint64_t index, uint64_t cluster)
 	rc = image_reserve_table(img, &img->reftable, index, off);
 	if (rc < 0)
 		return rc;
-	mdcache_forget(img, off, img->cluster_size);
+	mdcache_forget(&img->cache, off, img->cluster_size);
 	table_set(&img->reftable, index, off, true);
 	img->file_end = max_u64(img->file_end, off + img->cluster_size);
 	alloc_note_used(img, cluster);
@@ -148,7 +149,7 @@ static int count_one(struct qcow2_image *img, uint64_t cluster)
 	if (rc < 0)
 		return rc;
 	refcount_set(img, s, cluster, 1);
-	mdcache_unpin(img, s);
+	mdcache_unpin(&img->cache, s);
 	return 0;
 }
 

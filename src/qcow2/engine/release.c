@@ -38,7 +38,7 @@ static void lower(struct qcow2_image *img, const struct qcow2_run *r, struct qco
 				image_log(img, "cluster %llu was in use with a refcount of 0",
 					  (unsigned long long)c);
 		}
-		mdcache_unpin(img, s);
+		mdcache_unpin(&img->cache, s);
 	}
 }
 
@@ -60,7 +60,7 @@ static void set_free(struct qcow2_image *img, const struct qcow2_run *r)
 		if (refcount_pin(img, c, &s) < 0 || !s)
 			continue;
 		refcount_set(img, s, c, 0);
-		mdcache_unpin(img, s);
+		mdcache_unpin(&img->cache, s);
 		alloc_freed(img, c);
 	}
 }

@@ -181,13 +181,6 @@ void qcow2_wp_back(struct qcow2_image *img, uint32_t zone)
 	pthread_mutex_unlock(&img->lock);
 }
 
-int qcow2_wp_settle(struct qcow2_image *img)
-{
-	/* all of a commit rather than a first step of its own: it is needed only where zones
-	 * share clusters or data has a fixed place, and then the rest is due as well */
-	return qcow2_commit(img);
-}
-
 /* ---- on disk
  * ------------------------------------------------------------------------------------- */
 

@@ -95,7 +95,7 @@ static int extend(struct qcow2_image *img, struct chunk *c)
 }
 
 /* Gets host clusters for a chunk that needs them; fewer than asked for shorten it. */
-static int allocate(struct qcow2_image *img, struct chunk *c)
+static int take_clusters(struct qcow2_image *img, struct chunk *c)
 {
 	uint64_t guest = cluster_of(img, c->off);
 	int rc;
@@ -129,7 +129,7 @@ static int prepare(struct qcow2_image *img, struct chunk *c)
 	rc = extend(img, c);
 	if (rc == 0 && c->how != IN_PLACE) {
 		inflight_enter(img, &c->inflight, c->off, c->end);
-		rc = allocate(img, c);
+		rc = take_clusters(img, c);
 		if (rc < 0)
 			inflight_leave(img, &c->inflight);
 	}
@@ -168,8 +168,8 @@ static int reads_as_zeros(struct qcow2_image *img, uint64_t off, uint64_t len, b
 
 /* Fills guest bytes [off, end), which the chunk's host clusters hold, with zeros or, with
  * keep, with what they read as now. */
-static int fill(struct qcow2_image *img, const struct chunk *c, uint64_t off, uint64_t end,
-		bool keep)
+static int fill_range(struct qcow2_image *img, const struct chunk *c, uint64_t off, uint64_t end,
+		      bool keep)
 {
 	uint64_t host = c->host + (off - cluster_of(img, c->off));
 	bool zeros = true;
@@ -229,12 +229,12 @@ static int fill_edges(struct qcow2_image *img, const struct chunk *c)
 	uint64_t tail = tail_end(img, c);
 	/* only the write's last chunk reaches into what is to become zeros */
 	uint64_t zero_end = min_u64(tail, max_u64(c->w->zero_end, c->end));
-	int rc = fill(img, c, head_start(img, c), c->off, true);
+	int rc = fill_range(img, c, head_start(img, c), c->off, true);
 
 	if (rc == 0)
-		rc = fill(img, c, c->end, zero_end, false);
+		rc = fill_range(img, c, c->end, zero_end, false);
 	if (rc == 0)
-		rc = fill(img, c, zero_end, tail, true);
+		rc = fill_range(img, c, zero_end, tail, true);
 	return rc;
 }
 
@@ -345,7 +345,7 @@ static int write_chunk(struct qcow2_image *img, struct chunk *c)
 }
 
 /* *entered: some mapping has changed, so that more metadata may be pinned than before. */
-static int write_all(struct qcow2_image *img, const struct qcow2_write *w, bool *entered)
+static int write_chunks(struct qcow2_image *img, const struct qcow2_write *w, bool *entered)
 {
 	uint64_t off = w->off, end = w->off + w->len + w->pad;
 	unsigned token = image_io_begin(img);
@@ -372,10 +372,10 @@ int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
 		return -EINVAL;
 	rc = qcow2_begin_change(img);
 	if (rc == 0)
-		rc = write_all(img, w, &entered);
+		rc = write_chunks(img, w, &entered);
 	/* clusters that were let go may give the room that is missing */
 	if (rc == -ENOSPC && qcow2_dirty(img, NULL) && qcow2_commit(img) == 0)
-		rc = write_all(img, w, &entered);
+		rc = write_chunks(img, w, &entered);
 	/* Too much is pinned: commit now. If that fails all stays dirty and the next fsync says
 	 * so; the write itself has been done. */
 	if (rc == 0 && entered && qcow2_dirty(img, &pinned) && pinned > img->cache_bytes / 4 * 3)
