@@ -11,166 +11,12 @@
  * so that at every moment no cluster has a lower count than it has references.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "io/io.h"
 #include "qcow2/check/check_priv.h"
-#include "util/bytes.h"
 #include "util/math.h"
 
-void check_found(struct check *c, enum zq_finding_kind kind, uint64_t nr, bool fixed,
-		 const char *fmt, ...)
-{
-	struct zq_check_result *res = c->res;
-	char line[320];
-	va_list ap;
-
-	switch (kind) {
-	case ZQ_FOUND_NOTE:
-		res->notes += nr;
-		break;
-	case ZQ_FOUND_LEAK:
-		res->leaks += nr;
-		res->leaks_fixed += fixed ? nr : 0;
-		break;
-	case ZQ_FOUND_CORRUPTION:
-		res->corruptions += nr;
-		res->corruptions_fixed += fixed ? nr : 0;
-		break;
-	}
-	if (!c->opts->found)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	c->opts->found(c->opts->data, kind, fixed, line);
-}
-
-void check_progress(struct check *c, double done)
-{
-	if (c->opts->progress)
-		c->opts->progress(c->opts->data, done);
-}
-
-bool check_read(struct check *c, void *buf, size_t len, uint64_t off, const char *what)
-{
-	int ret = io_pread(c->io, buf, len, off);
-
-	if (ret) {
-		c->unreadable = true;
-		check_damage(c, "%s at 0x%" PRIx64 " cannot be read: %s", what, off,
-			     strerror(-ret));
-	}
-	return !ret;
-}
-
-bool check_write(struct check *c, const void *buf, size_t len, uint64_t off)
-{
-	if (!c->error)
-		c->error = io_write(c->io, buf, len, off);
-	return !c->error;
-}
-
-bool check_flush(struct check *c)
-{
-	if (!c->error)
-		c->error = io_flush(c->io);
-	return !c->error;
-}
-
-/* Reads a table of big-endian words whose bounds the header's validation has checked. */
-static uint64_t *read_table(struct check *c, uint64_t off, uint64_t nr, const char *what)
-{
-	uint64_t *t = malloc((nr ? nr : 1) * sizeof(*t));
-
-	if (!t) {
-		c->error = -ENOMEM;
-		return NULL;
-	}
-	if (!check_read(c, t, nr * sizeof(*t), off, what))
-		memset(t, 0, nr * sizeof(*t));
-	for (uint64_t i = 0; i < nr; i++)
-		t[i] = get_be64(&t[i]);
-	return t;
-}
-
-static int check_init(struct check *c)
-{
-	const struct qcow2_header *h = c->hdr;
-	int ret = io_size(c->io, &c->file_size);
-
-	if (ret)
-		return ret;
-	if (c->file_size > INT64_MAX)
-		return -EFBIG;
-	c->cluster_bits = h->cluster_bits;
-	c->cluster_size = qcow2_header_cluster_size(h);
-	c->file_clusters = div_up(c->file_size, c->cluster_size);
-	c->end_cluster = 1;
-	c->ext_l2 = h->incompat & QCOW2_INCOMPAT_EXTL2;
-	c->data_file = h->incompat & QCOW2_INCOMPAT_DATA_FILE;
-	c->l2_entry_size = c->ext_l2 ? 16 : 8;
-	c->l2_entries = c->cluster_size / c->l2_entry_size;
-	c->reftable_nr = h->reftable_clusters * (c->cluster_size / 8);
-	c->buf = malloc(c->cluster_size);
-	c->block_ok = calloc(c->reftable_nr ? c->reftable_nr : 1, 1);
-	if (!c->buf || !c->block_ok)
-		return -ENOMEM;
-	c->l1 = read_table(c, h->l1_offset, h->l1_size, "L1 table");
-	c->reftable = read_table(c, h->reftable_offset, c->reftable_nr, "refcount table");
-	return c->error;
-}
-
-static void check_free(struct check *c)
-{
-	counts_free(&c->counts);
-	l2_tables_free(&c->l2);
-	check_wp_free(c);
-	free(c->buf);
-	free(c->block_ok);
-	free(c->l1);
-	free(c->reftable);
-}
-
-/* Everything that the header leads to. Refcount blocks come last, see check_refblocks. */
-static void check_references(struct check *c)
-{
-	const struct qcow2_header *h = c->hdr;
-
-	check_count(c, 0, c->cluster_size, USE_META, 1);
-	if (h->l1_size)
-		check_count(c, h->l1_offset, (uint64_t)h->l1_size * 8, USE_META, 1);
-	if (h->reftable_clusters)
-		check_count(c, h->reftable_offset, h->reftable_clusters * c->cluster_size,
-			    USE_REFTABLE, 1);
-	if (h->zoned.present)
-		check_count(c, h->zoned.meta_offset, h->zoned.meta_size, USE_META, 1);
-	check_snapshots(c);
-	check_bitmaps(c);
-	for (uint64_t i = 0; i < h->l1_size && !c->error; i++)
-		check_l1_entry(c, i, c->l1[i], true);
-	check_progress(c, 0.05);
-	check_wp_begin(c);
-	check_mapping(c);
-	check_wp_end(c);
-	check_refblocks(c);
-}
-
-static void note_features(struct check *c)
-{
-	if (c->hdr->incompat & QCOW2_INCOMPAT_DIRTY)
-		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "the dirty bit is set: refcounts are rebuilt before the next write");
-	if (c->hdr->incompat & QCOW2_INCOMPAT_CORRUPT)
-		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "the corrupt bit is set: the image opens read-only");
-}
-
-static void check_repair(struct check *c)
+static void mend(struct check *c)
 {
 	if (check_repairs(c) && c->need_raise)
 		repair_raise(c);
@@ -188,13 +34,13 @@ static void check_repair(struct check *c)
 	repair_features(c);
 }
 
-static int run(struct check *c, struct zq_error *err)
+static int check_run(struct check *c, struct zq_error *err)
 {
-	int ret = check_init(c);
+	int ret = check_begin(c);
 
 	if (!ret) {
-		note_features(c);
-		check_references(c);
+		check_note_features(c);
+		check_roots(c);
 		ret = c->error;
 	}
 	if (!ret) {
@@ -204,11 +50,11 @@ static int run(struct check *c, struct zq_error *err)
 		ret = c->error;
 	}
 	if (!ret) {
-		check_repair(c);
+		mend(c);
 		check_progress(c, 1);
 		ret = c->error;
 	}
-	check_free(c);
+	check_end(c);
 	if (ret)
 		zq_fail(err, ret, "%s: %s: %s", c->io->name,
 			c->opts->repair == ZQ_REPAIR_NONE ? "cannot check" : "cannot repair",
@@ -222,7 +68,7 @@ int qcow2_check(struct zq_io *io, const struct qcow2_header *hdr, const struct z
 	struct check c = { .io = io, .hdr = hdr, .opts = opts, .res = res };
 
 	*res = (struct zq_check_result){ 0 };
-	return run(&c, err);
+	return check_run(&c, err);
 }
 
 int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, struct zq_error *err)
@@ -230,7 +76,7 @@ int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, st
 	struct zq_check_opts opts = { .repair = ZQ_REPAIR_ALL };
 	struct zq_check_result res = { 0 };
 	struct check c = { .io = io, .hdr = hdr, .opts = &opts, .res = &res, .refs_only = true };
-	int ret = run(&c, err);
+	int ret = check_run(&c, err);
 
 	if (!ret && c.unreadable)
 		ret = zq_fail(err, -EIO,

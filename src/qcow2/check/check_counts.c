@@ -11,75 +11,39 @@
 #include "qcow2/check/check_priv.h"
 #include "util/math.h"
 
-static size_t bucket_of(const struct counts *n, uint64_t key)
-{
-	return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (n->nr_buckets - 1);
-}
-
-static bool grow(struct counts *n)
-{
-	struct counts bigger = { .nr_buckets = n->nr_buckets ? n->nr_buckets * 2 : 1024,
-				 .nr = n->nr };
-
-	bigger.bucket = calloc(bigger.nr_buckets, sizeof(*bigger.bucket));
-	if (!bigger.bucket)
-		return false;
-	for (size_t i = 0; i < n->nr_buckets; i++) {
-		struct count_chunk *next;
-
-		for (struct count_chunk *k = n->bucket[i]; k; k = next) {
-			size_t b = bucket_of(&bigger, k->key);
-
-			next = k->next;
-			k->next = bigger.bucket[b];
-			bigger.bucket[b] = k;
-		}
-	}
-	free(n->bucket);
-	*n = bigger;
-	return true;
-}
-
 void counts_free(struct counts *n)
 {
-	for (size_t i = 0; i < n->nr_buckets; i++) {
-		struct count_chunk *next;
+	hash_free(&n->chunks);
+	n->last = NULL;
+}
 
-		for (struct count_chunk *k = n->bucket[i]; k; k = next) {
-			next = k->next;
-			free(k);
-		}
+static struct count_chunk *new_chunk(struct check *c, uint64_t key)
+{
+	struct count_chunk *k = calloc(1, sizeof(*k));
+
+	if (k)
+		k->node.key = key;
+	if (!k || hash_add(&c->counts.chunks, &k->node) < 0) {
+		free(k);
+		c->error = -ENOMEM;
+		return NULL;
 	}
-	free(n->bucket);
-	*n = (struct counts){ 0 };
+	return k;
 }
 
 struct count_chunk *counts_chunk(struct check *c, uint64_t cluster, bool make)
 {
 	struct counts *n = &c->counts;
 	uint64_t key = cluster / CHUNK_CLUSTERS;
-	struct count_chunk *k = NULL;
+	struct count_chunk *k;
 
-	if (n->last && n->last->key == key)
+	if (n->last && n->last->node.key == key)
 		return n->last;
-	if (n->nr_buckets)
-		for (k = n->bucket[bucket_of(n, key)]; k && k->key != key; k = k->next)
-			;
+	k = (struct count_chunk *)hash_find(&n->chunks, key);
+	if (!k && make)
+		k = new_chunk(c, key);
 	if (k)
 		n->last = k;
-	if (k || !make)
-		return k;
-	k = calloc(1, sizeof(*k));
-	if (!k || (n->nr >= n->nr_buckets && !grow(n))) {
-		free(k);
-		c->error = -ENOMEM;
-		return NULL;
-	}
-	k->key = key;
-	k->next = n->bucket[bucket_of(n, key)];
-	n->bucket[bucket_of(n, key)] = k;
-	n->nr++;
-	n->last = k;
 	return k;
 }
 
@@ -157,23 +121,22 @@ static int by_key(const void *a, const void *b)
 	const struct count_chunk *x = *(struct count_chunk *const *)a;
 	const struct count_chunk *y = *(struct count_chunk *const *)b;
 
-	return x->key < y->key ? -1 : x->key > y->key;
+	return x->node.key < y->node.key ? -1 : x->node.key > y->node.key;
 }
 
 struct count_chunk **counts_sorted(struct check *c, size_t *nr)
 {
-	struct counts *n = &c->counts;
-	struct count_chunk **all = malloc((n->nr ? n->nr : 1) * sizeof(*all));
+	const struct hash *h = &c->counts.chunks;
+	struct count_chunk **all = malloc((h->nr ? h->nr : 1) * sizeof(*all));
 	size_t at = 0;
 
 	if (!all) {
 		c->error = -ENOMEM;
 		return NULL;
 	}
-	for (size_t i = 0; i < n->nr_buckets; i++)
-		for (struct count_chunk *k = n->bucket[i]; k; k = k->next)
-			all[at++] = k;
-	qsort(all, at, sizeof(*all), by_key);
+	for (struct hash_node *i = hash_next(h, NULL); i; i = hash_next(h, i))
+		all[at++] = (struct count_chunk *)i;
+	qsort(all, at, sizeof(struct count_chunk *), by_key);
 	*nr = at;
 	return all;
 }

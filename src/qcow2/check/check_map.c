@@ -25,53 +25,23 @@ struct entry_at {
 	uint64_t guest; /* cluster number, or UINT64_MAX: only a snapshot has it */
 };
 
-static struct l2_table **find(struct l2_tables *r, uint64_t offset)
+static struct l2_table *find_table(const struct check *c, uint64_t offset)
 {
-	struct l2_table **p =
-		&r->bucket[(offset * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (r->nr_buckets - 1)];
-
-	while (*p && (*p)->offset != offset)
-		p = &(*p)->next;
-	return p;
+	return offset ? (struct l2_table *)hash_find(&c->l2, offset) : NULL;
 }
 
-static bool grow(struct l2_tables *r)
+static struct l2_table *new_table(struct check *c, uint64_t offset)
 {
-	struct l2_tables bigger = { .nr_buckets = r->nr_buckets ? r->nr_buckets * 2 : 256,
-				    .nr = r->nr };
+	struct l2_table *t = calloc(1, sizeof(*t));
 
-	bigger.bucket = calloc(bigger.nr_buckets, sizeof(*bigger.bucket));
-	if (!bigger.bucket)
-		return false;
-	for (size_t i = 0; i < r->nr_buckets; i++) {
-		struct l2_table *next;
-
-		for (struct l2_table *t = r->bucket[i]; t; t = next) {
-			struct l2_table **p;
-
-			next = t->next;
-			t->next = NULL;
-			p = find(&bigger, t->offset);
-			*p = t;
-		}
+	if (t)
+		t->node.key = offset;
+	if (!t || hash_add(&c->l2, &t->node) < 0) {
+		free(t);
+		c->error = -ENOMEM;
+		return NULL;
 	}
-	free(r->bucket);
-	*r = bigger;
-	return true;
-}
-
-void l2_tables_free(struct l2_tables *r)
-{
-	for (size_t i = 0; i < r->nr_buckets; i++) {
-		struct l2_table *next;
-
-		for (struct l2_table *t = r->bucket[i]; t; t = next) {
-			next = t->next;
-			free(t);
-		}
-	}
-	free(r->bucket);
-	*r = (struct l2_tables){ 0 };
+	return t;
 }
 
 /* The offset in a table entry, checked: aligned and within the file. 0: it is bad. */
@@ -88,7 +58,7 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 {
 	const char *whose = active ? "L1 entry" : "snapshot's L1 entry";
 	uint64_t off = good_offset(c, word);
-	struct l2_table **p, *t;
+	struct l2_table *t;
 
 	if (!word)
 		return;
@@ -103,21 +73,11 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 				     whose, index, word);
 		return;
 	}
-	if (c->l2.nr >= c->l2.nr_buckets && !grow(&c->l2)) {
-		c->error = -ENOMEM;
-		return;
-	}
-	p = find(&c->l2, off);
-	t = *p;
+	t = find_table(c, off);
 	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (!t) {
-			c->error = -ENOMEM;
+		t = new_table(c, off);
+		if (!t)
 			return;
-		}
-		t->offset = off;
-		*p = t;
-		c->l2.nr++;
 	} else if (active && t->active) {
 		check_damage(c,
 			     "L1 entry %" PRIu64 ": L2 table 0x%" PRIx64
@@ -133,7 +93,7 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 /* "L2 table 0x50000 entry 3 (guest 0x30000)" */
 static const char *where(const struct check *c, const struct entry_at *at, char *buf, size_t size)
 {
-	int n = snprintf(buf, size, "L2 table 0x%" PRIx64 " entry %" PRIu64, at->t->offset,
+	int n = snprintf(buf, size, "L2 table 0x%" PRIx64 " entry %" PRIu64, at->t->node.key,
 			 at->index);
 
 	if (at->guest != UINT64_MAX && n > 0 && (size_t)n < size)
@@ -251,7 +211,7 @@ static void check_table(struct check *c, struct l2_table *t, uint64_t first)
 	struct entry_at at = { .t = t, .guest = UINT64_MAX };
 
 	t->visited = true;
-	if (!check_read(c, c->buf, c->cluster_size, t->offset, "L2 table"))
+	if (!check_read(c, c->buf, c->cluster_size, t->node.key, "L2 table"))
 		return;
 	for (uint64_t i = 0; i < c->l2_entries && !c->error; i++) {
 		at.index = i;
@@ -262,29 +222,24 @@ static void check_table(struct check *c, struct l2_table *t, uint64_t first)
 	}
 }
 
+static void visit(struct check *c, struct l2_table *t, uint64_t first, size_t *done)
+{
+	if (!t || t->visited || c->error)
+		return;
+	check_table(c, t, first);
+	if (++*done % 64 == 0)
+		check_progress(c, 0.05 + 0.65 * (double)*done / (double)c->l2.nr);
+}
+
 void check_mapping(struct check *c)
 {
 	size_t done = 0;
 
-	for (uint64_t i = 0; i < c->hdr->l1_size && !c->error; i++) {
-		uint64_t off = good_offset(c, c->l1[i]);
-		struct l2_table *t = off ? *find(&c->l2, off) : NULL;
-
-		if (!t || t->visited)
-			continue;
-		check_table(c, t, i * c->l2_entries);
-		if (++done % 64 == 0)
-			check_progress(c, 0.05 + 0.65 * (double)done / (double)c->l2.nr);
-	}
-	for (size_t b = 0; b < c->l2.nr_buckets && !c->error; b++) {
-		for (struct l2_table *t = c->l2.bucket[b]; t && !c->error; t = t->next) {
-			if (t->visited)
-				continue;
-			check_table(c, t, UINT64_MAX);
-			if (++done % 64 == 0)
-				check_progress(c, 0.05 + 0.65 * (double)done / (double)c->l2.nr);
-		}
-	}
+	for (uint64_t i = 0; i < c->hdr->l1_size; i++)
+		visit(c, find_table(c, good_offset(c, c->l1[i])), i * c->l2_entries, &done);
+	/* only snapshots lead to these */
+	for (struct hash_node *n = hash_next(&c->l2, NULL); n; n = hash_next(&c->l2, n))
+		visit(c, (struct l2_table *)n, UINT64_MAX, &done);
 }
 
 /*
@@ -353,7 +308,7 @@ static void copied_in_table(struct check *c, const struct l2_table *t, uint64_t 
 	struct entry_at at = { .t = t };
 	uint64_t per_sector = SECTOR / c->l2_entry_size;
 
-	if (!check_read(c, c->buf, c->cluster_size, t->offset, "L2 table"))
+	if (!check_read(c, c->buf, c->cluster_size, t->node.key, "L2 table"))
 		return;
 	for (uint64_t s = 0; s < c->l2_entries && !c->error; s += per_sector) {
 		uint8_t *sector = c->buf + s * c->l2_entry_size;
@@ -371,7 +326,7 @@ static void copied_in_table(struct check *c, const struct l2_table *t, uint64_t 
 			put_be64(c->buf + i * c->l2_entry_size, fixed);
 		}
 		if (changed)
-			check_write(c, sector, SECTOR, t->offset + s * c->l2_entry_size);
+			check_write(c, sector, SECTOR, t->node.key + s * c->l2_entry_size);
 	}
 }
 
@@ -379,7 +334,7 @@ void check_copied(struct check *c)
 {
 	for (uint64_t i = 0; i < c->hdr->l1_size && !c->error; i++) {
 		uint64_t word = c->l1[i], off = good_offset(c, word), fixed;
-		struct l2_table *t = off ? *find(&c->l2, off) : NULL;
+		struct l2_table *t = find_table(c, off);
 		char what[48];
 		uint8_t raw[8];
 

@@ -2,13 +2,16 @@
 /*
  * What the files of check and repair share.
  *
- *   check.c         the order of things, findings, roots (header, tables, write pointers)
- *   check_counts.c  how many references each cluster has, as far as any has one
- *   check_map.c     L1 and L2 tables, COPIED flags
- *   check_tables.c  snapshot table, bitmap directory
- *   check_refs.c    references against refcounts
- *   check_wp.c      write pointers against the header and the mapping
- *   repair.c        refcounts: new blocks, up, down; the header's feature bits
+ * From the top down; none calls one above itself.
+ *   check.c           the order of things
+ *   repair.c          refcounts: new blocks, up, down; the header's feature bits
+ *   check_roots.c     what the header names, and what that leads to
+ *   check_tables.c    snapshot table, bitmap directory
+ *   check_map.c       L1 and L2 tables, COPIED flags
+ *   check_refs.c      references against refcounts
+ *   check_wp.c        write pointers against the header and the mapping
+ *   check_counts.c    how many references each cluster has, as far as any has one
+ *   check_findings.c  findings, reading and writing
  *
  * One thread, no locks.
  */
@@ -21,6 +24,8 @@
 
 #include "qcow2/check/check.h"
 #include "qcow2/format/format.h"
+#include "qcow2/format/refbits.h"
+#include "util/hash.h"
 
 /* What a cluster is used for: bits, so that a double use shows. */
 enum {
@@ -39,30 +44,22 @@ enum {
 
 /* Neighbouring clusters of which at least one is referenced. */
 struct count_chunk {
-	uint64_t key; /* first cluster / CHUNK_CLUSTERS */
-	struct count_chunk *next;
+	struct hash_node node; /* key: first cluster / CHUNK_CLUSTERS */
 	uint32_t count[CHUNK_CLUSTERS];
 	uint8_t use[CHUNK_CLUSTERS];
 };
 
 struct counts {
-	struct count_chunk **bucket;
+	struct hash chunks;
 	struct count_chunk *last; /* found last: neighbours follow each other */
-	size_t nr_buckets, nr;
 };
 
 /* An L2 table; met once, however many L1 tables refer to it. */
 struct l2_table {
-	uint64_t offset;
-	struct l2_table *next;
-	uint32_t weight; /* references from L1 tables; each of its entries counts as often */
-	bool active;	 /* the active L1 table is among them */
+	struct hash_node node; /* key: offset in the file */
+	uint32_t weight;       /* references from L1 tables; each of its entries counts as often */
+	bool active;	       /* the active L1 table is among them */
 	bool visited;
-};
-
-struct l2_tables {
-	struct l2_table **bucket;
-	size_t nr_buckets, nr;
 };
 
 /* A write pointer that repair writes. */
@@ -117,12 +114,12 @@ struct check {
 	bool need_raise, need_lower; /* what comparing found */
 
 	struct counts counts;
-	struct l2_tables l2;
+	struct hash l2; /* of struct l2_table */
 	struct wp_walk wp;
 	uint8_t *buf; /* one cluster */
 };
 
-/* ---- check.c ---- */
+/* ---- check_findings.c ---- */
 
 /* Counts a finding of nr clusters or things, and hands on the line. */
 void check_found(struct check *c, enum zq_finding_kind kind, uint64_t nr, bool fixed,
@@ -149,6 +146,15 @@ static inline bool check_lowers(const struct check *c)
 	return c->opts->repair != ZQ_REPAIR_NONE && !c->damaged;
 }
 
+/* ---- check_roots.c ---- */
+
+/* Reads the tables that the header names. -ENOMEM, -EFBIG. */
+int check_begin(struct check *c);
+void check_end(struct check *c);
+/* Everything that the header leads to. Refcount blocks come last, see check_refblocks. */
+void check_roots(struct check *c);
+void check_note_features(struct check *c);
+
 /* ---- check_counts.c ---- */
 
 void counts_free(struct counts *n);
@@ -169,7 +175,6 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 void check_mapping(struct check *c);
 /* COPIED flags of the active mapping against the counts; repairs them. */
 void check_copied(struct check *c);
-void l2_tables_free(struct l2_tables *r);
 
 /* ---- check_tables.c ---- */
 
@@ -178,13 +183,6 @@ void check_bitmaps(struct check *c);
 
 /* ---- check_refs.c ---- */
 
-/* A count in a refcount block; index is within the block. */
-uint64_t refbits_get(const uint8_t *block, uint64_t index, unsigned order);
-void refbits_put(uint8_t *block, uint64_t index, unsigned order, uint64_t value);
-static inline uint64_t refbits_max(unsigned order)
-{
-	return order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << order)) - 1;
-}
 /* Clusters that one refcount block counts. */
 uint64_t check_block_entries(const struct check *c);
 /* Which refcount blocks can be used; counts them. After all other references. */

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "qcow2/check/check_priv.h"
-#include "util/bytes.h"
 #include "util/math.h"
 
 /* Adjacent clusters whose counts are wrong in the same way. */
@@ -21,53 +20,9 @@ struct wrong_run {
 	bool block; /* there is a block for them */
 };
 
-uint64_t refbits_get(const uint8_t *block, uint64_t index, unsigned order)
-{
-	switch (order) {
-	case 3:
-		return block[index];
-	case 4:
-		return get_be16(block + index * 2);
-	case 5:
-		return get_be32(block + index * 4);
-	case 6:
-		return get_be64(block + index * 8);
-	default: { /* packed from the least significant bit up */
-		unsigned bits = 1u << order, per = 8 / bits;
-
-		return (unsigned)block[index / per] >> (index % per * bits) & ((1u << bits) - 1);
-	}
-	}
-}
-
-void refbits_put(uint8_t *block, uint64_t index, unsigned order, uint64_t value)
-{
-	switch (order) {
-	case 3:
-		block[index] = (uint8_t)value;
-		break;
-	case 4:
-		put_be16(block + index * 2, (uint16_t)value);
-		break;
-	case 5:
-		put_be32(block + index * 4, (uint32_t)value);
-		break;
-	case 6:
-		put_be64(block + index * 8, value);
-		break;
-	default: {
-		unsigned bits = 1u << order, per = 8 / bits;
-		unsigned shift = (unsigned)(index % per) * bits, mask = (1u << bits) - 1;
-
-		block[index / per] = (uint8_t)((block[index / per] & ~(mask << shift)) |
-					       ((unsigned)value & mask) << shift);
-	}
-	}
-}
-
 uint64_t check_block_entries(const struct check *c)
 {
-	return (c->cluster_size * 8) >> c->hdr->refcount_order;
+	return refbits_in(c->cluster_size, c->hdr->refcount_order);
 }
 
 /* A damaged entry, or a block that something else uses too, is replaced by repair. */
@@ -195,7 +150,7 @@ void check_compare(struct check *c)
 		}
 		if (block)
 			for (uint64_t k = 0; k < keys; k++) {
-				bool hit = at < nr && all[at]->key == key + k;
+				bool hit = at < nr && all[at]->node.key == key + k;
 
 				compare_chunk(c, &run, hit ? all[at] : NULL,
 					      first + k * CHUNK_CLUSTERS, block,
@@ -203,14 +158,14 @@ void check_compare(struct check *c)
 				at += hit;
 			}
 		else
-			for (; at < nr && all[at]->key < key + keys; at++)
-				compare_chunk(c, &run, all[at], all[at]->key * CHUNK_CLUSTERS, NULL,
-					      0);
+			for (; at < nr && all[at]->node.key < key + keys; at++)
+				compare_chunk(c, &run, all[at], all[at]->node.key * CHUNK_CLUSTERS,
+					      NULL, 0);
 		if (block && i % 64 == 0)
 			check_progress(c, 0.7 + 0.2 * (double)i / (double)c->reftable_nr);
 	}
 	for (; at < nr; at++) /* behind what the table reaches */
-		compare_chunk(c, &run, all[at], all[at]->key * CHUNK_CLUSTERS, NULL, 0);
+		compare_chunk(c, &run, all[at], all[at]->node.key * CHUNK_CLUSTERS, NULL, 0);
 	report_run(c, &run);
 	free(all);
 }

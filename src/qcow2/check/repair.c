@@ -70,7 +70,7 @@ static void plan_blocks(struct check *c, struct plan *p)
 
 		before = p->nr;
 		for (size_t i = 0; all && i < nr && !c->error; i++) {
-			uint64_t index = all[i]->key / chunks;
+			uint64_t index = all[i]->node.key / chunks;
 
 			if (index != last && !has_block(c, p, index))
 				plan_block(c, p, index);

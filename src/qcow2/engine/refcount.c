@@ -9,6 +9,7 @@
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/refcount.h"
+#include "qcow2/format/refbits.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
@@ -19,7 +20,7 @@ static unsigned order(const struct qcow2_image *img)
 
 uint64_t refcount_max(const struct qcow2_image *img)
 {
-	return order(img) == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << order(img))) - 1;
+	return refbits_max(order(img));
 }
 
 /* log2 of the number of counts in a slice */
@@ -39,49 +40,20 @@ uint64_t refcount_slice_left(const struct qcow2_image *img, uint64_t cluster)
 	return per_slice - (cluster & (per_slice - 1));
 }
 
+/* Number of the cluster's count in its slice. */
+static uint64_t index_in_slice(const struct qcow2_image *img, uint64_t cluster)
+{
+	return cluster & ((UINT64_C(1) << slice_bits(img)) - 1);
+}
+
 uint64_t refcount_get(const struct qcow2_image *img, const struct md_slice *s, uint64_t cluster)
 {
-	uint64_t i = cluster & ((UINT64_C(1) << slice_bits(img)) - 1);
-	unsigned width = 1u << order(img);
-
-	switch (order(img)) {
-	case 3:
-		return s->data[i];
-	case 4:
-		return get_be16(s->data + i * 2);
-	case 5:
-		return get_be32(s->data + i * 4);
-	case 6:
-		return get_be64(s->data + i * 8);
-	default: /* packed from the least significant bit of each byte up */
-		return (uint64_t)s->data[i * width / 8] >> (i * width % 8) & refcount_max(img);
-	}
+	return refbits_get(s->data, index_in_slice(img, cluster), order(img));
 }
 
 void refcount_set(struct qcow2_image *img, struct md_slice *s, uint64_t cluster, uint64_t value)
 {
-	uint64_t i = cluster & ((UINT64_C(1) << slice_bits(img)) - 1);
-	unsigned width = 1u << order(img), shift;
-	uint8_t *byte;
-
-	switch (order(img)) {
-	case 3:
-		s->data[i] = (uint8_t)value;
-		break;
-	case 4:
-		put_be16(s->data + i * 2, (uint16_t)value);
-		break;
-	case 5:
-		put_be32(s->data + i * 4, (uint32_t)value);
-		break;
-	case 6:
-		put_be64(s->data + i * 8, value);
-		break;
-	default:
-		byte = &s->data[i * width / 8];
-		shift = (unsigned)(i * width % 8);
-		*byte = (uint8_t)((*byte & ~(refcount_max(img) << shift)) | value << shift);
-	}
+	refbits_put(s->data, index_in_slice(img, cluster), order(img), value);
 	mdcache_set_dirty(&img->cache, s);
 }
 

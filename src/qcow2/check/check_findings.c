@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What check says, reads and writes: findings with their counters, reads that report damage,
+ * writes that stop at the first failure. The lowest file of this folder.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "qcow2/check/check_priv.h"
+
+void check_found(struct check *c, enum zq_finding_kind kind, uint64_t nr, bool fixed,
+		 const char *fmt, ...)
+{
+	struct zq_check_result *res = c->res;
+	char line[320];
+	va_list ap;
+
+	switch (kind) {
+	case ZQ_FOUND_NOTE:
+		res->notes += nr;
+		break;
+	case ZQ_FOUND_LEAK:
+		res->leaks += nr;
+		res->leaks_fixed += fixed ? nr : 0;
+		break;
+	case ZQ_FOUND_CORRUPTION:
+		res->corruptions += nr;
+		res->corruptions_fixed += fixed ? nr : 0;
+		break;
+	}
+	if (!c->opts->found)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	c->opts->found(c->opts->data, kind, fixed, line);
+}
+
+void check_progress(struct check *c, double done)
+{
+	if (c->opts->progress)
+		c->opts->progress(c->opts->data, done);
+}
+
+bool check_read(struct check *c, void *buf, size_t len, uint64_t off, const char *what)
+{
+	int ret = io_pread(c->io, buf, len, off);
+
+	if (ret) {
+		c->unreadable = true;
+		check_damage(c, "%s at 0x%" PRIx64 " cannot be read: %s", what, off,
+			     strerror(-ret));
+	}
+	return !ret;
+}
+
+bool check_write(struct check *c, const void *buf, size_t len, uint64_t off)
+{
+	if (!c->error)
+		c->error = io_write(c->io, buf, len, off);
+	return !c->error;
+}
+
+bool check_flush(struct check *c)
+{
+	if (!c->error)
+		c->error = io_flush(c->io);
+	return !c->error;
+}
