@@ -11,8 +11,6 @@ BUILD=${BUILD:-$TOP/build}
 ZQFS=${ZQFS:-$TOP/zqfs}
 TOOLS=$BUILD/tests/tools
 IMAGES=$TOP/tests/images
-# shellcheck disable=SC2034 # for the tests
-SHARED=$TOP/../shared
 export LC_ALL=C TZ=UTC
 
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/zqfs-test.XXXXXX")
@@ -120,10 +118,6 @@ requires_fuse() {
 
 requires_root() {
     [ "$(id -u)" -eq 0 ] || skip "only root can do this"
-}
-
-requires_shared() { # FILE: of the folder "shared" beside the project
-    [ -e "$SHARED/$1" ] || skip "../shared/$1 is not there"
 }
 
 requires_tool() { # NAME: of tests/tools

@@ -14,7 +14,7 @@
 
 #include <zqfs/device.h>
 
-static int list(struct zq_device *dev)
+static int report_list(struct zq_device *dev)
 {
 	const struct zq_geometry *geo = zq_device_geometry(dev);
 
@@ -31,7 +31,7 @@ static int list(struct zq_device *dev)
 }
 
 /* A text need not fill a block: the library pads it when the writer is done. */
-static int append(struct zq_device *dev, const char *zone, const char *text)
+static int report_append(struct zq_device *dev, const char *zone, const char *text)
 {
 	uint64_t where;
 	ssize_t n = zq_append(dev, (uint32_t)strtoul(zone, NULL, 10), NULL, 0, text, strlen(text),
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "report: %s\n", err.msg);
 		return 1;
 	}
-	ret = argc == 4 ? append(dev, argv[2], argv[3]) : list(dev);
+	ret = argc == 4 ? report_append(dev, argv[2], argv[3]) : report_list(dev);
 	/* Only now is everything in the image. */
 	closed = zq_close_device(dev);
 	if (ret || closed)

@@ -87,7 +87,7 @@ enum zq_zone_state {
 	ZQ_NR_STATES,
 };
 
-/* "not-wp", "empty", "implicit-open", ...: the names of BEHAVIOUR.md section 6. */
+/* "not-wp", "empty", "implicit-open", ...: as user.zone.state spells them in zqfs(1). */
 const char *zq_state_name(enum zq_zone_state state);
 /* The state of that name, or -EINVAL. */
 int zq_state_from_name(const char *name);

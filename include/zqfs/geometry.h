@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The shape of a zoned device: sizes, counts and limits, as the zoned header extension
- * states them. Plain arithmetic, no state. FORMAT.md section 1.
+ * states them. Plain arithmetic, no state. zqfs(1), "zqfs create" has the options.
  */
 #ifndef ZQFS_GEOMETRY_H
 #define ZQFS_GEOMETRY_H
@@ -30,7 +30,8 @@ struct zq_geometry {
 };
 
 /*
- * Checks every rule that FORMAT.md section 1 gives. Creating and opening both come here.
+ * Checks every rule that a zoned device's shape must obey; err names the field, its value and
+ * the bound. Creating and opening both come here.
  * Returns 0 or -EINVAL with a sentence "zoned extension: FIELD VALUE ... BOUND".
  */
 int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err);

@@ -45,7 +45,7 @@ struct zq_io_ops {
 	int (*truncate)(struct zq_io *io, uint64_t size);
 	/* Bytes of the host's disk that the file occupies (st_blocks * 512). */
 	int (*usage)(struct zq_io *io, uint64_t *bytes);
-	/* Takes QEMU's byte-range OFD locks (FORMAT: bytes 100+n and 200+n), see enum zq_lock.
+	/* Takes QEMU's byte-range OFD locks (bytes 100 + n and 200 + n), see enum zq_lock.
 	 * -EAGAIN when another process holds a conflicting one. */
 	int (*lock)(struct zq_io *io, unsigned mode);
 	/* Releases locks, closes and frees io. Does not flush. */

@@ -3,7 +3,7 @@
  * The command table: one static description of every command and option. Dispatch, parsing,
  * usage errors, --help, "help --list" (from which the completions are made) and the test that
  * compares them with the man page all read it, so that nothing can be in one and not in the
- * others. BEHAVIOUR.md section 1.
+ * others.
  */
 #ifndef ZQ_CLI_COMMAND_H
 #define ZQ_CLI_COMMAND_H

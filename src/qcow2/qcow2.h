@@ -149,7 +149,7 @@ int qcow2_wp_settle(struct qcow2_image *img);
 
 /*
  * Brings everything that was done before the call to stable storage, in the order of
- * DESIGN.md "commit". Callers that arrive while one runs share the next. On failure all
+ * src/DESIGN section 6. Callers that arrive while one runs share the next. On failure all
  * stays dirty and the next commit tries again.
  */
 int qcow2_commit(struct qcow2_image *img);

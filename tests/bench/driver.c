@@ -10,8 +10,8 @@
 
 #include <zqfs/device.h>
 
-static int run(struct zq_device *dev, uint32_t zone, bool append, char *buf, size_t block,
-	       unsigned long count)
+static int driver_run(struct zq_device *dev, uint32_t zone, bool append, char *buf, size_t block,
+		      unsigned long count)
 {
 	struct zq_writer w = { 0 };
 
@@ -50,8 +50,8 @@ int main(int argc, char **argv)
 		free(buf);
 		return 1;
 	}
-	rc = run(dev, zq_device_geometry(dev)->nr_conv, !strcmp(argv[2], "append"), buf, block,
-		 strtoul(argv[4], NULL, 0));
+	rc = driver_run(dev, zq_device_geometry(dev)->nr_conv, !strcmp(argv[2], "append"), buf,
+			block, strtoul(argv[4], NULL, 0));
 	if (zq_close_device(dev))
 		rc = 1;
 	free(buf);

@@ -12,7 +12,7 @@
 #define MAX_STEPS 512
 #define MAX_READ  65536u
 
-static void walk(struct qcow2_image *img)
+static void map_walk(struct qcow2_image *img)
 {
 	static uint8_t one[MAX_READ], two[MAX_READ];
 	uint64_t size = qcow2_size(img);
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (!img)
 			continue;
-		walk(img);
+		map_walk(img);
 		qcow2_close(img);
 	}
 	memio_free(m);

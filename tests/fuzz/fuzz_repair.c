@@ -21,7 +21,8 @@ static void same_guest(const struct fuzz_guest *a, const struct fuzz_guest *b, b
 }
 
 /* True when no damage is left. */
-static bool judge(struct memio *m, enum zq_repair repair, const struct zq_check_result *first)
+static bool repair_test_judge(struct memio *m, enum zq_repair repair,
+			      const struct zq_check_result *first)
 {
 	struct zq_check_result second;
 
@@ -46,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	fuzz_read_guest(m, &before);
 	if (fuzz_check(m, repair, &res)) {
-		sound = judge(m, repair, &res);
+		sound = repair_test_judge(m, repair, &res);
 		if (before.size) {
 			FUZZ_ASSERT(fuzz_read_guest(m, &after));
 			same_guest(&before, &after, sound);

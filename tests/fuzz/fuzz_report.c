@@ -10,7 +10,8 @@
 
 #define MAX_ZONES 256u
 
-static void look(struct zq_device *dev, const struct zq_geometry *geo, const struct zq_zone_info *z)
+static void report_look(struct zq_device *dev, const struct zq_geometry *geo,
+			const struct zq_zone_info *z)
 {
 	static uint8_t buf[8192];
 	uint64_t at = 0;
@@ -64,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			struct zq_zone_info z;
 
 			FUZZ_ASSERT(!zq_report(dev, i, 1, &z) && z.number == i);
-			look(dev, geo, &z);
+			report_look(dev, geo, &z);
 		}
 		FUZZ_ASSERT(zq_report(dev, geo->nr_zones, 1, &(struct zq_zone_info){ 0 }) ==
 			    -EINVAL);

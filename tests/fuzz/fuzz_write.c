@@ -18,7 +18,7 @@ static uint32_t next(uint32_t *seed)
 	return *seed >> 8;
 }
 
-static void append(struct zq_device *dev, uint32_t zone, uint32_t r, bool clean)
+static void write_append(struct zq_device *dev, uint32_t zone, uint32_t r, bool clean)
 {
 	static uint8_t buf[4096], back[4096];
 	size_t len = 512 * (1 + r % 8);
@@ -36,7 +36,7 @@ static void append(struct zq_device *dev, uint32_t zone, uint32_t r, bool clean)
 	FUZZ_ASSERT(!memcmp(buf, back, (size_t)n));
 }
 
-static void operate(struct zq_device *dev, uint32_t seed, bool clean)
+static void write_operate(struct zq_device *dev, uint32_t seed, bool clean)
 {
 	const struct zq_geometry *geo = zq_device_geometry(dev);
 	uint32_t nr = (uint32_t)min_u64(geo->nr_zones, 64);
@@ -65,7 +65,7 @@ static void operate(struct zq_device *dev, uint32_t seed, bool clean)
 			zq_zero(dev, zq_zone_start(geo, zone) + r % 4096, r % 8192);
 			break;
 		default:
-			append(dev, zone, r, clean);
+			write_append(dev, zone, r, clean);
 		}
 	}
 }
@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dev = fuzz_device(m, false);
 	if (dev) {
 		memio_set_limit(m, size + (8u << 20));
-		operate(dev, fuzz_hash(data, size), clean);
+		write_operate(dev, fuzz_hash(data, size), clean);
 		ret = zq_close_device(dev);
 		FUZZ_ASSERT(!clean || !ret);
 		if (clean) {

@@ -106,7 +106,7 @@ struct qcow2_image *fuzz_qcow2(struct memio *m, bool zoned, bool writable)
 	return NULL;
 }
 
-static void found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
+static void harness_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
 {
 	(void)data;
 	FUZZ_ASSERT(line[0] && !strchr(line, '\n'));
@@ -117,7 +117,7 @@ static void found(void *data, enum zq_finding_kind kind, bool fixed, const char 
 
 bool fuzz_check(struct memio *m, enum zq_repair repair, struct zq_check_result *res)
 {
-	struct zq_check_opts opts = { .repair = repair, .found = found };
+	struct zq_check_opts opts = { .repair = repair, .found = harness_found };
 	struct zq_io *io = memio_open(m, scratch.image, repair != ZQ_REPAIR_NONE);
 	struct zq_error err = { "" };
 	struct qcow2_header hdr;

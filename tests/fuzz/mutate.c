@@ -22,7 +22,7 @@ struct image {
 	uint32_t rnd;
 };
 
-static uint32_t draw(struct image *img, uint32_t below)
+static uint32_t mutate_draw(struct image *img, uint32_t below)
 {
 	img->rnd ^= img->rnd << 13;
 	img->rnd ^= img->rnd >> 17;
@@ -30,7 +30,7 @@ static uint32_t draw(struct image *img, uint32_t below)
 	return img->rnd % below;
 }
 
-static uint64_t word(const struct image *img, uint64_t off, unsigned bytes)
+static uint64_t mutate_word(const struct image *img, uint64_t off, unsigned bytes)
 {
 	uint64_t v = 0;
 
@@ -41,7 +41,7 @@ static uint64_t word(const struct image *img, uint64_t off, unsigned bytes)
 	return v;
 }
 
-static void set_word(struct image *img, uint64_t off, unsigned bytes, uint64_t v)
+static void mutate_set_word(struct image *img, uint64_t off, unsigned bytes, uint64_t v)
 {
 	if (!range_within(off, bytes, img->size))
 		return;
@@ -69,25 +69,26 @@ static const struct {
 static uint64_t find_zoned(const struct image *img)
 {
 	for (uint64_t at = 104; at + 64 <= img->size && at < img->cluster; at += 8)
-		if (word(img, at, 4) == QCOW2_EXT_ZONED)
+		if (mutate_word(img, at, 4) == QCOW2_EXT_ZONED)
 			return at + 8;
 	return 0;
 }
 
 static uint64_t entry_of(struct image *img, uint64_t table, uint64_t nr)
 {
-	return table + (nr ? draw(img, (uint32_t)min_u64(nr, 4096)) : 0) * 8;
+	return table + (nr ? mutate_draw(img, (uint32_t)min_u64(nr, 4096)) : 0) * 8;
 }
 
 static uint64_t l1_entry(struct image *img)
 {
-	return entry_of(img, word(img, QCOW2_H_L1_OFFSET, 8), word(img, QCOW2_H_L1_SIZE, 4));
+	return entry_of(img, mutate_word(img, QCOW2_H_L1_OFFSET, 8),
+			mutate_word(img, QCOW2_H_L1_SIZE, 4));
 }
 
 static uint64_t l2_entry(struct image *img)
 {
 	for (int tries = 0; tries < 4; tries++) {
-		uint64_t l2 = word(img, l1_entry(img), 8) & QCOW2_OFFSET_MASK;
+		uint64_t l2 = mutate_word(img, l1_entry(img), 8) & QCOW2_OFFSET_MASK;
 
 		if (l2)
 			return entry_of(img, l2, img->cluster / 8);
@@ -97,26 +98,26 @@ static uint64_t l2_entry(struct image *img)
 
 static uint64_t snapshot_l1_entry(struct image *img)
 {
-	uint64_t table = word(img, QCOW2_H_SNAPSHOTS_OFFSET, 8);
+	uint64_t table = mutate_word(img, QCOW2_H_SNAPSHOTS_OFFSET, 8);
 
-	return entry_of(img, word(img, table, 8), word(img, table + 8, 4));
+	return entry_of(img, mutate_word(img, table, 8), mutate_word(img, table + 8, 4));
 }
 
 /* Offset and width of something that means something. */
-static uint64_t place(struct image *img, unsigned *bytes)
+static uint64_t mutate_place(struct image *img, unsigned *bytes)
 {
-	uint64_t reftable = word(img, QCOW2_H_REFTABLE_OFFSET, 8);
+	uint64_t reftable = mutate_word(img, QCOW2_H_REFTABLE_OFFSET, 8);
 	unsigned i;
 
 	*bytes = 8;
-	switch (draw(img, 14)) {
+	switch (mutate_draw(img, 14)) {
 	case 0:
 	case 1:
-		i = draw(img, ARRAY_SIZE(header));
+		i = mutate_draw(img, ARRAY_SIZE(header));
 		*bytes = header[i].bytes;
 		return header[i].off;
 	case 2:
-		i = draw(img, ARRAY_SIZE(zoned));
+		i = mutate_draw(img, ARRAY_SIZE(zoned));
 		*bytes = zoned[i].bytes;
 		return img->zoned ? img->zoned + zoned[i].off : 4;
 	case 3:
@@ -130,14 +131,14 @@ static uint64_t place(struct image *img, unsigned *bytes)
 	case 8:
 	case 9:
 		*bytes = 2;
-		return word(img, entry_of(img, reftable, 2), 8) + draw(img, 64) * 2;
+		return mutate_word(img, entry_of(img, reftable, 2), 8) + mutate_draw(img, 64) * 2;
 	case 10:
 	case 11:
-		return img->zoned ? entry_of(img, word(img, img->zoned + 48, 8),
-					     word(img, img->zoned + 24, 4))
+		return img->zoned ? entry_of(img, mutate_word(img, img->zoned + 48, 8),
+					     mutate_word(img, img->zoned + 24, 4))
 				  : 8;
 	case 12:
-		return word(img, QCOW2_H_SNAPSHOTS_OFFSET, 8) + draw(img, 8) * 4;
+		return mutate_word(img, QCOW2_H_SNAPSHOTS_OFFSET, 8) + mutate_draw(img, 8) * 4;
 	default:
 		return snapshot_l1_entry(img);
 	}
@@ -147,19 +148,19 @@ static uint64_t place(struct image *img, unsigned *bytes)
 
 static uint64_t offset_in_use(struct image *img)
 {
-	switch (draw(img, 6)) {
+	switch (mutate_draw(img, 6)) {
 	case 0:
-		return word(img, QCOW2_H_L1_OFFSET, 8);
+		return mutate_word(img, QCOW2_H_L1_OFFSET, 8);
 	case 1:
-		return word(img, QCOW2_H_REFTABLE_OFFSET, 8);
+		return mutate_word(img, QCOW2_H_REFTABLE_OFFSET, 8);
 	case 2:
-		return word(img, l1_entry(img), 8) & QCOW2_OFFSET_MASK;
+		return mutate_word(img, l1_entry(img), 8) & QCOW2_OFFSET_MASK;
 	case 3:
-		return word(img, l2_entry(img), 8) & QCOW2_OFFSET_MASK;
+		return mutate_word(img, l2_entry(img), 8) & QCOW2_OFFSET_MASK;
 	case 4:
-		return img->zoned ? word(img, img->zoned + 48, 8) : 0;
+		return img->zoned ? mutate_word(img, img->zoned + 48, 8) : 0;
 	default:
-		return draw(img, (uint32_t)(img->size / img->cluster + 2)) * img->cluster;
+		return mutate_draw(img, (uint32_t)(img->size / img->cluster + 2)) * img->cluster;
 	}
 }
 
@@ -169,24 +170,24 @@ static uint64_t value(struct image *img, uint64_t now)
 		0, 1, QCOW2_COPIED, QCOW2_COPIED, QCOW2_COPIED | 1, QCOW2_COMPRESSED, ZONED_WP_CONV,
 	};
 
-	switch (draw(img, 10)) {
+	switch (mutate_draw(img, 10)) {
 	case 0:
-		return now ^ UINT64_C(1) << draw(img, 64);
+		return now ^ UINT64_C(1) << mutate_draw(img, 64);
 	case 1:
-		return now + draw(img, 5) - 2;
+		return now + mutate_draw(img, 5) - 2;
 	case 2:
 		return 0;
 	case 3:
-		return UINT64_MAX >> draw(img, 64);
+		return UINT64_MAX >> mutate_draw(img, 64);
 	case 4:
-		return UINT64_C(1) << draw(img, 64);
+		return UINT64_C(1) << mutate_draw(img, 64);
 	case 5:
-		return (uint64_t)draw(img, 256) << 9;
+		return (uint64_t)mutate_draw(img, 256) << 9;
 	case 6:
-		return QCOW2_COMPRESSED | (uint64_t)draw(img, 4) << 61 |
-		       draw(img, (uint32_t)img->size);
+		return QCOW2_COMPRESSED | (uint64_t)mutate_draw(img, 4) << 61 |
+		       mutate_draw(img, (uint32_t)img->size);
 	default:
-		return offset_in_use(img) | flags[draw(img, ARRAY_SIZE(flags))];
+		return offset_in_use(img) | flags[mutate_draw(img, ARRAY_SIZE(flags))];
 	}
 }
 
@@ -195,15 +196,15 @@ static size_t resize(struct image *img, size_t max)
 {
 	size_t size = img->size;
 
-	switch (draw(img, 3)) {
+	switch (mutate_draw(img, 3)) {
 	case 0:
-		size -= min_u64(size / 2, draw(img, 600));
+		size -= min_u64(size / 2, mutate_draw(img, 600));
 		break;
 	case 1:
 		size = align_down(size, img->cluster);
 		break;
 	default:
-		size += draw(img, 1200);
+		size += mutate_draw(img, 1200);
 	}
 	size = min_u64(size, max);
 	if (size > img->size)
@@ -214,18 +215,19 @@ static size_t resize(struct image *img, size_t max)
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
 {
 	struct image img = { .data = data, .size = size, .rnd = seed | 1 };
-	uint64_t bits = word(&img, QCOW2_H_CLUSTER_BITS, 4);
+	uint64_t bits = mutate_word(&img, QCOW2_H_CLUSTER_BITS, 4);
 
-	if (size < QCOW2_H_V3_MIN || bits < 9 || bits > 21 || !draw(&img, 8))
+	if (size < QCOW2_H_V3_MIN || bits < 9 || bits > 21 || !mutate_draw(&img, 8))
 		return LLVMFuzzerMutate(data, size, max);
 	img.cluster = UINT64_C(1) << bits;
 	img.zoned = find_zoned(&img);
-	for (uint32_t n = 1 + draw(&img, 4); n; n--) {
+	for (uint32_t n = 1 + mutate_draw(&img, 4); n; n--) {
 		unsigned bytes;
-		uint64_t off = place(&img, &bytes);
+		uint64_t off = mutate_place(&img, &bytes);
 
 		if (range_within(off, bytes, size))
-			set_word(&img, off, bytes, value(&img, word(&img, off, bytes)));
+			mutate_set_word(&img, off, bytes,
+					value(&img, mutate_word(&img, off, bytes)));
 	}
-	return draw(&img, 12) ? size : resize(&img, max);
+	return mutate_draw(&img, 12) ? size : resize(&img, max);
 }

@@ -48,7 +48,7 @@ static void poke32(struct memio *m, uint64_t off, uint32_t value)
 	memio_poke(m, off, b, sizeof(b));
 }
 
-static uint64_t cluster_of(struct memio *m)
+static uint64_t seeds_cluster_of(struct memio *m)
 {
 	uint8_t b[4];
 
@@ -59,7 +59,7 @@ static uint64_t cluster_of(struct memio *m)
 /* Where the 16-bit count of the cluster at that offset is. */
 static uint64_t count_of(struct memio *m, uint64_t at)
 {
-	uint64_t cluster = cluster_of(m), nr = at / cluster, per_block = cluster / 2;
+	uint64_t cluster = seeds_cluster_of(m), nr = at / cluster, per_block = cluster / 2;
 	uint64_t block = peek64(m, peek64(m, QCOW2_H_REFTABLE_OFFSET) + nr / per_block * 8);
 
 	FUZZ_ASSERT(block);
@@ -69,7 +69,7 @@ static uint64_t count_of(struct memio *m, uint64_t at)
 /* A cluster that is free in the first refcount block, now counted once. */
 static uint64_t add_cluster(struct memio *m)
 {
-	uint64_t cluster = cluster_of(m), at = 0;
+	uint64_t cluster = seeds_cluster_of(m), at = 0;
 	uint8_t count[2] = { 1, 1 };
 
 	while (count[0] || count[1]) {
@@ -84,7 +84,7 @@ static uint64_t add_cluster(struct memio *m)
 
 static void add_compressed(struct memio *m)
 {
-	uint64_t cluster = cluster_of(m), at = add_cluster(m);
+	uint64_t cluster = seeds_cluster_of(m), at = add_cluster(m);
 	uint64_t l2 = peek64(m, peek64(m, QCOW2_H_L1_OFFSET)) & QCOW2_OFFSET_MASK;
 	uint8_t plain[65536], packed[65536];
 	z_stream s = { 0 };
@@ -102,7 +102,7 @@ static void add_compressed(struct memio *m)
 	poke64(m, l2 + 6 * 8, QCOW2_COMPRESSED | at);
 }
 
-static void share(struct memio *m, uint64_t entry_at)
+static void seeds_share(struct memio *m, uint64_t entry_at)
 {
 	uint64_t entry = peek64(m, entry_at);
 
@@ -110,9 +110,9 @@ static void share(struct memio *m, uint64_t entry_at)
 	memio_poke(m, count_of(m, entry & QCOW2_OFFSET_MASK), "\0\2", 2);
 }
 
-static void add_snapshot(struct memio *m)
+static void seeds_add_snapshot(struct memio *m)
 {
-	uint64_t cluster = cluster_of(m), l1 = peek64(m, QCOW2_H_L1_OFFSET);
+	uint64_t cluster = seeds_cluster_of(m), l1 = peek64(m, QCOW2_H_L1_OFFSET);
 	uint64_t copy = add_cluster(m), table = add_cluster(m);
 	uint8_t b[4];
 	uint32_t nr;
@@ -126,8 +126,8 @@ static void add_snapshot(struct memio *m)
 			continue;
 		for (uint64_t k = 0; k < cluster / 8; k++)
 			if (peek64(m, l2 + k * 8) & QCOW2_OFFSET_MASK)
-				share(m, l2 + k * 8);
-		share(m, l1 + i * 8);
+				seeds_share(m, l2 + k * 8);
+		seeds_share(m, l1 + i * 8);
 		poke64(m, copy + i * 8, l2);
 	}
 	poke64(m, table, copy);
@@ -160,7 +160,10 @@ static const struct seed seeds[] = {
 	  .cluster_bits = 9,
 	  .refcount_order = 4,
 	  .change = add_compressed },
-	{ .name = "c512-snapshot", .cluster_bits = 9, .refcount_order = 4, .change = add_snapshot },
+	{ .name = "c512-snapshot",
+	  .cluster_bits = 9,
+	  .refcount_order = 4,
+	  .change = seeds_add_snapshot },
 	{ .name = "c512-dirty",
 	  .cluster_bits = 9,
 	  .refcount_order = 4,
@@ -183,7 +186,7 @@ static const struct seed seeds[] = {
 
 /* One append with the device opened for it alone: a run that is reserved for one zone would put
  * the next zone's data a megabyte further on, and inputs must be small. */
-static void append(struct memio *m, uint32_t zone, size_t len, bool reset)
+static void seeds_append(struct memio *m, uint32_t zone, size_t len, bool reset)
 {
 	struct zq_device *dev = fuzz_device(m, false);
 	uint8_t buf[4096];
@@ -196,7 +199,7 @@ static void append(struct memio *m, uint32_t zone, size_t len, bool reset)
 	FUZZ_ASSERT(!zq_close_device(dev));
 }
 
-static void fill(struct memio *m, const struct seed *s)
+static void seeds_fill(struct memio *m, const struct seed *s)
 {
 	struct zq_device *dev = fuzz_device(m, false);
 	uint8_t buf[1024];
@@ -208,14 +211,14 @@ static void fill(struct memio *m, const struct seed *s)
 	if (conv)
 		FUZZ_ASSERT(zq_write(dev, 512, buf, sizeof(buf), 0) == sizeof(buf));
 	FUZZ_ASSERT(!zq_close_device(dev));
-	append(m, conv, 4096, false);
+	seeds_append(m, conv, 4096, false);
 	if (s->nr_conv < 14) {
-		append(m, conv + 1, 512, false);
-		append(m, conv + 1, 700, true);
+		seeds_append(m, conv + 1, 512, false);
+		seeds_append(m, conv + 1, 700, true);
 	}
 }
 
-static void make(const struct seed *s, const char *dir)
+static void seeds_make(const struct seed *s, const char *dir)
 {
 	uint32_t zones = s->zones ? s->zones : 16;
 	struct qcow2_create_params p = {
@@ -259,7 +262,7 @@ static void make(const struct seed *s, const char *dir)
 	io_close(io);
 	io_close(data_io);
 	memio_free(data);
-	fill(m, s);
+	seeds_fill(m, s);
 	if (s->change)
 		s->change(m);
 	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
@@ -277,6 +280,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++)
-		make(&seeds[i], argv[1]);
+		seeds_make(&seeds[i], argv[1]);
 	return 0;
 }

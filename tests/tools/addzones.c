@@ -17,7 +17,7 @@ struct zones {
 	const char *wp;	   /* pointers relative to each zone's start, with commas, or NULL */
 };
 
-static void usage(void)
+static void addzones_usage(void)
 {
 	fputs("usage: addzones IMAGE zone_size=N [capacity=N] [conventional=N] [max_open=N]\n"
 	      "         [max_active=N] [max_append=N] [layout=48] [order=little] [pointers=full]\n"
@@ -29,13 +29,13 @@ static void usage(void)
 	exit(2);
 }
 
-static void parse(struct zones *z, char *arg)
+static void addzones_parse(struct zones *z, char *arg)
 {
 	char *value = strchr(arg, '=');
 	uint64_t n;
 
 	if (!value)
-		usage();
+		addzones_usage();
 	*value++ = '\0';
 	if (!strcmp(arg, "order") || !strcmp(arg, "pointers")) {
 		*(*arg == 'o' ? &z->little : &z->full) =
@@ -62,7 +62,7 @@ static void parse(struct zones *z, char *arg)
 	else if (!strcmp(arg, "layout"))
 		z->old = n == 48;
 	else
-		usage();
+		addzones_usage();
 }
 
 /* ---- room in the header -----------------------------------------------------------------------
@@ -136,7 +136,7 @@ static void put_pointer(unsigned char *at, const struct zones *z, uint64_t value
 }
 
 /* Fills the pointers of all zones. */
-static void fill_pointers(unsigned char *region, const struct zones *z, uint32_t nr)
+static void addzones_fill_pointers(unsigned char *region, const struct zones *z, uint32_t nr)
 {
 	const char *wp = z->wp;
 
@@ -171,7 +171,7 @@ static uint64_t write_region(struct qheader *q, const struct zones *z, uint32_t 
 		tool_die("out of memory");
 	at = ((uint64_t)st.st_size + q->cluster - 1) & ~(q->cluster - 1);
 	end = at + len;
-	fill_pointers(region, z, nr);
+	addzones_fill_pointers(region, z, nr);
 	q_write(q->fd, region, len, at);
 	free(region);
 	for (uint64_t off = at; off < at + len; off += q->cluster)
@@ -210,11 +210,11 @@ int main(int argc, char **argv)
 	uint32_t nr;
 
 	if (argc < 3)
-		usage();
+		addzones_usage();
 	for (int i = 2; i < argc; i++)
-		parse(&z, argv[i]);
+		addzones_parse(&z, argv[i]);
 	if (!z.zone_size)
-		usage();
+		addzones_usage();
 	if (!z.capacity)
 		z.capacity = z.zone_size;
 	if (!z.max_append)

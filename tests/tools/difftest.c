@@ -30,7 +30,7 @@ struct run {
 	unsigned long step;
 };
 
-static uint64_t rnd(struct run *r, uint64_t below)
+static uint64_t difftest_rnd(struct run *r, uint64_t below)
 {
 	r->rng ^= r->rng << 13;
 	r->rng ^= r->rng >> 7;
@@ -51,19 +51,19 @@ static void must(const struct run *r, const char *what, uint64_t off, int rc)
 		fail(r, what, off, rc);
 }
 
-static void log_line(void *data, const char *line)
+static void difftest_log_line(void *data, const char *line)
 {
 	(void)data;
 	fprintf(stderr, "difftest: log: %s\n", line);
 }
 
-static void open_image(struct run *r)
+static void difftest_open_image(struct run *r)
 {
 	struct qcow2_open_opts o = { .writable = true,
 				     .zoned = true,
 				     .lock = ZQ_LOCK_WRITE,
 				     .cache_bytes = 1 << 18,
-				     .log = log_line };
+				     .log = difftest_log_line };
 	struct zq_error err = { "" };
 	struct zq_io *io;
 
@@ -74,7 +74,7 @@ static void open_image(struct run *r)
 }
 
 /* Reads a range through the library and compares it. */
-static void compare(struct run *r, uint64_t off, uint64_t len)
+static void difftest_compare(struct run *r, uint64_t off, uint64_t len)
 {
 	uint8_t *buf = malloc(len ? len : 1);
 
@@ -88,10 +88,10 @@ static void compare(struct run *r, uint64_t off, uint64_t len)
 static void compare_all(struct run *r)
 {
 	for (uint64_t off = 0; off < r->geo.size; off += 1 << 20)
-		compare(r, off, min_u64(1 << 20, r->geo.size - off));
+		difftest_compare(r, off, min_u64(1 << 20, r->geo.size - off));
 }
 
-static void commit(struct run *r)
+static void difftest_commit(struct run *r)
 {
 	for (int i = 0; i < 4 && (i == 0 || qcow2_dirty(r->img, NULL)); i++)
 		must(r, "commit", 0, qcow2_commit(r->img));
@@ -100,23 +100,23 @@ static void commit(struct run *r)
 }
 
 /* Random bytes, or one byte repeated, or zeros. */
-static void fill(struct run *r, uint8_t *p, size_t len)
+static void difftest_fill(struct run *r, uint8_t *p, size_t len)
 {
-	uint64_t kind = rnd(r, 4);
+	uint64_t kind = difftest_rnd(r, 4);
 
 	if (kind == 0) {
-		memset(p, (int)rnd(r, 256), len);
+		memset(p, (int)difftest_rnd(r, 256), len);
 		return;
 	}
 	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)(rnd(r, 255) + 1);
+		p[i] = (uint8_t)(difftest_rnd(r, 255) + 1);
 }
 
-static void write_at(struct run *r, struct qcow2_write *w)
+static void difftest_write_at(struct run *r, struct qcow2_write *w)
 {
 	uint8_t *buf = malloc(w->len);
 
-	fill(r, buf, w->len);
+	difftest_fill(r, buf, w->len);
 	w->buf = buf;
 	must(r, "write", w->off, qcow2_write(r->img, w));
 	memcpy(r->model + w->off, buf, w->len);
@@ -124,22 +124,23 @@ static void write_at(struct run *r, struct qcow2_write *w)
 	free(buf);
 }
 
-static void op_conventional(struct run *r)
+static void difftest_op_conventional(struct run *r)
 {
 	uint64_t end = (uint64_t)r->geo.nr_conv * r->geo.zone_size;
-	uint64_t off = rnd(r, end), len = 1 + rnd(r, min_u64(end - off, rnd(r, 4) ? 9000 : 300000));
+	uint64_t off = difftest_rnd(r, end),
+		 len = 1 + difftest_rnd(r, min_u64(end - off, difftest_rnd(r, 4) ? 9000 : 300000));
 	struct qcow2_write w = { .off = off, .len = len, .zero_end = off + len };
 
-	if (rnd(r, 4)) {
+	if (difftest_rnd(r, 4)) {
 		w.stream = (uint32_t)(off / r->geo.zone_size);
-		write_at(r, &w);
+		difftest_write_at(r, &w);
 	} else {
 		must(r, "zero", off, qcow2_zero(r->img, off, len));
 		memset(r->model + off, 0, len);
 	}
 }
 
-static void reset(struct run *r, uint32_t zone)
+static void difftest_reset(struct run *r, uint32_t zone)
 {
 	uint64_t start = zq_zone_start(&r->geo, zone), len = zq_zone_len(&r->geo, zone);
 
@@ -151,7 +152,7 @@ static void reset(struct run *r, uint32_t zone)
 	r->wp[zone] = start;
 }
 
-static void finish(struct run *r, uint32_t zone)
+static void difftest_finish(struct run *r, uint32_t zone)
 {
 	uint64_t start = zq_zone_start(&r->geo, zone), end = start + zq_zone_len(&r->geo, zone);
 
@@ -164,52 +165,54 @@ static void finish(struct run *r, uint32_t zone)
 
 static void op_sequential(struct run *r)
 {
-	uint32_t zone = r->geo.nr_conv + (uint32_t)rnd(r, r->geo.nr_zones - r->geo.nr_conv);
+	uint32_t zone =
+		r->geo.nr_conv + (uint32_t)difftest_rnd(r, r->geo.nr_zones - r->geo.nr_conv);
 	uint64_t cap = zq_zone_start(&r->geo, zone) + zq_zone_cap(&r->geo, zone), room;
 	struct qcow2_write w = { .stream = zone, .zone = zone, .move_wp = true };
 
-	if (r->wp[zone] == UINT64_MAX || (r->wp[zone] >= cap && rnd(r, 2)) || rnd(r, 12) == 0) {
-		reset(r, zone);
+	if (r->wp[zone] == UINT64_MAX || (r->wp[zone] >= cap && difftest_rnd(r, 2)) ||
+	    difftest_rnd(r, 12) == 0) {
+		difftest_reset(r, zone);
 		return;
 	}
 	if (r->wp[zone] >= cap)
 		return;
-	if (rnd(r, 15) == 0) {
-		finish(r, zone);
+	if (difftest_rnd(r, 15) == 0) {
+		difftest_finish(r, zone);
 		return;
 	}
 	room = cap - r->wp[zone];
 	w.off = r->wp[zone];
-	w.len = min_u64(room, 1 + rnd(r, rnd(r, 4) ? 9000 : 300000));
+	w.len = min_u64(room, 1 + difftest_rnd(r, difftest_rnd(r, 4) ? 9000 : 300000));
 	w.pad = align_up(w.off + w.len, ZQ_BLOCK) - w.off - w.len;
 	w.wp = w.off + w.len + w.pad;
 	w.zero_end = zq_zone_start(&r->geo, zone) + zq_zone_len(&r->geo, zone);
-	write_at(r, &w);
+	difftest_write_at(r, &w);
 	r->wp[zone] = w.wp;
 }
 
-static void step(struct run *r)
+static void difftest_step(struct run *r)
 {
 	uint64_t off;
 
-	switch (rnd(r, 32)) {
+	switch (difftest_rnd(r, 32)) {
 	case 0:
-		commit(r);
+		difftest_commit(r);
 		break;
 	case 1:
-		commit(r);
+		difftest_commit(r);
 		qcow2_close(r->img);
-		open_image(r);
+		difftest_open_image(r);
 		compare_all(r);
 		break;
 	case 2:
 	case 3:
-		off = rnd(r, r->geo.size);
-		compare(r, off, min_u64(r->geo.size - off, rnd(r, 500000)));
+		off = difftest_rnd(r, r->geo.size);
+		difftest_compare(r, off, min_u64(r->geo.size - off, difftest_rnd(r, 500000)));
 		break;
 	default:
-		if (r->geo.nr_conv && rnd(r, 2))
-			op_conventional(r);
+		if (r->geo.nr_conv && difftest_rnd(r, 2))
+			difftest_op_conventional(r);
 		else
 			op_sequential(r);
 	}
@@ -265,7 +268,7 @@ int main(int argc, char **argv)
 	}
 	r.path = argv[optind];
 	r.rng = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
-	open_image(&r);
+	difftest_open_image(&r);
 	r.geo = qcow2_zoned(r.img)->geo;
 	load_model(&r, argv[optind + 1]);
 	r.wp = malloc(r.geo.nr_zones * sizeof(*r.wp));
@@ -273,11 +276,11 @@ int main(int argc, char **argv)
 		r.wp[z] = UINT64_MAX;
 	compare_all(&r);
 	for (r.step = 1; r.step <= ops; r.step++)
-		step(&r);
+		difftest_step(&r);
 	compare_all(&r);
-	commit(&r);
+	difftest_commit(&r);
 	qcow2_close(r.img);
-	open_image(&r);
+	difftest_open_image(&r);
 	compare_all(&r);
 	qcow2_close(r.img);
 	save_model(&r, argv[optind + 1]);

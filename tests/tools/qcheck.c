@@ -14,7 +14,7 @@
 #include "qcow2/check/check.h"
 #include "qcow2/tables/header_read.h"
 
-static void found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
+static void qcheck_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
 {
 	static const char *const name[] = { "note", "leak", "corruption" };
 
@@ -37,7 +37,7 @@ static int report(const struct zq_check_result *r)
 
 int main(int argc, char **argv)
 {
-	struct zq_check_opts opts = { .found = found };
+	struct zq_check_opts opts = { .found = qcheck_found };
 	struct zq_check_result res = { 0 };
 	struct zq_error err = { "" };
 	struct qcow2_header hdr;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads and changes single fields of an image, to show it to a qemu-img that knows no zones
- * (clear-bit:5) and to make images that are wrong in one place. See usage().
+ * (clear-bit:5) and to make images that are wrong in one place. See qpatch_usage().
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,7 +28,7 @@ static const struct field zoned_fields[] = {
 	{ "zonedmeta_offset", 40, 48, 8, 8 },
 };
 
-static void usage(void)
+static void qpatch_usage(void)
 {
 	fputs("usage: qpatch FILE OPERATION...\n"
 	      "  hex:OFF:BYTES be32:OFF:VALUE be64:OFF:VALUE le64:OFF:VALUE truncate:LEN\n"
@@ -50,7 +50,7 @@ static unsigned put_number(unsigned char *to, unsigned len, uint64_t value)
 	return len;
 }
 
-static uint64_t get_number(int fd, uint64_t off, unsigned len)
+static uint64_t qpatch_get_number(int fd, uint64_t off, unsigned len)
 {
 	unsigned char b[8];
 	uint64_t value = 0;
@@ -61,7 +61,7 @@ static uint64_t get_number(int fd, uint64_t off, unsigned len)
 	return value;
 }
 
-static void set_number(int fd, uint64_t off, unsigned len, uint64_t value)
+static void qpatch_set_number(int fd, uint64_t off, unsigned len, uint64_t value)
 {
 	unsigned char b[8];
 
@@ -114,7 +114,7 @@ static uint64_t wp_place(const struct qheader *q, uint64_t zone)
 	unsigned len;
 	uint64_t at = zoned_field(q, "zonedmeta_offset", &len);
 
-	return get_number(q->fd, at, len) + zone * 8;
+	return qpatch_get_number(q->fd, at, len) + zone * 8;
 }
 
 static uint64_t l1_place(const struct qheader *q, uint64_t index)
@@ -127,7 +127,7 @@ static uint64_t l2_place(const struct qheader *q, uint64_t cluster)
 {
 	bool extended = get_be64(q->head + Q_INCOMPAT) & 16;
 	uint64_t entry = extended ? 16 : 8, per_table = q->cluster / entry;
-	uint64_t l1 = get_number(q->fd, l1_place(q, cluster / per_table), 8);
+	uint64_t l1 = qpatch_get_number(q->fd, l1_place(q, cluster / per_table), 8);
 
 	l1 &= 0x00fffffffffffe00ull;
 	if (!l1)
@@ -143,7 +143,7 @@ static uint64_t refcount_place(const struct qheader *q, uint64_t cluster)
 
 	if (get_be32(q->head + Q_REFCOUNT_ORDER) != 4)
 		tool_die("only refcounts of 16 bits are known here");
-	block = get_number(q->fd, table + cluster / per_block * 8, 8);
+	block = qpatch_get_number(q->fd, table + cluster / per_block * 8, 8);
 	if (!block)
 		tool_die("cluster %llu has no refcount block", (unsigned long long)cluster);
 	return block + cluster % per_block * 2;
@@ -183,9 +183,9 @@ static bool find_place(const struct qheader *q, const char *name, const char *wh
 static void change_bit(const struct qheader *q, uint64_t word, const char *bit, bool set)
 {
 	uint64_t mask = 1ull << tool_number(bit);
-	uint64_t v = get_number(q->fd, word, 8);
+	uint64_t v = qpatch_get_number(q->fd, word, 8);
 
-	set_number(q->fd, word, 8, set ? v | mask : v & ~mask);
+	qpatch_set_number(q->fd, word, 8, set ? v | mask : v & ~mask);
 }
 
 static void print_value(const struct qheader *q, const char *name, const char *which)
@@ -195,7 +195,7 @@ static void print_value(const struct qheader *q, const char *name, const char *w
 	unsigned char b[8];
 
 	if (!strcmp(name, "bit")) {
-		value = get_number(q->fd, Q_INCOMPAT, 8) >> tool_number(which) & 1;
+		value = qpatch_get_number(q->fd, Q_INCOMPAT, 8) >> tool_number(which) & 1;
 	} else if (!strcmp(name, "cluster")) {
 		value = q->cluster;
 	} else if (!strcmp(name, "wp-le")) {
@@ -204,7 +204,7 @@ static void print_value(const struct qheader *q, const char *name, const char *w
 	} else {
 		if (!find_place(q, name, which, &off, &len))
 			tool_die("unknown value '%s'", name);
-		value = get_number(q->fd, off, len);
+		value = qpatch_get_number(q->fd, off, len);
 	}
 	printf("%llu\n", (unsigned long long)value);
 }
@@ -230,7 +230,8 @@ static bool patch_bytes(int fd, const struct tool_op *op)
 		put_le64(b, (uint64_t)tool_number(op->word[2]));
 		q_write(fd, b, 8, off);
 	} else {
-		set_number(fd, off, name[2] == '3' ? 4 : 8, (uint64_t)tool_number(op->word[2]));
+		qpatch_set_number(fd, off, name[2] == '3' ? 4 : 8,
+				  (uint64_t)tool_number(op->word[2]));
 	}
 	return true;
 }
@@ -249,9 +250,9 @@ static void patch_image(int fd, const struct tool_op *op)
 	} else if (!strcmp(name, "set-autoclear")) {
 		change_bit(&q, Q_AUTOCLEAR, op->word[1], true);
 	} else if (!strcmp(name, "zoned-len")) {
-		set_number(fd, zoned_ext(&q) + 4, 4, (uint64_t)tool_number(op->word[1]));
+		qpatch_set_number(fd, zoned_ext(&q) + 4, 4, (uint64_t)tool_number(op->word[1]));
 	} else if (!strcmp(name, "zoned-type")) {
-		set_number(fd, zoned_ext(&q), 4, (uint64_t)tool_number(op->word[1]));
+		qpatch_set_number(fd, zoned_ext(&q), 4, (uint64_t)tool_number(op->word[1]));
 	} else if (!strcmp(name, "wp-le")) {
 		unsigned char b[8];
 
@@ -260,7 +261,7 @@ static void patch_image(int fd, const struct tool_op *op)
 	} else {
 		if (!find_place(&q, name, op->word[1], &off, &len))
 			tool_die("unknown operation '%s'", name);
-		set_number(fd, off, len, (uint64_t)tool_number(op->word[2]));
+		qpatch_set_number(fd, off, len, (uint64_t)tool_number(op->word[2]));
 	}
 	free(q.head);
 }
@@ -270,7 +271,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 3)
-		usage();
+		qpatch_usage();
 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		tool_die("%s: %s", argv[1], strerror(errno));

@@ -54,7 +54,7 @@ static void *room_for(struct request *r, uint64_t len)
 	return r->buf;
 }
 
-static uint64_t any_length(struct aio *a)
+static uint64_t zaio_any_length(struct aio *a)
 {
 	/* evenly over the powers of two, then over the blocks */
 	uint64_t top = a->max / BLOCK, len = race_any(&a->random, top) + 1;
@@ -73,7 +73,7 @@ static struct request *free_request(struct aio *a)
 	return NULL;
 }
 
-static void prepare(struct aio *a, struct request *r, bool write, uint64_t off, uint64_t len)
+static void zaio_prepare(struct aio *a, struct request *r, bool write, uint64_t off, uint64_t len)
 {
 	void *buf = room_for(r, len);
 
@@ -95,7 +95,7 @@ static void prepare(struct aio *a, struct request *r, bool write, uint64_t off, 
 	};
 }
 
-static void check_write(struct aio *a, const struct request *r, int64_t res)
+static void zaio_check_write(struct aio *a, const struct request *r, int64_t res)
 {
 	uint64_t fits = r->off >= a->cap ? 0 : a->cap - r->off;
 
@@ -111,7 +111,7 @@ static void check_write(struct aio *a, const struct request *r, int64_t res)
 	a->bytes += res > 0 ? (uint64_t)res : 0;
 }
 
-static void check_read(struct aio *a, const struct request *r, int64_t res)
+static void zaio_check_read(struct aio *a, const struct request *r, int64_t res)
 {
 	size_t bad;
 
@@ -151,9 +151,9 @@ static void reap(struct aio *a, unsigned at_least)
 		struct request *r = (struct request *)(uintptr_t)ev[i].data;
 
 		if (r->write)
-			check_write(a, r, ev[i].res);
+			zaio_check_write(a, r, ev[i].res);
 		else
-			check_read(a, r, ev[i].res);
+			zaio_check_read(a, r, ev[i].res);
 		r->busy = false;
 		a->inflight--;
 	}
@@ -169,11 +169,12 @@ static void batch(struct aio *a, uint64_t end)
 	while (have < n && a->next < end && (r = free_request(a))) {
 		if (a->settled >= BLOCK && !race_any(&a->random, 4)) {
 			uint64_t off = race_any(&a->random, a->settled / BLOCK) * BLOCK;
-			uint64_t len = any_length(a);
+			uint64_t len = zaio_any_length(a);
 
-			prepare(a, r, false, off, len < a->settled - off ? len : a->settled - off);
+			zaio_prepare(a, r, false, off,
+				     len < a->settled - off ? len : a->settled - off);
 		} else {
-			prepare(a, r, true, a->next, any_length(a));
+			zaio_prepare(a, r, true, a->next, zaio_any_length(a));
 			a->next += r->len;
 		}
 		list[have++] = &r->cb;
@@ -217,7 +218,7 @@ static void check_contents(struct aio *a, uint64_t size)
 
 /* Most rounds end within the zone or a little behind it; some begin with one write that is
  * larger than an empty zone. */
-static void one_round(struct aio *a)
+static void zaio_one_round(struct aio *a)
 {
 	uint64_t end = race_any(&a->random, a->cap + a->max) + BLOCK;
 
@@ -228,7 +229,7 @@ static void one_round(struct aio *a)
 		struct request *r = free_request(a);
 		struct iocb *cb = &r->cb;
 
-		prepare(a, r, true, 0, len);
+		zaio_prepare(a, r, true, 0, len);
 		a->next = len;
 		a->inflight++;
 		submit(a, &cb, 1);
@@ -276,7 +277,7 @@ int main(int argc, char **argv)
 	if (ftruncate(a.fd, 0))
 		race_wrong("%s: reset: %s", a.path, tool_errno(errno));
 	for (; rounds < limit && race_now() < end; rounds++)
-		one_round(&a);
+		zaio_one_round(&a);
 	printf("%s: %llu rounds, %llu writes, %llu MiB\n", a.path, (unsigned long long)rounds,
 	       (unsigned long long)a.writes, (unsigned long long)(a.bytes >> 20));
 	return rounds ? 0 : 1;

@@ -27,7 +27,7 @@ struct job {
 	int flags;
 };
 
-static void fill(const struct job *j, unsigned char *buf, uint32_t record)
+static void zappend_fill(const struct job *j, unsigned char *buf, uint32_t record)
 {
 	for (size_t b = 0; b < j->len / BLOCK; b++) {
 		unsigned char *p = buf + b * BLOCK;
@@ -50,7 +50,7 @@ static void *append_all(void *arg)
 	for (uint32_t r = 0; r < j->records; r++) {
 		ssize_t n;
 
-		fill(j, buf, r);
+		zappend_fill(j, buf, r);
 		n = write(fd, buf, j->len);
 		if (n != (ssize_t)j->len) {
 			fprintf(stderr, "thread %u, record %u: write gave %zd (%s)\n", j->who, r, n,
@@ -88,7 +88,7 @@ static int verify(const struct job *jobs, unsigned threads)
 				(unsigned long long)i, who, get_be32(got + 4));
 			return 1;
 		}
-		fill(&jobs[who], want, next[who]++);
+		zappend_fill(&jobs[who], want, next[who]++);
 		if (memcmp(got, want, j->len)) {
 			fprintf(stderr, "record %llu is mixed\n", (unsigned long long)i);
 			return 1;

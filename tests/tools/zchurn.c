@@ -27,7 +27,7 @@ static void fatal(const char *what)
 }
 
 /* True when it was done; only EBUSY is counted, all else ends the test. */
-static bool done(int ret, const char *what)
+static bool zchurn_done(int ret, const char *what)
 {
 	if (ret >= 0)
 		return true;
@@ -41,16 +41,16 @@ static void open_and_close(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (done(fd, path))
+	if (zchurn_done(fd, path))
 		close(fd);
 }
 
-static bool set_state(const char *path, const char *state)
+static bool zchurn_set_state(const char *path, const char *state)
 {
-	return done(setxattr(path, STATE, state, strlen(state), 0), path);
+	return zchurn_done(setxattr(path, STATE, state, strlen(state), 0), path);
 }
 
-static void get(const char *path, const char *name, char value[32])
+static void zchurn_get(const char *path, const char *name, char value[32])
 {
 	ssize_t n = getxattr(path, name, value, 31);
 
@@ -59,11 +59,11 @@ static void get(const char *path, const char *name, char value[32])
 	value[n] = '\0';
 }
 
-static void expect(const char *path, const char *name, const char *want)
+static void zchurn_expect(const char *path, const char *name, const char *want)
 {
 	char value[32];
 
-	get(path, name, value);
+	zchurn_get(path, name, value);
 	wrong += strcmp(value, want) != 0;
 }
 
@@ -72,20 +72,20 @@ static void turn(const char *dir, long i)
 	open_and_close(zone[0]);
 	switch (i % 4) {
 	case 0:
-		expect(dir, "user.zone.nr_write_open", "0");
+		zchurn_expect(dir, "user.zone.nr_write_open", "0");
 		break;
 	case 1: /* of another zone: needs the slot */
-		if (set_state(zone[1], "explicit-open"))
-			set_state(zone[1], "closed");
+		if (zchurn_set_state(zone[1], "explicit-open"))
+			zchurn_set_state(zone[1], "closed");
 		break;
 	case 2: /* of this zone: the close must not come after it */
-		if (set_state(zone[0], "explicit-open")) {
-			expect(zone[0], STATE, "explicit-open");
-			set_state(zone[0], "closed");
+		if (zchurn_set_state(zone[0], "explicit-open")) {
+			zchurn_expect(zone[0], STATE, "explicit-open");
+			zchurn_set_state(zone[0], "closed");
 		}
 		break;
 	default:
-		if (done(truncate(zone[1], capacity), zone[1]) && truncate(zone[1], 0))
+		if (zchurn_done(truncate(zone[1], capacity), zone[1]) && truncate(zone[1], 0))
 			fatal(zone[1]);
 	}
 	open_and_close(zone[1]);
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < 2; i++)
 		snprintf(zone[i], sizeof(zone[i]), "%s/seq/%d", argv[1], i);
-	get(zone[1], "user.zone.capacity", value);
+	zchurn_get(zone[1], "user.zone.capacity", value);
 	capacity = strtol(value, NULL, 10);
 	for (long i = 0; i < times; i++)
 		turn(argv[1], i);

@@ -23,7 +23,7 @@ struct copy {
 	uint64_t rounds, bytes;
 };
 
-static void write_all(const char *path, uint64_t size, uint64_t key)
+static void zcopy_write_all(const char *path, uint64_t size, uint64_t key)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	void *buf = malloc(size);
@@ -58,7 +58,7 @@ static void copy_piece(struct copy *c, uint64_t off, uint64_t len, uint64_t at)
 }
 
 /* What TO holds must be the bytes of FROM that went there. */
-static void compare(const struct copy *c, uint64_t at, uint64_t len, uint64_t off)
+static void zcopy_compare(const struct copy *c, uint64_t at, uint64_t len, uint64_t off)
 {
 	unsigned char *buf = malloc(len);
 	int fd = open(c->to, O_RDONLY | O_CLOEXEC);
@@ -72,7 +72,7 @@ static void compare(const struct copy *c, uint64_t at, uint64_t len, uint64_t of
 	free(buf);
 }
 
-static void one_round(struct copy *c)
+static void zcopy_one_round(struct copy *c)
 {
 	uint64_t at = 0;
 
@@ -81,11 +81,11 @@ static void one_round(struct copy *c)
 		race_wrong("%s: reset: %s", c->to, tool_errno(errno));
 	if (truncate(c->from, 0) && errno != EPERM)
 		race_wrong("%s: reset: %s", c->from, tool_errno(errno));
-	write_all(c->from, c->size, c->key);
+	zcopy_write_all(c->from, c->size, c->key);
 	if (c->same) {
 		for (at = c->size; at + c->size <= c->cap; at += c->size) {
 			copy_piece(c, at - c->size, c->size, at);
-			compare(c, at, c->size, 0);
+			zcopy_compare(c, at, c->size, 0);
 		}
 	} else {
 		if (truncate(c->to, 0))
@@ -97,7 +97,7 @@ static void one_round(struct copy *c)
 			len = len < c->size - off ? len : c->size - off;
 			len = len < c->cap - at ? len : c->cap - at;
 			copy_piece(c, off, len, at);
-			compare(c, at, len, off);
+			zcopy_compare(c, at, len, off);
 			at += len;
 		}
 	}
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	if (c.in < 0 || c.out < 0 || c.map == MAP_FAILED)
 		race_wrong("%s, %s: %s", c.from, c.to, tool_errno(errno));
 	while (race_now() < end)
-		one_round(&c);
+		zcopy_one_round(&c);
 	printf("%s to %s: %llu rounds, %llu MiB\n", c.from, c.to, (unsigned long long)c.rounds,
 	       (unsigned long long)(c.bytes >> 20));
 	return 0;

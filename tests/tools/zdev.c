@@ -24,7 +24,7 @@ struct zdev {
 	unsigned char *mem;
 };
 
-static void say(int64_t ret)
+static void zdev_say(int64_t ret)
 {
 	if (ret < 0)
 		printf("%s ", tool_errno((int)-ret));
@@ -33,7 +33,7 @@ static void say(int64_t ret)
 	fflush(stdout);
 }
 
-static void open_device(struct zdev *z)
+static void zdev_open_device(struct zdev *z)
 {
 	struct zq_open_opts opts = { .readonly = z->readonly, .require_rw = !z->readonly };
 	struct zq_error err = { "" };
@@ -52,7 +52,7 @@ static unsigned char *filled(struct zdev *z, const char *len, const char *byte)
 	return z->mem;
 }
 
-static bool all_bytes(const unsigned char *p, int64_t len, const char *byte)
+static bool zdev_all_bytes(const unsigned char *p, int64_t len, const char *byte)
 {
 	for (int64_t i = 0; i < len; i++)
 		if (p[i] != (unsigned char)tool_number(byte))
@@ -96,7 +96,7 @@ static bool same_bytes(struct zdev *z, const struct tool_op *op, bool conv)
 		n = zq_read_conv(z->dev, off, z->mem, (size_t)len);
 	else
 		n = zq_read(z->dev, (uint32_t)tool_number(op->word[1]), off, z->mem, (size_t)len);
-	return n == len && all_bytes(z->mem, len, op->word[conv ? 3 : 4]);
+	return n == len && zdev_all_bytes(z->mem, len, op->word[conv ? 3 : 4]);
 }
 
 static bool run_data(struct zdev *z, const struct tool_op *op)
@@ -105,15 +105,15 @@ static bool run_data(struct zdev *z, const struct tool_op *op)
 	uint64_t n = *w[1] ? (uint64_t)tool_number(w[1]) : 0;
 
 	if (!strcmp(name, "append"))
-		say(zq_append(z->dev, (uint32_t)n, NULL, 0, filled(z, w[2], w[3]),
-			      (size_t)tool_number(w[2]), ZQ_WRITE_APPEND, NULL));
+		zdev_say(zq_append(z->dev, (uint32_t)n, NULL, 0, filled(z, w[2], w[3]),
+				   (size_t)tool_number(w[2]), ZQ_WRITE_APPEND, NULL));
 	else if (!strcmp(name, "at"))
-		say(zq_append(z->dev, (uint32_t)n, NULL, (uint64_t)tool_number(w[2]),
-			      filled(z, w[3], w[4]), (size_t)tool_number(w[3]), 0, NULL));
+		zdev_say(zq_append(z->dev, (uint32_t)n, NULL, (uint64_t)tool_number(w[2]),
+				   filled(z, w[3], w[4]), (size_t)tool_number(w[3]), 0, NULL));
 	else if (!strcmp(name, "write"))
-		say(zq_write(z->dev, n, filled(z, w[2], w[3]), (size_t)tool_number(w[2]), 0));
+		zdev_say(zq_write(z->dev, n, filled(z, w[2], w[3]), (size_t)tool_number(w[2]), 0));
 	else if (!strcmp(name, "zero"))
-		say(zq_zero(z->dev, n, (uint64_t)tool_number(w[2])));
+		zdev_say(zq_zero(z->dev, n, (uint64_t)tool_number(w[2])));
 	else if (!strcmp(name, "is") || !strcmp(name, "isconv"))
 		printf(same_bytes(z, op, name[2] != '\0') ? "yes " : "no ");
 	else
@@ -121,7 +121,7 @@ static bool run_data(struct zdev *z, const struct tool_op *op)
 	return true;
 }
 
-static void run(struct zdev *z, const struct tool_op *op)
+static void zdev_run(struct zdev *z, const struct tool_op *op)
 {
 	const char *name = op->word[0];
 	uint32_t zone = *op->word[1] ? (uint32_t)tool_number(op->word[1]) : 0;
@@ -133,20 +133,20 @@ static void run(struct zdev *z, const struct tool_op *op)
 	} else if (!strcmp(name, "state")) {
 		printf("%s ", zq_state_name(info_of(z, zone).state));
 	} else if (!strcmp(name, "size")) {
-		say((int64_t)info_of(z, zone).written);
+		zdev_say((int64_t)info_of(z, zone).written);
 	} else if (!strcmp(name, "open")) {
-		say(zq_zone_open(z->dev, zone));
+		zdev_say(zq_zone_open(z->dev, zone));
 	} else if (!strcmp(name, "close")) {
-		say(zq_zone_close(z->dev, zone));
+		zdev_say(zq_zone_close(z->dev, zone));
 	} else if (!strcmp(name, "finish")) {
-		say(zq_zone_finish(z->dev, zone));
+		zdev_say(zq_zone_finish(z->dev, zone));
 	} else if (!strcmp(name, "reset")) {
-		say(zq_zone_reset(z->dev, zone));
+		zdev_say(zq_zone_reset(z->dev, zone));
 	} else if (!strcmp(name, "sync")) {
-		say(zq_sync(z->dev));
+		zdev_say(zq_sync(z->dev));
 	} else if (!strcmp(name, "again")) {
-		say(zq_close_device(z->dev));
-		open_device(z);
+		zdev_say(zq_close_device(z->dev));
+		zdev_open_device(z);
 	} else {
 		tool_die("unknown operation '%s'", name);
 	}
@@ -163,11 +163,11 @@ int main(int argc, char **argv)
 	z.mem = malloc(MEMORY);
 	if (!z.mem)
 		tool_die("out of memory");
-	open_device(&z);
+	zdev_open_device(&z);
 	for (int i = first + 1; i < argc; i++) {
 		struct tool_op op = tool_split(argv[i], 5);
 
-		run(&z, &op);
+		zdev_run(&z, &op);
 		free(op.text);
 	}
 	ret = zq_close_device(z.dev);

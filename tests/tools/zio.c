@@ -2,7 +2,7 @@
 /*
  * Does a row of operations on one open file and prints for each a word: what the call
  * returned, or the name of its errno. The file stays open in between, which shell tools
- * cannot do. See usage() for the operations.
+ * cannot do. See zio_usage() for the operations.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -28,7 +28,7 @@ struct zio {
 	size_t map_len;
 };
 
-static void usage(void)
+static void zio_usage(void)
 {
 	fputs("usage: zio FILE FLAGS OPERATION...\n"
 	      "FLAGS, with commas: r w rw append direct sync dsync trunc creat excl tmpfile "
@@ -58,7 +58,7 @@ static void say_text(const char *text)
 	fflush(stdout);
 }
 
-static void say(int64_t ret)
+static void zio_say(int64_t ret)
 {
 	char number[32];
 
@@ -114,7 +114,7 @@ static int open_flags(const char *words)
 }
 
 /* Opens the file; says only what fails, as "open:EBUSY". */
-static bool open_file(struct zio *z, const char *flags)
+static bool zio_open_file(struct zio *z, const char *flags)
 {
 	char text[64];
 
@@ -170,7 +170,7 @@ static int64_t do_read(struct zio *z, const struct tool_op *op)
 	return result(pread(z->fd, memory(z, len), (size_t)len, tool_number(op->word[1])));
 }
 
-static bool all_bytes(const unsigned char *p, int64_t len, int byte)
+static bool zio_all_bytes(const unsigned char *p, int64_t len, int byte)
 {
 	for (int64_t i = 0; i < len; i++)
 		if (p[i] != (unsigned char)byte)
@@ -186,7 +186,7 @@ static bool do_is(struct zio *z, const struct tool_op *op)
 	/* what a short read leaves must not pass for the byte */
 	memset(mem, byte_of(op->word[3]) ^ 0xff, (size_t)len);
 	return pread(z->fd, mem, (size_t)len, off) == len &&
-	       all_bytes(mem, len, byte_of(op->word[3]));
+	       zio_all_bytes(mem, len, byte_of(op->word[3]));
 }
 
 static int64_t do_falloc(struct zio *z, const struct tool_op *op)
@@ -298,68 +298,69 @@ static int64_t do_unmap(struct zio *z)
 }
 
 /* False: the file could not be opened again, there is no point in going on. */
-static bool run(struct zio *z, const struct tool_op *op)
+static bool zio_run(struct zio *z, const struct tool_op *op)
 {
 	const char *name = op->word[0];
 
 	if (!strcmp(name, "write") || !strcmp(name, "pwrite") || !strcmp(name, "append") ||
 	    !strcmp(name, "dsync"))
-		say(do_write(z, op));
+		zio_say(do_write(z, op));
 	else if (!strcmp(name, "read") || !strcmp(name, "pread"))
-		say(do_read(z, op));
+		zio_say(do_read(z, op));
 	else if (!strcmp(name, "is"))
 		say_yes(do_is(z, op));
 	else if (!strcmp(name, "shift"))
 		z->shift = (size_t)tool_number(op->word[1]) % 4096;
 	else if (!strcmp(name, "seek"))
-		say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_SET)));
+		zio_say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_SET)));
 	else if (!strcmp(name, "data"))
-		say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_DATA)));
+		zio_say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_DATA)));
 	else if (!strcmp(name, "hole"))
-		say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_HOLE)));
+		zio_say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_HOLE)));
 	else if (!strcmp(name, "size"))
-		say(do_size(z));
+		zio_say(do_size(z));
 	else if (!strcmp(name, "trunc"))
-		say(result(ftruncate(z->fd, tool_number(op->word[1]))));
+		zio_say(result(ftruncate(z->fd, tool_number(op->word[1]))));
 	else if (!strcmp(name, "fsync"))
-		say(result(fsync(z->fd)));
+		zio_say(result(fsync(z->fd)));
 	else if (!strcmp(name, "fdatasync"))
-		say(result(fdatasync(z->fd)));
+		zio_say(result(fdatasync(z->fd)));
 	else if (!strcmp(name, "falloc"))
-		say(do_falloc(z, op));
+		zio_say(do_falloc(z, op));
 	else if (!strcmp(name, "setfl"))
-		say(do_setfl(z, op));
+		zio_say(do_setfl(z, op));
 	else if (!strcmp(name, "map"))
-		say(do_map(z, op));
+		zio_say(do_map(z, op));
 	else if (!strcmp(name, "ahead"))
-		say(result(readahead(z->fd, tool_number(op->word[1]),
-				     (size_t)tool_number(op->word[2]))));
+		zio_say(result(readahead(z->fd, tool_number(op->word[1]),
+					 (size_t)tool_number(op->word[2]))));
 	else if (!strcmp(name, "mapof"))
-		say(do_map_other(z, op));
+		zio_say(do_map_other(z, op));
 	else if (!strcmp(name, "wmap"))
-		say(result(pwrite(z->fd, z->map, z->map_len, tool_number(op->word[1]))));
+		zio_say(result(pwrite(z->fd, z->map, z->map_len, tool_number(op->word[1]))));
 	else if (!strcmp(name, "mis"))
-		say_yes(all_bytes(mapped(z, op), tool_number(op->word[2]), byte_of(op->word[3])));
+		say_yes(zio_all_bytes(mapped(z, op), tool_number(op->word[2]),
+				      byte_of(op->word[3])));
 	else if (!strcmp(name, "mset"))
 		memset(mapped(z, op), byte_of(op->word[3]), (size_t)tool_number(op->word[2]));
 	else if (!strcmp(name, "msync"))
-		say(result(msync(z->map, z->map_len, MS_SYNC)));
+		zio_say(result(msync(z->map, z->map_len, MS_SYNC)));
 	else if (!strcmp(name, "unmap"))
-		say(do_unmap(z));
+		zio_say(do_unmap(z));
 	else if (!strcmp(name, "ioctl"))
-		say(result(ioctl(z->fd, _IO('z', 77), 0)));
+		zio_say(result(ioctl(z->fd, _IO('z', 77), 0)));
 	else if (!strcmp(name, "fiemap"))
-		say(do_fiemap(z));
+		zio_say(do_fiemap(z));
 	else if (!strcmp(name, "clone"))
-		say(result(ioctl(z->fd, FICLONE, z->fd)));
+		zio_say(result(ioctl(z->fd, FICLONE, z->fd)));
 	else if (!strcmp(name, "close"))
-		say(result(close(z->fd)));
+		zio_say(result(close(z->fd)));
 	else if (!strcmp(name, "open"))
-		return open_file(z, op->word[1]);
+		return zio_open_file(z, op->word[1]);
 	else if (!strcmp(name, "sleep"))
 		do_sleep(op);
 	else if (!strcmp(name, "sh"))
-		say(do_shell(op));
+		zio_say(do_shell(op));
 	else
 		tool_die("unknown operation '%s'", name);
 	return true;
@@ -371,17 +372,17 @@ int main(int argc, char **argv)
 	bool usable;
 
 	if (argc < 3)
-		usage();
+		zio_usage();
 	z.path = argv[1];
 	z.mem = mmap(NULL, MEMORY + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		     0);
 	if (z.mem == MAP_FAILED)
 		tool_die("out of memory");
-	usable = open_file(&z, argv[2]);
+	usable = zio_open_file(&z, argv[2]);
 	for (int i = 3; usable && i < argc; i++) {
 		struct tool_op op = tool_split(argv[i], strncmp(argv[i], "sh:", 3) ? 5 : 2);
 
-		usable = run(&z, &op);
+		usable = zio_run(&z, &op);
 		free(op.text);
 	}
 	putchar('\n');

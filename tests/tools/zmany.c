@@ -47,7 +47,7 @@ static struct {
 	struct owner owner[MAX_THREADS];
 } all;
 
-static void expect(const struct owner *o, const char *what, int64_t got, int want)
+static void zmany_expect(const struct owner *o, const char *what, int64_t got, int want)
 {
 	int error = got < 0 ? errno : 0;
 
@@ -59,7 +59,7 @@ static void expect(const struct owner *o, const char *what, int64_t got, int wan
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
-static bool take(sem_t *s, bool *have)
+static bool zmany_take(sem_t *s, bool *have)
 {
 	if (!*have)
 		*have = !sem_trywait(s);
@@ -74,7 +74,7 @@ static void give(sem_t *s, bool *have)
 }
 
 /* What the zone's state no longer needs. */
-static void settle(struct owner *o)
+static void zmany_settle(struct owner *o)
 {
 	if (o->state != EXPLICIT)
 		give(&all.explicit_slots, &o->explicit_slot);
@@ -89,23 +89,23 @@ static void reopen(struct owner *o)
 	if (o->fd >= 0)
 		close(o->fd);
 	o->fd = open(o->path, O_RDWR | O_CLOEXEC);
-	expect(o, "open", o->fd, 0);
+	zmany_expect(o, "open", o->fd, 0);
 	o->end = o->size;
 }
 
-static void op_write(struct owner *o)
+static void zmany_op_write(struct owner *o)
 {
 	uint64_t len = race_any(&o->random, race_any(&o->random, 8) ? 20000 : o->cap) + 1;
 	uint64_t left = o->cap - o->end, done = len < left ? len : left;
 	unsigned char *buf;
 	ssize_t n;
 
-	if (!take(&all.active, &o->active))
+	if (!zmany_take(&all.active, &o->active))
 		return;
 	buf = malloc(len + 8);
 	race_fill(buf, len + 8, race_any(&o->random, UINT64_MAX), 0);
 	n = pwrite(o->fd, buf, len, (off_t)o->end);
-	expect(o, "write", n, o->end >= o->cap ? EFBIG : 0);
+	zmany_expect(o, "write", n, o->end >= o->cap ? EFBIG : 0);
 	if (n >= 0) {
 		if ((uint64_t)n != done)
 			race_wrong("%s: write of %llu at %llu gave %zd", o->path,
@@ -120,7 +120,7 @@ static void op_write(struct owner *o)
 			o->state = WRITTEN;
 	}
 	free(buf);
-	settle(o);
+	zmany_settle(o);
 }
 
 static void op_misplaced(struct owner *o)
@@ -130,56 +130,56 @@ static void op_misplaced(struct owner *o)
 	int fd = open(o->path, O_WRONLY | O_CLOEXEC);
 	uint64_t off = race_any(&o->random, 2 * o->cap / BLOCK) * BLOCK;
 
-	expect(o, "open", fd, 0);
+	zmany_expect(o, "open", fd, 0);
 	if (off != o->size && off + BLOCK != o->size)
-		expect(o, "misplaced write", pwrite(fd, block, BLOCK, (off_t)off),
-		       off >= o->cap ? EFBIG : EINVAL);
+		zmany_expect(o, "misplaced write", pwrite(fd, block, BLOCK, (off_t)off),
+			     off >= o->cap ? EFBIG : EINVAL);
 	close(fd);
 }
 
-static void op_truncate(struct owner *o)
+static void zmany_op_truncate(struct owner *o)
 {
 	uint64_t choice[] = { 0, 0, o->cap, o->size, race_any(&o->random, 2 * o->cap) };
 	uint64_t len = choice[race_any(&o->random, 5)];
 
 	if (len == o->size) {
-		expect(o, "truncate to the size", ftruncate(o->fd, (off_t)len), 0);
+		zmany_expect(o, "truncate to the size", ftruncate(o->fd, (off_t)len), 0);
 	} else if (!len) {
-		expect(o, "reset", ftruncate(o->fd, 0), 0);
+		zmany_expect(o, "reset", ftruncate(o->fd, 0), 0);
 		o->size = o->end = 0;
 		o->state = o->state == EXPLICIT ? EXPLICIT : EMPTY;
 	} else if (len == o->cap) {
-		if (!take(&all.active, &o->active))
+		if (!zmany_take(&all.active, &o->active))
 			return;
-		expect(o, "finish", ftruncate(o->fd, (off_t)len), 0);
+		zmany_expect(o, "finish", ftruncate(o->fd, (off_t)len), 0);
 		memset(o->bytes + o->end, 0, o->cap - o->end);
 		o->size = o->end = o->cap;
 		o->state = FULL;
 	} else {
-		expect(o, "truncate", ftruncate(o->fd, (off_t)len), EPERM);
+		zmany_expect(o, "truncate", ftruncate(o->fd, (off_t)len), EPERM);
 	}
-	settle(o);
+	zmany_settle(o);
 }
 
-static void op_state(struct owner *o)
+static void zmany_op_state(struct owner *o)
 {
 	bool open = race_any(&o->random, 2);
 	const char *word = open ? "explicit-open" : "closed";
 
-	if (open &&
-	    (!take(&all.active, &o->active) || !take(&all.explicit_slots, &o->explicit_slot))) {
-		settle(o);
+	if (open && (!zmany_take(&all.active, &o->active) ||
+		     !zmany_take(&all.explicit_slots, &o->explicit_slot))) {
+		zmany_settle(o);
 		return;
 	}
-	expect(o, word, setxattr(o->path, "user.zone.state", word, strlen(word), 0),
-	       open && o->state == FULL ? EINVAL : 0);
+	zmany_expect(o, word, setxattr(o->path, "user.zone.state", word, strlen(word), 0),
+		     open && o->state == FULL ? EINVAL : 0);
 	if (open && o->state != FULL)
 		o->state = EXPLICIT;
 	else if (!open && o->state == EXPLICIT)
 		o->state = o->size ? WRITTEN : EMPTY;
 	if (!open)
 		o->end = o->size; /* the stream has ended */
-	settle(o);
+	zmany_settle(o);
 }
 
 static void op_files(struct owner *o)
@@ -193,20 +193,20 @@ static void op_files(struct owner *o)
 		bool writes = race_any(&o->random, 2);
 		int fd = open(o->path, O_CLOEXEC | (writes ? O_WRONLY : O_RDONLY));
 
-		expect(o, "open of one more file", fd, 0);
+		zmany_expect(o, "open of one more file", fd, 0);
 		o->nr_writing += writes;
 		o->files[o->nr_files++] = fd;
 	}
 }
 
-static void op_read(struct owner *o)
+static void zmany_op_read(struct owner *o)
 {
 	unsigned char *got = malloc(o->cap + BLOCK);
 	bool other = o->nr_files && race_any(&o->random, 2);
 	int fd = other ? open(o->path, O_RDONLY | O_CLOEXEC) : o->fd;
 	ssize_t n = pread(fd, got, o->cap + BLOCK, 0);
 
-	expect(o, "read", n, 0);
+	zmany_expect(o, "read", n, 0);
 	if ((uint64_t)n != o->size)
 		race_wrong("%s: read gave %zd of %llu", o->path, n, (unsigned long long)o->size);
 	for (uint64_t i = 0; i < o->size; i++)
@@ -240,11 +240,11 @@ static void *owner_main(void *data)
 		uint64_t dice = race_any(&o->random, 20);
 
 		if (dice < 8)
-			op_write(o);
+			zmany_op_write(o);
 		else if (dice < 11)
-			op_truncate(o);
+			zmany_op_truncate(o);
 		else if (dice < 14)
-			op_state(o);
+			zmany_op_state(o);
 		else if (dice < 15)
 			op_misplaced(o);
 		else if (dice < 16)
@@ -252,7 +252,7 @@ static void *owner_main(void *data)
 		else if (dice < 17)
 			reopen(o);
 		else
-			op_read(o);
+			zmany_op_read(o);
 		check(o);
 		o->ops++;
 		if (atomic_load(&all.meet)) {
@@ -273,7 +273,7 @@ static void counter_is(const char *name, uint64_t want)
 			   (unsigned long long)want);
 }
 
-static void check_counters(void)
+static void zmany_check_counters(void)
 {
 	uint64_t in[FULL + 1] = { all.nr_zones - all.nr_threads }, left = 0, writing = 0,
 			   free_bytes;
@@ -365,7 +365,7 @@ int main(int argc, char **argv)
 			keep_watch();
 		atomic_store(&all.meet, true);
 		pthread_barrier_wait(&all.barrier);
-		check_counters();
+		zmany_check_counters();
 		atomic_store(&all.meet, false);
 		if (race_now() >= end)
 			atomic_store(&all.stop, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Does one operation on a path and prints its result: 0, a value, or the name of its errno,
- * which shell tools translate into sentences. See usage() for the operations.
+ * which shell tools translate into sentences. See zpath_usage() for the operations.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -16,7 +16,7 @@
 
 #define SAID (-2) /* the answer has been printed already */
 
-static void usage(void)
+static void zpath_usage(void)
 {
 	fputs("usage: zpath [-u UID[:GID]] OPERATION PATH [ARGUMENT...]\n"
 	      "  create mkdir mkfifo mknod unlink rmdir tmpfile PATH; symlink|link|rename OLD NEW\n"
@@ -132,7 +132,7 @@ static int64_t set_time(const char *path, const char *secs)
 	return utimensat(AT_FDCWD, path, ts, 0);
 }
 
-static int64_t open_directory(const char *path)
+static int64_t zpath_open_directory(const char *path)
 {
 	DIR *d = opendir(path);
 
@@ -142,7 +142,7 @@ static int64_t open_directory(const char *path)
 }
 
 /* arg[0] is the path; arguments that were not given are NULL. */
-static int64_t operate(const char *name, char **arg)
+static int64_t zpath_operate(const char *name, char **arg)
 {
 	struct stat st;
 
@@ -163,7 +163,7 @@ static int64_t operate(const char *name, char **arg)
 	if (!strcmp(name, "lstat"))
 		return lstat(arg[0], &st);
 	if (!strcmp(name, "opendir"))
-		return open_directory(arg[0]);
+		return zpath_open_directory(arg[0]);
 	if (!strcmp(name, "statfs"))
 		return show_statfs(arg[0]);
 	if (!strcmp(name, "dirents"))
@@ -171,7 +171,7 @@ static int64_t operate(const char *name, char **arg)
 	if (!strcmp(name, "list"))
 		return list_xattr(arg[0], arg[1]);
 	if (!arg[1])
-		usage();
+		zpath_usage();
 	if (!strcmp(name, "symlink"))
 		return symlink(arg[0], arg[1]);
 	if (!strcmp(name, "link"))
@@ -193,7 +193,7 @@ static int64_t operate(const char *name, char **arg)
 	if (!strcmp(name, "remove"))
 		return removexattr(arg[0], arg[1]);
 	if (!arg[2])
-		usage();
+		zpath_usage();
 	if (!strcmp(name, "set"))
 		return set_xattr(arg);
 	if (!strcmp(name, "chown"))
@@ -212,10 +212,10 @@ int main(int argc, char **argv)
 		first = 3;
 	}
 	if (argc < first + 2 || argc > first + 5)
-		usage();
+		zpath_usage();
 	for (int i = first + 1; i < argc; i++)
 		arg[i - first - 1] = argv[i];
-	ret = operate(argv[first], arg);
+	ret = zpath_operate(argv[first], arg);
 	if (ret == -1)
 		puts(tool_errno(errno));
 	else if (ret >= 0)

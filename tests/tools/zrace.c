@@ -158,7 +158,7 @@ struct reader {
 
 /* As pread(2). A mapping is copied by the kernel: behind the end of the file that
  * gives an error and no signal. */
-static ssize_t get(const struct reader *rd, size_t len, uint64_t off)
+static ssize_t zrace_get(const struct reader *rd, size_t len, uint64_t off)
 {
 	ssize_t n;
 
@@ -207,7 +207,7 @@ static void one_read(struct reader *rd)
 	upheaval = atomic_load(&r.upheaval);
 	before = race_size(rd->fd);
 	reset = atomic_load(&r.reset_began);
-	n = get(rd, len, off);
+	n = zrace_get(rd, len, off);
 	if (n < 0)
 		race_wrong("%s: %s read: %s", r.path, reader_names[rd->kind], tool_errno(errno));
 	for (size_t i = 0; i < (size_t)n / BLOCK; i++) {
@@ -258,7 +258,7 @@ static void open_reader(struct reader *rd, unsigned kind)
 /* ---- the one who changes the zone -------------------------------------------------------------
  */
 
-static void set_state(const char *state)
+static void zrace_set_state(const char *state)
 {
 	if (setxattr(r.path, "user.zone.state", state, strlen(state), 0))
 		race_wrong("%s to %s: %s", r.path, state, tool_errno(errno));
@@ -270,7 +270,7 @@ static void do_reset(bool attribute)
 
 	atomic_fetch_add(&r.upheaval, 1);
 	if (attribute)
-		set_state("empty");
+		zrace_set_state("empty");
 	else if (truncate(r.path, 0))
 		race_wrong("%s: reset: %s", r.path, tool_errno(errno));
 	atomic_store(&r.finished, false);
@@ -285,7 +285,7 @@ static void do_finish(bool attribute)
 	atomic_fetch_add(&r.upheaval, 1);
 	atomic_store(&r.finished, true);
 	if (attribute)
-		set_state("full");
+		zrace_set_state("full");
 	else if (truncate(r.path, (off_t)r.cap))
 		race_wrong("%s: finish: %s", r.path, tool_errno(errno));
 	atomic_fetch_add(&r.upheaval, 1);
@@ -296,7 +296,7 @@ static void check_file(const struct reader *rd, uint64_t size)
 {
 	static uint64_t last[MAX_WRITERS], present[MAX_WRITES / 64];
 	const struct block *b = rd->buf;
-	ssize_t n = get(rd, size, 0);
+	ssize_t n = zrace_get(rd, size, 0);
 	uint64_t at = 0, blocks = size / BLOCK;
 
 	if (n != (ssize_t)size)
@@ -338,7 +338,7 @@ static void check_file(const struct reader *rd, uint64_t size)
 	}
 }
 
-static void check_all(const struct reader *readers)
+static void zrace_check_all(const struct reader *readers)
 {
 	char state[64];
 	uint64_t size;
@@ -370,7 +370,7 @@ static void control(double end, const struct reader *readers)
 		else if (dice < 7)
 			do_reset(attribute);
 		else
-			check_all(readers);
+			zrace_check_all(readers);
 	}
 	atomic_store(&r.stop, true);
 }
@@ -417,7 +417,7 @@ int main(int argc, char **argv)
 		pthread_join(writers[i].thread, NULL);
 	for (unsigned i = 0; i < NR_READERS; i++)
 		pthread_join(readers[i].thread, NULL);
-	check_all(own);
+	zrace_check_all(own);
 	printf("%s: %llu writes, %llu reads, %llu resets, %llu checks\n", r.path,
 	       (unsigned long long)r.nr_writes, (unsigned long long)r.nr_reads,
 	       (unsigned long long)r.nr_resets, (unsigned long long)r.nr_checks);

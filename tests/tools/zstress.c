@@ -39,7 +39,7 @@ static void check_zone(const struct model *m, unsigned zone)
 		differs(m, "zone %u is %s, expected %s", zone, state, state_names[z->state]);
 }
 
-static void check_counters(const struct model *m)
+static void zstress_check_counters(const struct model *m)
 {
 	static const struct {
 		const char *name;
@@ -87,7 +87,7 @@ static void check_data(const struct model *m, bool conv, unsigned zone)
 	free(got);
 }
 
-static void check_all(const struct model *m)
+static void zstress_check_all(const struct model *m)
 {
 	for (unsigned i = 0; i < m->nr_seq; i++) {
 		check_zone(m, i);
@@ -95,13 +95,13 @@ static void check_all(const struct model *m)
 	}
 	for (unsigned i = 0; i < m->nr_conv; i++)
 		check_data(m, true, i);
-	check_counters(m);
+	zstress_check_counters(m);
 }
 
 /* ---- operations
  * ----------------------------------------------------------------------------------- */
 
-static void op_write(struct model *m, unsigned zone)
+static void zstress_op_write(struct model *m, unsigned zone)
 {
 	struct zone *z = &m->zones[zone];
 	bool direct = any(m, 3) == 0, append = any(m, 2);
@@ -141,7 +141,7 @@ static void op_write(struct model *m, unsigned zone)
 	free(buf);
 }
 
-static void op_truncate(struct model *m, unsigned zone)
+static void zstress_op_truncate(struct model *m, unsigned zone)
 {
 	struct zone *z = &m->zones[zone];
 	const uint64_t choices[] = { 0, 0, z->cap, z->size, any(m, m->zone_size * 2) };
@@ -161,7 +161,7 @@ static void op_truncate(struct model *m, unsigned zone)
 	expect_errno(m, truncate(path, (off_t)len), want);
 }
 
-static void op_state(struct model *m, unsigned zone)
+static void zstress_op_state(struct model *m, unsigned zone)
 {
 	static const enum state asked[] = { EXPLICIT, EXPLICIT, CLOSED, CLOSED, FULL, EMPTY };
 	struct zone *z = &m->zones[zone];
@@ -184,7 +184,7 @@ static void op_state(struct model *m, unsigned zone)
 		     want);
 }
 
-static void op_conv(struct model *m, unsigned zone)
+static void zstress_op_conv(struct model *m, unsigned zone)
 {
 	uint64_t off = any(m, m->zone_size), len = 1 + any(m, 30000);
 	bool punch = !any(m, 4);
@@ -223,7 +223,7 @@ static void remount(struct model *m, const char *command)
 	if (system(command)) /* NOLINT(cert-env33-c): the test gives the command */
 		differs(m, "'%s' failed", command);
 	model_remount(m);
-	check_all(m);
+	zstress_check_all(m);
 }
 
 static void one(struct model *m)
@@ -232,13 +232,13 @@ static void one(struct model *m)
 	uint64_t dice = any(m, 26);
 
 	if (dice < 9) {
-		op_write(m, zone);
+		zstress_op_write(m, zone);
 	} else if (dice < 12) {
-		op_truncate(m, zone);
+		zstress_op_truncate(m, zone);
 	} else if (dice < 15) {
-		op_state(m, zone);
+		zstress_op_state(m, zone);
 	} else if (dice < 18 && m->nr_conv) {
-		op_conv(m, (unsigned)any(m, m->nr_conv));
+		zstress_op_conv(m, (unsigned)any(m, m->nr_conv));
 	} else if (dice >= 20) {
 		zone = op_held(m, (unsigned)any(m, MAX_HELD), zone);
 	} else {
@@ -249,10 +249,10 @@ static void one(struct model *m)
 	}
 	held_look(m);
 	check_zone(m, zone);
-	check_counters(m);
+	zstress_check_counters(m);
 }
 
-static void load(struct model *m)
+static void zstress_load(struct model *m)
 {
 	char path[256];
 
@@ -325,15 +325,15 @@ int main(int argc, char **argv)
 	m.random = seed | 1;
 	running = &m;
 	signal(SIGBUS, on_bus);
-	load(&m);
-	check_all(&m);
+	zstress_load(&m);
+	zstress_check_all(&m);
 	for (m.op = 1; end ? time(NULL) < end : m.op <= ops; m.op++) {
 		one(&m);
 		if (command && !any(&m, 150))
 			remount(&m, command);
 	}
 	held_drop(&m);
-	check_all(&m);
+	zstress_check_all(&m);
 	printf("%llu operations\n", (unsigned long long)m.op - 1);
 	unload(&m);
 	return 0;

@@ -17,7 +17,7 @@
 
 #define ZONE 65536u
 
-static void fill(struct qcow2_image *img, uint32_t zone, uint64_t len)
+static void check_image_fill(struct qcow2_image *img, uint32_t zone, uint64_t len)
 {
 	uint8_t *buf = malloc(len);
 	uint64_t start = (uint64_t)zone * ZONE;
@@ -36,7 +36,7 @@ static void fill(struct qcow2_image *img, uint32_t zone, uint64_t len)
 	free(buf);
 }
 
-static struct qcow2_image *open_image(struct memio *m, bool writable)
+static struct qcow2_image *check_image_open_image(struct memio *m, bool writable)
 {
 	struct qcow2_open_opts opts = { .writable = writable,
 					.zoned = true,
@@ -73,12 +73,12 @@ void check_image_make(struct check_image *t, void (*change)(struct qcow2_create_
 	io = memio_open(t->m, "image", true);
 	ck_assert_msg(qcow2_create(io, &p, &err) == 0, "%s", err.msg);
 	io_close(io);
-	img = open_image(t->m, true);
+	img = check_image_open_image(t->m, true);
 	ck_assert_ptr_nonnull(img);
-	fill(img, 0, 16384);
-	fill(img, 2, 20480);
-	fill(img, 3, ZONE);
-	fill(img, 4, 12288);
+	check_image_fill(img, 0, 16384);
+	check_image_fill(img, 2, 20480);
+	check_image_fill(img, 3, ZONE);
+	check_image_fill(img, 4, 12288);
 	ck_assert_int_eq(qcow2_commit(img), 0);
 	qcow2_close(img);
 
@@ -99,7 +99,7 @@ void check_image_free(struct check_image *t)
 	memio_free(t->m);
 }
 
-static void found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
+static void check_image_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
 {
 	static const char *const name[] = { "note", "leak", "corruption" };
 	struct check_image *t = data;
@@ -111,7 +111,7 @@ static void found(void *data, enum zq_finding_kind kind, bool fixed, const char 
 
 int check_image_check(struct check_image *t, enum zq_repair repair)
 {
-	struct zq_check_opts opts = { .repair = repair, .found = found, .data = t };
+	struct zq_check_opts opts = { .repair = repair, .found = check_image_found, .data = t };
 	struct zq_io *io = memio_open(t->m, "image", repair != ZQ_REPAIR_NONE);
 	struct zq_error err = { "" };
 	struct qcow2_header hdr;
@@ -192,7 +192,7 @@ uint64_t check_image_host(struct check_image *t, uint64_t guest)
 
 uint8_t *check_image_guest(struct memio *m, uint64_t size)
 {
-	struct qcow2_image *img = open_image(m, false);
+	struct qcow2_image *img = check_image_open_image(m, false);
 	uint8_t *buf = img ? malloc(size) : NULL;
 
 	if (buf && qcow2_read(img, 0, buf, size)) {

@@ -30,7 +30,7 @@ static struct progress progress_now(const struct crash_record *r)
 	return p;
 }
 
-static void note(struct crash_record *r)
+static void crash_disk_note(struct crash_record *r)
 {
 	if (r->nr == r->cap) {
 		r->cap = r->cap ? 2 * r->cap : 256;
@@ -46,7 +46,7 @@ static int on_operation(void *data, enum memio_op op, uint64_t off, uint64_t len
 	(void)off;
 	(void)len;
 	(void)apply;
-	note(data);
+	crash_disk_note(data);
 	return 0;
 }
 
@@ -68,7 +68,7 @@ void crash_record_end(struct crash_disk *d)
 {
 	struct crash_record *r = d->record;
 
-	note(r);
+	crash_disk_note(r);
 	for (int f = 0; f < 2 && r->file[f]; f++) {
 		memio_set_hook(r->file[f], NULL, NULL);
 		memio_log_stop(r->file[f]);

@@ -99,7 +99,7 @@ const struct crash_shape crash_shapes[] = {
 };
 const size_t crash_nr_shapes = ARRAY_SIZE(crash_shapes);
 
-static void setup(struct qimage *q, const struct crash_shape *s)
+static void crash_shapes_setup(struct qimage *q, const struct crash_shape *s)
 {
 	qimage_init(q);
 	q->p.geo = (struct zq_geometry){
@@ -142,7 +142,7 @@ static struct crash_disk make_two(const struct crash_shape *s)
 	struct zq_error err = { "" };
 	struct qimage q;
 
-	setup(&q, s);
+	crash_shapes_setup(&q, s);
 	q.p.data_file = "crash.data";
 	q.p.data_file_raw = s->data_raw;
 	q.p.data_io = memio_open(d.data, "crash.data", true);
@@ -158,7 +158,7 @@ struct crash_disk crash_make_disk(const struct crash_shape *s)
 
 	if (s->data_file)
 		return make_two(s);
-	setup(&q, s);
+	crash_shapes_setup(&q, s);
 	qimage_create(&q);
 	if (s->grows)
 		use_up_reftable(&q);
@@ -208,7 +208,7 @@ struct crash_shared *crash_share(struct memio *m, const struct crash_shape *shap
 
 	if (!shape || !shape->shared)
 		return NULL;
-	setup(&q, shape);
+	crash_shapes_setup(&q, shape);
 	q.m = m;
 	s = calloc(1, sizeof(*s));
 	s->cluster_size = UINT64_C(1) << shape->cluster_bits;

@@ -35,7 +35,7 @@ static struct page **page_slot(struct memio *m, uint64_t nr)
 	return p;
 }
 
-static void grow_table(struct memio *m)
+static void memio_grow_table(struct memio *m)
 {
 	struct page **old = m->bucket;
 	size_t nr_old = m->nr_buckets;
@@ -62,7 +62,7 @@ static struct page *page_make(struct memio *m, uint64_t nr)
 	if (found)
 		return found;
 	if (m->nr_pages >= m->nr_buckets) {
-		grow_table(m);
+		memio_grow_table(m);
 		slot = page_slot(m, nr);
 	}
 	*slot = memio_must(calloc(1, sizeof(**slot)));

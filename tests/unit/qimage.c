@@ -10,7 +10,7 @@
 #include "util/bytes.h"
 #include "util/math.h"
 
-static void keep_line(void *data, const char *line)
+static void qimage_keep_line(void *data, const char *line)
 {
 	struct qimage *q = data;
 
@@ -55,7 +55,7 @@ void qimage_open(struct qimage *q)
 		.lock = ZQ_LOCK_WRITE,
 		.cache_bytes = q->cache_bytes,
 		.data_file = q->data_file,
-		.log = keep_line,
+		.log = qimage_keep_line,
 		.log_data = q,
 	};
 	struct zq_error err = { "" };
@@ -173,7 +173,7 @@ struct findings {
 	char first[256];
 };
 
-static void found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
+static void qimage_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
 {
 	struct findings *f = data;
 
@@ -185,7 +185,7 @@ static void found(void *data, enum zq_finding_kind kind, bool fixed, const char 
 uint64_t qimage_check_file(struct memio *m, const char *what)
 {
 	struct findings f = { "" };
-	struct zq_check_opts o = { .found = found, .data = &f };
+	struct zq_check_opts o = { .found = qimage_found, .data = &f };
 	struct zq_io *io = memio_open(m, "mem", false);
 	struct zq_check_result res;
 	struct qcow2_header hdr;
@@ -229,7 +229,7 @@ void qimage_poke_be64(struct qimage *q, uint64_t off, uint64_t value)
 }
 
 /* Where the entry of a guest offset is in the file, 0 without a table. */
-static uint64_t entry_place(struct qimage *q, uint64_t guest)
+static uint64_t qimage_entry_place(struct qimage *q, uint64_t guest)
 {
 	uint64_t size = q->p.extended_l2 ? 16 : 8;
 	uint64_t per_table = (UINT64_C(1) << q->p.cluster_bits) / size;
@@ -242,7 +242,7 @@ static uint64_t entry_place(struct qimage *q, uint64_t guest)
 
 uint64_t qimage_disk_entry(struct qimage *q, uint64_t guest, uint64_t *bitmap)
 {
-	uint64_t place = entry_place(q, guest);
+	uint64_t place = qimage_entry_place(q, guest);
 
 	if (bitmap)
 		*bitmap = place && q->p.extended_l2 ? qimage_be64(q, place + 8) : 0;
@@ -251,7 +251,7 @@ uint64_t qimage_disk_entry(struct qimage *q, uint64_t guest, uint64_t *bitmap)
 
 void qimage_poke_entry(struct qimage *q, uint64_t guest, uint64_t desc, uint64_t bitmap)
 {
-	uint64_t place = entry_place(q, guest);
+	uint64_t place = qimage_entry_place(q, guest);
 
 	ck_assert_uint_ne(place, 0);
 	qimage_poke_be64(q, place, desc);

@@ -14,7 +14,7 @@
 
 static struct qimage q;
 
-static void create(unsigned cluster_bits)
+static void alloc_create(unsigned cluster_bits)
 {
 	qimage_init(&q);
 	q.p.cluster_bits = cluster_bits;
@@ -23,7 +23,7 @@ static void create(unsigned cluster_bits)
 	qimage_create(&q);
 }
 
-static struct qcow2_run take(uint32_t stream, uint64_t want, bool *fresh)
+static struct qcow2_run alloc_test_take(uint32_t stream, uint64_t want, bool *fresh)
 {
 	struct qcow2_run run;
 	bool f;
@@ -36,7 +36,7 @@ static struct qcow2_run take(uint32_t stream, uint64_t want, bool *fresh)
 	return run;
 }
 
-static void release(uint32_t stream)
+static void alloc_release(uint32_t stream)
 {
 	qcow2_stream_release(q.img, stream);
 }
@@ -45,12 +45,12 @@ START_TEST(two_streams_stay_two_runs)
 {
 	uint64_t a, b;
 
-	create(12);
-	a = take(1, 1, NULL).start;
-	b = take(2, 1, NULL).start;
+	alloc_create(12);
+	a = alloc_test_take(1, 1, NULL).start;
+	b = alloc_test_take(2, 1, NULL).start;
 	for (uint64_t i = 1; i < 200; i++) {
-		ck_assert_uint_eq(take(1, 1, NULL).start, a + i);
-		ck_assert_uint_eq(take(2, 1, NULL).start, b + i);
+		ck_assert_uint_eq(alloc_test_take(1, 1, NULL).start, a + i);
+		ck_assert_uint_eq(alloc_test_take(2, 1, NULL).start, b + i);
 	}
 	qimage_free(&q);
 }
@@ -61,9 +61,9 @@ START_TEST(nothing_is_taken_twice)
 	static uint8_t used[1 << 16];
 	struct qcow2_run run;
 
-	create(9);
+	alloc_create(9);
 	for (unsigned i = 0; i < 3000; i++) {
-		run = take(i * 7 % 90, 1 + i % 5, NULL); /* more streams than slots */
+		run = alloc_test_take(i * 7 % 90, 1 + i % 5, NULL); /* more streams than slots */
 		for (uint64_t c = run.start; c < run.start + run.count; c++) {
 			ck_assert_uint_lt(c, sizeof(used));
 			ck_assert_msg(!used[c], "cluster %llu twice", (unsigned long long)c);
@@ -78,7 +78,7 @@ START_TEST(reservation_costs_nothing)
 {
 	uint64_t size;
 
-	create(12);
+	alloc_create(12);
 	size = memio_size(q.m);
 	ck_assert_int_eq(qimage_append(&q, 3, 'a', 512), 0);
 	ck_assert_int_eq(qimage_append(&q, 4, 'b', 512), 0);
@@ -94,12 +94,12 @@ START_TEST(released_run_goes_to_the_next)
 {
 	uint64_t a, b;
 
-	create(12);
-	a = take(1, 1, NULL).start;
-	b = take(2, 1, NULL).start;
+	alloc_create(12);
+	a = alloc_test_take(1, 1, NULL).start;
+	b = alloc_test_take(2, 1, NULL).start;
 	ck_assert_uint_gt(b, a + 100); /* behind what stream 1 has reserved */
-	release(1);
-	ck_assert_uint_eq(take(3, 1, NULL).start, a + 1);
+	alloc_release(1);
+	ck_assert_uint_eq(alloc_test_take(3, 1, NULL).start, a + 1);
 	qimage_free(&q);
 }
 END_TEST
@@ -109,15 +109,15 @@ START_TEST(given_back_is_free_at_once_but_not_fresh)
 	struct qcow2_run run, again;
 	bool fresh;
 
-	create(12);
-	run = take(1, 4, &fresh);
+	alloc_create(12);
+	run = alloc_test_take(1, 4, &fresh);
 	ck_assert(fresh);
 	ck_assert_uint_eq(run.count, 4);
-	release(1);
+	alloc_release(1);
 	pthread_mutex_lock(&q.img->lock);
 	alloc_give_back(q.img, &run);
 	pthread_mutex_unlock(&q.img->lock);
-	again = take(2, 4, &fresh);
+	again = alloc_test_take(2, 4, &fresh);
 	ck_assert_uint_eq(again.start, run.start);
 	ck_assert(!fresh);
 	qimage_free(&q);
@@ -131,14 +131,14 @@ static unsigned taken_from(uint64_t from, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		bool fresh;
-		uint64_t c = take(5, 1, &fresh).start;
+		uint64_t c = alloc_test_take(5, 1, &fresh).start;
 
 		if (c - from < 16) {
 			ck_assert(!fresh);
 			found++;
 		}
 	}
-	release(5);
+	alloc_release(5);
 	return found;
 }
 
@@ -146,7 +146,7 @@ START_TEST(let_go_is_not_used_before_the_commit)
 {
 	uint64_t first;
 
-	create(12);
+	alloc_create(12);
 	ck_assert_int_eq(qimage_append(&q, 3, 'a', 65536), 0);
 	qimage_reopen(&q);
 	first = (qimage_disk_entry(&q, 3 << 16, NULL) & QCOW2_OFFSET_MASK) >> 12;
@@ -164,13 +164,13 @@ START_TEST(clusters_of_a_file_that_was_there_are_not_fresh)
 	bool fresh = false;
 	unsigned old = 0;
 
-	create(12);
+	alloc_create(12);
 	ck_assert_int_eq(qimage_append(&q, 3, 'a', 512), 0);
 	qimage_commit(&q);
 	qimage_close(&q);
 	memio_resize(q.m, memio_size(q.m) + 8 * 4096); /* what is in there, nobody knows */
 	qimage_open(&q);
-	while (take(1, 1, &fresh).start << 12 < memio_size(q.m)) {
+	while (alloc_test_take(1, 1, &fresh).start << 12 < memio_size(q.m)) {
 		ck_assert(!fresh);
 		old++;
 	}
@@ -186,18 +186,18 @@ START_TEST(run_ends_before_one_in_use)
 	struct md_slice *s;
 	uint64_t first;
 
-	create(12);
-	first = take(1, 1, NULL).start;
-	release(1);
+	alloc_create(12);
+	first = alloc_test_take(1, 1, NULL).start;
+	alloc_release(1);
 	pthread_mutex_lock(&q.img->lock);
 	ck_assert_int_eq(refcount_pin(q.img, first + 5, &s), 0);
 	refcount_set(q.img, s, first + 5, 1);
 	mdcache_unpin(&q.img->cache, s);
 	pthread_mutex_unlock(&q.img->lock);
-	run = take(1, 20, NULL);
+	run = alloc_test_take(1, 20, NULL);
 	ck_assert_uint_eq(run.start, first + 1);
 	ck_assert_uint_eq(run.count, 4);
-	ck_assert_uint_eq(take(1, 20, NULL).start, first + 6);
+	ck_assert_uint_eq(alloc_test_take(1, 20, NULL).start, first + 6);
 	qimage_free(&q);
 }
 END_TEST
@@ -206,7 +206,7 @@ START_TEST(end_of_what_an_offset_can_name)
 {
 	uint64_t start;
 
-	create(12);
+	alloc_create(12);
 	pthread_mutex_lock(&q.img->lock);
 	ck_assert_int_eq(alloc_take_end(q.img, QCOW2_OFFSET_MASK >> 12, &start), -ENOSPC);
 	ck_assert_int_eq(alloc_take_end(q.img, UINT64_MAX, &start), -ENOSPC);
@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(no_room_on_the_host_leaves_nothing_behind)
 {
-	create(12);
+	alloc_create(12);
 	memio_set_limit(q.m, memio_size(q.m) + 20 * 4096);
 	for (uint32_t zone = 2; zone < 30; zone++)
 		(void)qimage_append(&q, zone, 'x', 4096);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * zone/append.c: where a write lands, what is refused and in which order. BEHAVIOUR.md section 3.
+ * zone/append.c: where a write lands, what is refused and in which order.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,20 +17,20 @@
 static struct zonedev z;
 static char buf[256 * KIB];
 
-static void setup(void)
+static void append_setup(void)
 {
 	zonedev_init(&z);
 	zonedev_create(&z);
 	memset(buf, 'x', sizeof(buf));
 }
 
-static void finish(void)
+static void append_finish(void)
 {
 	zonedev_check_counts(&z);
 	zonedev_free(&z);
 }
 
-static ssize_t write_at(struct zq_writer *w, uint64_t off, const char *text, unsigned flags)
+static ssize_t append_write_at(struct zq_writer *w, uint64_t off, const char *text, unsigned flags)
 {
 	return zq_append(z.dev, ZONE, w, off, text, strlen(text), flags, NULL);
 }
@@ -48,7 +48,7 @@ START_TEST(whole_blocks_move_the_pointer)
 	struct zq_zone_info i;
 	uint64_t where = 99;
 
-	setup();
+	append_setup();
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 0, buf, 1024, 0, &where), 1024);
 	ck_assert_uint_eq(where, 0);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 1024, buf, 512, 0, &where), 512);
@@ -63,7 +63,7 @@ START_TEST(whole_blocks_move_the_pointer)
 	zonedev_reopen(&z);
 	ck_assert_uint_eq(zonedev_state(&z, ZONE), ZQ_CLOSED);
 	zonedev_expect(&z, ZONE, 0, 1536, 'x');
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -71,7 +71,7 @@ START_TEST(other_offsets_change_nothing)
 {
 	struct zq_zone_info before, after;
 
-	setup();
+	append_setup();
 	ck_assert_int_eq(zonedev_append(&z, ZONE, 'a', 1024), 1024);
 	before = zonedev_zone(&z, ZONE);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 0, buf, 512, 0, NULL), -EINVAL);
@@ -90,13 +90,13 @@ START_TEST(other_offsets_change_nothing)
 	ck_assert_int_eq(zq_append(z.dev, 0, NULL, 0, buf, 512, 0, NULL), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, 8, NULL, 0, buf, 512, 0, NULL), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 1024, buf, 0, 0, NULL), 0);
-	finish();
+	append_finish();
 }
 END_TEST
 
 START_TEST(ends_at_the_capacity)
 {
-	setup();
+	append_setup();
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, CAP, buf, 512, 0, NULL), -EFBIG);
 	/* direct and misaligned, but behind the capacity: that is said first */
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, CAP + 1, buf, 3, ZQ_WRITE_DIRECT, NULL),
@@ -115,22 +115,22 @@ START_TEST(ends_at_the_capacity)
 	/* as a zone that was filled, not finished */
 	ck_assert_uint_eq(zonedev_zone(&z, ZONE).wp, zonedev_zone(&z, ZONE).start + CAP);
 	zonedev_expect(&z, ZONE, CAP - 1024, 1024, 'x');
-	finish();
+	append_finish();
 }
 END_TEST
 
 START_TEST(direct_and_strict_take_whole_blocks)
 {
-	setup();
+	append_setup();
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 0, buf, 511, ZQ_WRITE_DIRECT, NULL), -EINVAL);
-	ck_assert_int_eq(write_at(NULL, 0, "abc", 0), 3);
+	ck_assert_int_eq(append_write_at(NULL, 0, "abc", 0), 3);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 512, buf, 512, ZQ_WRITE_DIRECT, NULL), 512);
 	z.opts.strict = true;
 	zonedev_reopen(&z);
-	ck_assert_int_eq(write_at(NULL, 1024, "abc", 0), -EINVAL);
-	ck_assert_int_eq(write_at(NULL, 0, "abc", ZQ_WRITE_APPEND), -EINVAL);
+	ck_assert_int_eq(append_write_at(NULL, 1024, "abc", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(NULL, 0, "abc", ZQ_WRITE_APPEND), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 1024, buf, 512, 0, NULL), 512);
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -138,11 +138,11 @@ START_TEST(a_stream_is_contiguous)
 {
 	struct zq_writer w = { 0 };
 
-	setup();
-	ck_assert_int_eq(write_at(&w, 0, "one ", 0), 4);
+	append_setup();
+	ck_assert_int_eq(append_write_at(&w, 0, "one ", 0), 4);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
-	ck_assert_int_eq(write_at(&w, 4, "two ", 0), 4);
-	ck_assert_int_eq(write_at(&w, 0, "three", ZQ_WRITE_APPEND), 5);
+	ck_assert_int_eq(append_write_at(&w, 4, "two ", 0), 4);
+	ck_assert_int_eq(append_write_at(&w, 0, "three", ZQ_WRITE_APPEND), 5);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
 	expect_text(0, "one two three");
 	zonedev_expect(&z, ZONE, 13, 499, 0);
@@ -153,12 +153,12 @@ START_TEST(a_stream_is_contiguous)
 	zonedev_expect(&z, ZONE, 13, 600, 'x');
 	zonedev_expect(&z, ZONE, 613, 411, 0);
 	/* it may skip its padding */
-	ck_assert_int_eq(write_at(&w, 1024, "end", 0), 3);
+	ck_assert_int_eq(append_write_at(&w, 1024, "end", 0), 3);
 	expect_text(1024, "end");
-	ck_assert_int_eq(write_at(&w, 613, "no", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(&w, 613, "no", 0), -EINVAL);
 	zonedev_reopen(&z);
 	expect_text(0, "one two three");
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -167,12 +167,12 @@ START_TEST(another_writer_goes_behind_the_padding)
 	struct zq_writer a = { 0 }, b = { 0 };
 	uint64_t where;
 
-	setup();
-	ck_assert_int_eq(write_at(&a, 0, "first", 0), 5);
+	append_setup();
+	ck_assert_int_eq(append_write_at(&a, 0, "first", 0), 5);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &b, 0, "second", 6, ZQ_WRITE_APPEND, &where), 6);
 	ck_assert_uint_eq(where, 512);
 	/* the first one's place is gone, unless it appends */
-	ck_assert_int_eq(write_at(&a, 5, "more", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(&a, 5, "more", 0), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &a, 0, "third", 5, ZQ_WRITE_APPEND, &where), 5);
 	ck_assert_uint_eq(where, 1024);
 	/* what the kernel makes of RWF_APPEND: the end that it knows, within the padding */
@@ -184,7 +184,7 @@ START_TEST(another_writer_goes_behind_the_padding)
 	expect_text(1024, "third");
 	expect_text(1536, "fourth");
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 2048);
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -192,21 +192,21 @@ START_TEST(closing_and_reset_end_a_stream)
 {
 	struct zq_writer w = { 0 };
 
-	setup();
-	ck_assert_int_eq(write_at(&w, 0, "abc", 0), 3);
+	append_setup();
+	ck_assert_int_eq(append_write_at(&w, 0, "abc", 0), 3);
 	ck_assert_int_eq(zq_zone_close(z.dev, ZONE), 0);
-	ck_assert_int_eq(write_at(&w, 3, "def", 0), -EINVAL);
-	ck_assert_int_eq(write_at(&w, 0, "def", ZQ_WRITE_APPEND), 3);
+	ck_assert_int_eq(append_write_at(&w, 3, "def", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(&w, 0, "def", ZQ_WRITE_APPEND), 3);
 	expect_text(512, "def");
 	ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
-	ck_assert_int_eq(write_at(&w, 515, "ghi", 0), -EINVAL);
-	ck_assert_int_eq(write_at(&w, 0, "ghi", 0), 3);
+	ck_assert_int_eq(append_write_at(&w, 515, "ghi", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(&w, 0, "ghi", 0), 3);
 	ck_assert_int_eq(zq_zone_finish(z.dev, ZONE), 0);
-	ck_assert_int_eq(write_at(&w, 3, "jkl", 0), -EINVAL);
-	ck_assert_int_eq(write_at(&w, 3, "jkl", ZQ_WRITE_APPEND), -EFBIG);
+	ck_assert_int_eq(append_write_at(&w, 3, "jkl", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(&w, 3, "jkl", ZQ_WRITE_APPEND), -EFBIG);
 	expect_text(0, "ghi");
 	zonedev_expect(&z, ZONE, 3, CAP - 3, 0);
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -214,18 +214,18 @@ START_TEST(the_last_block_of_a_full_zone)
 {
 	struct zq_writer w = { 0 }, other = { 0 };
 
-	setup();
+	append_setup();
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &w, 0, buf, CAP - 100, 0, NULL), CAP - 100);
 	/* the pointer has reached the capacity, the stream has not */
 	ck_assert_uint_eq(zonedev_state(&z, ZONE), ZQ_FULL);
-	ck_assert_int_eq(write_at(&other, CAP - 100, "no", 0), -EFBIG);
-	ck_assert_int_eq(write_at(&w, CAP - 100, "tail", 0), 4);
+	ck_assert_int_eq(append_write_at(&other, CAP - 100, "no", 0), -EFBIG);
+	ck_assert_int_eq(append_write_at(&w, CAP - 100, "tail", 0), 4);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &w, CAP - 96, buf, 1000, 0, NULL), 96);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &w, 0, buf, 1, ZQ_WRITE_APPEND, NULL), -EFBIG);
 	expect_text(CAP - 100, "tail");
 	zonedev_expect(&z, ZONE, CAP - 96, 96, 'x');
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), CAP);
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -234,20 +234,20 @@ START_TEST(a_pointer_within_a_block_goes_on_there)
 	struct zq_writer w = { 0 };
 	struct zq_zone_info i;
 
-	setup();
+	append_setup();
 	ck_assert_int_eq(zonedev_append(&z, ZONE, 'a', 1024), 1024);
 	i = zonedev_zone(&z, ZONE);
 	zonedev_poke_wp(&z, ZONE, i.start + 700);
 	zonedev_reopen(&z);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 700);
-	ck_assert_int_eq(write_at(&w, 512, "no", 0), -EINVAL);
+	ck_assert_int_eq(append_write_at(&w, 512, "no", 0), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &w, 700, buf, 512, ZQ_WRITE_DIRECT, NULL), -EINVAL);
-	ck_assert_int_eq(write_at(&w, 700, "here", 0), 4);
+	ck_assert_int_eq(append_write_at(&w, 700, "here", 0), 4);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 1024);
 	zonedev_expect(&z, ZONE, 0, 700, 'a');
 	expect_text(700, "here");
 	zonedev_expect(&z, ZONE, 704, 320, 0);
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -266,7 +266,7 @@ START_TEST(a_write_ahead_waits_for_the_gap)
 	pthread_t t;
 	long ms;
 
-	setup();
+	append_setup();
 	pthread_create(&t, NULL, write_later, NULL);
 	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 4096, buf, 512, ZQ_WRITE_WAIT, NULL), 512);
 	pthread_join(t, NULL);
@@ -279,7 +279,7 @@ START_TEST(a_write_ahead_waits_for_the_gap)
 	ms = (t1.tv_sec - t0.tv_sec) * 1000 + (t1.tv_nsec - t0.tv_nsec) / 1000000;
 	ck_assert_int_ge(ms, 9);
 	ck_assert_int_lt(ms, 2000);
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -295,7 +295,7 @@ START_TEST(the_short_last_zone)
 	zonedev_reopen(&z);
 	ck_assert_uint_eq(zonedev_state(&z, 7), ZQ_FULL);
 	zonedev_expect(&z, 7, 0, 5 * KIB, 'q');
-	finish();
+	append_finish();
 }
 END_TEST
 
@@ -303,7 +303,7 @@ START_TEST(times_move_with_every_write)
 {
 	struct zq_zone_info i, last;
 
-	setup();
+	append_setup();
 	last = zonedev_zone(&z, ZONE);
 	for (int n = 0; n < 20; n++) {
 		ck_assert_int_eq(zonedev_append(&z, ZONE, 'a', 512), 512);
@@ -312,7 +312,7 @@ START_TEST(times_move_with_every_write)
 			  (i.mtime_sec == last.mtime_sec && i.mtime_nsec > last.mtime_nsec));
 		last = i;
 	}
-	finish();
+	append_finish();
 }
 END_TEST
 

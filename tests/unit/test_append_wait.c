@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * zone/append.c: what depends on somebody else. How long a direct piece behind the capacity waits
- * for those before it, and what zq_settle changes for other writers. BEHAVIOUR.md section 3. Times
+ * for those before it, and what zq_settle changes for other writers. Times
  * are only compared with bounds that a busy machine keeps; what a busy machine may spoil is tried
  * again.
  */
@@ -24,14 +24,14 @@
 static struct zonedev z;
 static char buf[CAP];
 
-static void setup(void)
+static void append_wait_setup(void)
 {
 	zonedev_init(&z);
 	zonedev_create(&z);
 	memset(buf, 'x', sizeof(buf));
 }
 
-static void finish(void)
+static void append_wait_finish(void)
 {
 	zonedev_check_counts(&z);
 	zonedev_free(&z);
@@ -81,7 +81,7 @@ START_TEST(waits_while_the_pointer_moves)
 {
 	bool undisturbed = false;
 
-	setup();
+	append_wait_setup();
 	for (int try = 0; try < 50 && !undisturbed; try++) {
 		enum zq_zone_state then;
 		double longest = 0, waited;
@@ -101,7 +101,7 @@ START_TEST(waits_while_the_pointer_moves)
 	}
 	ck_assert(undisturbed);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), CAP);
-	finish();
+	append_wait_finish();
 }
 END_TEST
 
@@ -109,7 +109,7 @@ START_TEST(gives_up_when_nothing_comes)
 {
 	double ms;
 
-	setup();
+	append_wait_setup();
 	ms = refused_after(CAP, BEHIND);
 	ck_assert(ms >= WAIT_MS - 1 && ms < 5000);
 	ck_assert_uint_eq(zonedev_state(&z, ZONE), ZQ_EMPTY);
@@ -117,7 +117,7 @@ START_TEST(gives_up_when_nothing_comes)
 	ms = refused_after(UINT64_MAX - 511, BEHIND);
 	ck_assert(ms >= WAIT_MS - 1 && ms < 5000);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
-	finish();
+	append_wait_finish();
 }
 END_TEST
 
@@ -133,7 +133,7 @@ static void expect_at_once(unsigned flags)
 
 START_TEST(does_not_wait_in_vain)
 {
-	setup();
+	append_wait_setup();
 	/* not one of several pieces */
 	expect_at_once(0);
 	expect_at_once(ZQ_WRITE_DIRECT);
@@ -146,13 +146,13 @@ START_TEST(does_not_wait_in_vain)
 	expect_at_once(BEHIND);
 	ck_assert_int_eq(zq_zone_set_state(z.dev, ZONE, ZQ_OFFLINE), 0);
 	expect_at_once(BEHIND);
-	finish();
+	append_wait_finish();
 }
 END_TEST
 
 /* ---- zq_settle ------------------------------------------------------------------------------- */
 
-static ssize_t write_at(struct zq_writer *w, uint64_t off, const char *text)
+static ssize_t append_wait_write_at(struct zq_writer *w, uint64_t off, const char *text)
 {
 	return zq_append(z.dev, ZONE, w, off, text, strlen(text), 0, NULL);
 }
@@ -161,19 +161,19 @@ START_TEST(settled_padding_is_no_place_for_others)
 {
 	struct zq_writer w = { 0 }, other = { 0 };
 
-	setup();
+	append_wait_setup();
 	/* told of 3 bytes only, the kernel sends another's append there: behind the padding */
-	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
-	ck_assert_int_eq(write_at(&other, 3, "def"), 3);
+	ck_assert_int_eq(append_wait_write_at(&w, 0, "abc"), 3);
+	ck_assert_int_eq(append_wait_write_at(&other, 3, "def"), 3);
 	zonedev_expect(&z, ZONE, 3, 509, 0);
 	zonedev_expect(&z, ZONE, 512, 1, 'd');
 	/* told of the padding, it would not: the write is really meant for that place */
 	ck_assert(zq_is_last(z.dev, ZONE, &other, 515));
 	ck_assert(zq_settle(z.dev, ZONE, &other, 515));
-	ck_assert_int_eq(write_at(NULL, 515, "ghi"), -EINVAL);
+	ck_assert_int_eq(append_wait_write_at(NULL, 515, "ghi"), -EINVAL);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 1024);
-	ck_assert_int_eq(write_at(NULL, 1024, "ghi"), 3);
-	finish();
+	ck_assert_int_eq(append_wait_write_at(NULL, 1024, "ghi"), 3);
+	append_wait_finish();
 }
 END_TEST
 
@@ -181,17 +181,17 @@ START_TEST(settling_leaves_the_stream_its_end)
 {
 	struct zq_writer w = { 0 };
 
-	setup();
-	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
+	append_wait_setup();
+	ck_assert_int_eq(append_wait_write_at(&w, 0, "abc"), 3);
 	ck_assert(zq_settle(z.dev, ZONE, &w, 3));
-	ck_assert_int_eq(write_at(&w, 3, "def"), 3);
+	ck_assert_int_eq(append_wait_write_at(&w, 3, "def"), 3);
 	ck_assert_uint_eq(zonedev_written(&z, ZONE), 512);
 	zonedev_expect(&z, ZONE, 5, 1, 'f');
 	zonedev_expect(&z, ZONE, 6, 506, 0);
 	/* and what it has written since is padding that nobody knows of */
-	ck_assert_int_eq(write_at(NULL, 6, "ghi"), 3);
+	ck_assert_int_eq(append_wait_write_at(NULL, 6, "ghi"), 3);
 	zonedev_expect(&z, ZONE, 512, 1, 'g');
-	finish();
+	append_wait_finish();
 }
 END_TEST
 
@@ -199,29 +199,29 @@ START_TEST(settles_only_what_was_told)
 {
 	struct zq_writer w = { 0 }, late = { 0 };
 
-	setup();
+	append_wait_setup();
 	/* its writer has gone on while the kernel was being told */
-	ck_assert_int_eq(write_at(&w, 0, "abc"), 3);
-	ck_assert_int_eq(write_at(&w, 3, "def"), 3);
+	ck_assert_int_eq(append_wait_write_at(&w, 0, "abc"), 3);
+	ck_assert_int_eq(append_wait_write_at(&w, 3, "def"), 3);
 	ck_assert(!zq_is_last(z.dev, ZONE, &w, 3));
 	ck_assert(!zq_settle(z.dev, ZONE, &w, 3));
-	ck_assert_int_eq(write_at(&late, 6, "ghi"), 3);
+	ck_assert_int_eq(append_wait_write_at(&late, 6, "ghi"), 3);
 	zonedev_expect(&z, ZONE, 512, 1, 'g');
 	/* somebody else has */
 	ck_assert(!zq_is_last(z.dev, ZONE, &w, 6));
 	ck_assert(!zq_settle(z.dev, ZONE, &w, 6));
-	ck_assert_int_eq(write_at(NULL, 515, "jkl"), 3);
+	ck_assert_int_eq(append_wait_write_at(NULL, 515, "jkl"), 3);
 	zonedev_expect(&z, ZONE, 1024, 1, 'j');
 	/* the zone is another one since */
-	ck_assert_int_eq(write_at(&w, 1536, "mno"), 3);
+	ck_assert_int_eq(append_wait_write_at(&w, 1536, "mno"), 3);
 	ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
-	ck_assert_int_eq(write_at(&late, 0, "abc"), 3);
+	ck_assert_int_eq(append_wait_write_at(&late, 0, "abc"), 3);
 	w.end = late.end;
 	ck_assert(!zq_is_last(z.dev, ZONE, &w, 3));
 	ck_assert(!zq_settle(z.dev, ZONE, &w, 3));
-	ck_assert_int_eq(write_at(NULL, 3, "pqr"), 3);
+	ck_assert_int_eq(append_wait_write_at(NULL, 3, "pqr"), 3);
 	zonedev_expect(&z, ZONE, 512, 1, 'p');
-	finish();
+	append_wait_finish();
 }
 END_TEST
 

@@ -21,7 +21,7 @@
 static char dir[64];
 static struct zq_error err;
 
-static void setup(void)
+static void backing_setup(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
@@ -30,7 +30,7 @@ static void setup(void)
 	err.msg[0] = '\0';
 }
 
-static const char *path_of(const char *name)
+static const char *backing_path_of(const char *name)
 {
 	static char path[4][128];
 	static unsigned turn;
@@ -48,7 +48,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
-static void teardown(void)
+static void backing_teardown(void)
 {
 	ck_assert_int_eq(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
@@ -57,7 +57,7 @@ static void make_raw(const char *name, uint64_t size, uint64_t data_at)
 {
 	struct zq_io *io;
 
-	ck_assert_int_eq(zq_io_create(path_of(name), &io, &err), 0);
+	ck_assert_int_eq(zq_io_create(backing_path_of(name), &io, &err), 0);
 	ck_assert_int_eq(io_truncate(io, size), 0);
 	ck_assert_int_eq(io_write(io, "raw data", 8, data_at), 0);
 	io_close(io);
@@ -80,8 +80,8 @@ static void make_qcow2(const char *name, const char *backing, const char *format
 	uint8_t *c = malloc(65536), word[8];
 	struct zq_io *io;
 
-	unlink(path_of(name));
-	ck_assert_int_eq(zq_io_create(path_of(name), &io, &err), 0);
+	unlink(backing_path_of(name));
+	ck_assert_int_eq(zq_io_create(backing_path_of(name), &io, &err), 0);
 	ck_assert_int_eq(qcow2_header_encode(&h, c, &err), 0);
 	ck_assert_int_eq(io_write(io, c, 65536, 0), 0);
 	put_be64(word, 0x20000);
@@ -102,11 +102,11 @@ static void make_qcow2(const char *name, const char *backing, const char *format
 	free(c);
 }
 
-static int open_image(const char *name, enum zq_lock lock, struct qcow2_image **img)
+static int backing_open_image(const char *name, enum zq_lock lock, struct qcow2_image **img)
 {
 	struct qcow2_open_opts opts = { .lock = lock };
 	struct zq_io *io;
-	int ret = zq_io_open(path_of(name), false, &io, &err);
+	int ret = zq_io_open(backing_path_of(name), false, &io, &err);
 
 	ck_assert_msg(ret == 0, "%s", err.msg);
 	return qcow2_open(io, &opts, img, &err);
@@ -115,11 +115,12 @@ static int open_image(const char *name, enum zq_lock lock, struct qcow2_image **
 static void assert_refused(const char *name, int code, const char *text)
 {
 	struct qcow2_image *img;
-	int ret = open_image(name, ZQ_LOCK_READ, &img);
+	int ret = backing_open_image(name, ZQ_LOCK_READ, &img);
 
 	ck_assert_msg(ret == code, "%s: %d: %s", name, ret, err.msg);
 	ck_assert_msg(strstr(err.msg, text), "no '%s' in: %s", text, err.msg);
-	ck_assert_msg(strstr(err.msg, path_of(name)), "does not name the image: %s", err.msg);
+	ck_assert_msg(strstr(err.msg, backing_path_of(name)), "does not name the image: %s",
+		      err.msg);
 }
 
 START_TEST(raw_file)
@@ -129,10 +130,10 @@ START_TEST(raw_file)
 	bool data;
 	uint64_t run;
 
-	setup();
+	backing_setup();
 	make_raw("base.raw", 0x80000, 0x70000);
 	make_qcow2("top", "base.raw", "raw", "top");
-	ck_assert_msg(open_image("top", ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
+	ck_assert_msg(backing_open_image("top", ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
 	ck_assert_int_eq(qcow2_read(img, 0, buf, 4), 0);
 	ck_assert_str_eq((char *)buf, "top");
 	ck_assert_int_eq(qcow2_read(img, 0x70000, buf, 8), 0);
@@ -152,7 +153,7 @@ START_TEST(raw_file)
 	ck_assert_int_eq(backing_status(img->backing, 0, 0x90000, &data, &run), 0);
 	ck_assert(run >= 1 && run <= 0x80000);
 	qcow2_close(img);
-	teardown();
+	backing_teardown();
 }
 END_TEST
 
@@ -163,21 +164,21 @@ START_TEST(chain)
 	bool data;
 	uint64_t run;
 
-	setup();
+	backing_setup();
 	make_qcow2("bottom", NULL, NULL, "bottom");
 	make_qcow2("middle", "file:bottom", "qcow2", NULL);
-	make_qcow2("top", path_of("middle"), "qcow2", NULL);
-	ck_assert_msg(open_image("top", ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
+	make_qcow2("top", backing_path_of("middle"), "qcow2", NULL);
+	ck_assert_msg(backing_open_image("top", ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
 	ck_assert_int_eq(qcow2_read(img, 0, buf, 8), 0);
 	ck_assert_str_eq(buf, "bottom");
 	qcow2_close(img);
-	ck_assert_msg(open_image("middle", ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
+	ck_assert_msg(backing_open_image("middle", ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
 	ck_assert_int_eq(backing_status(img->backing, 0, SIZE, &data, &run), 0);
 	ck_assert(data && run == 0x10000);
 	ck_assert_int_eq(backing_status(img->backing, 0x10000, SIZE, &data, &run), 0);
 	ck_assert(!data && run == SIZE - 0x10000);
 	qcow2_close(img);
-	teardown();
+	backing_teardown();
 }
 END_TEST
 
@@ -187,26 +188,26 @@ START_TEST(probed)
 	struct qcow2_image *img;
 	char buf[8];
 
-	setup();
+	backing_setup();
 	make_qcow2("base", NULL, NULL, "base");
 	make_qcow2("top", "base", NULL, NULL);
-	ck_assert_int_eq(open_image("top", ZQ_LOCK_READ, &img), 0);
+	ck_assert_int_eq(backing_open_image("top", ZQ_LOCK_READ, &img), 0);
 	ck_assert_int_eq(qcow2_read(img, 0, buf, 8), 0);
 	ck_assert_str_eq(buf, "base");
 	qcow2_close(img);
 	/* told to be raw, it is what its bytes are */
 	make_qcow2("top", "base", "raw", NULL);
-	ck_assert_int_eq(open_image("top", ZQ_LOCK_READ, &img), 0);
+	ck_assert_int_eq(backing_open_image("top", ZQ_LOCK_READ, &img), 0);
 	ck_assert_int_eq(qcow2_read(img, 0, buf, 8), 0);
 	ck_assert_int_eq(memcmp(buf, "QFI\xfb", 4), 0);
 	qcow2_close(img);
-	teardown();
+	backing_teardown();
 }
 END_TEST
 
 START_TEST(refused)
 {
-	setup();
+	backing_setup();
 	make_raw("base.raw", 4096, 0);
 	make_qcow2("top", "missing", "raw", NULL);
 	assert_refused("top", -ENOENT, "missing");
@@ -222,23 +223,23 @@ START_TEST(refused)
 	assert_refused("top", -EMEDIUMTYPE, "base.raw");
 	make_qcow2("top", ".", "raw", NULL);
 	assert_refused("top", -EISDIR, "backing file");
-	teardown();
+	backing_teardown();
 }
 END_TEST
 
 START_TEST(loops)
 {
-	setup();
+	backing_setup();
 	make_qcow2("self", "self", "qcow2", NULL);
 	assert_refused("self", -ELOOP, "loops");
 	make_qcow2("a", "b", "qcow2", NULL);
 	make_qcow2("b", "c", "qcow2", NULL);
 	make_qcow2("c", "./a", "qcow2", NULL);
 	assert_refused("a", -ELOOP, "the chain of backing files loops");
-	ck_assert_int_eq(symlink("l", path_of("link")), 0);
+	ck_assert_int_eq(symlink("l", backing_path_of("link")), 0);
 	make_qcow2("l", "link", NULL, NULL);
 	assert_refused("l", -ELOOP, "loops");
-	teardown();
+	backing_teardown();
 }
 END_TEST
 
@@ -247,7 +248,7 @@ START_TEST(depth)
 	struct qcow2_image *img;
 	char name[16], below[16], buf[8];
 
-	setup();
+	backing_setup();
 	make_qcow2("i0", NULL, NULL, "deep");
 	for (unsigned i = 1; i <= QCOW2_MAX_CHAIN + 1; i++) {
 		snprintf(name, sizeof(name), "i%u", i);
@@ -255,13 +256,13 @@ START_TEST(depth)
 		make_qcow2(name, below, "qcow2", NULL);
 	}
 	snprintf(name, sizeof(name), "i%u", QCOW2_MAX_CHAIN);
-	ck_assert_msg(open_image(name, ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
+	ck_assert_msg(backing_open_image(name, ZQ_LOCK_READ, &img) == 0, "%s", err.msg);
 	ck_assert_int_eq(qcow2_read(img, 0, buf, 8), 0);
 	ck_assert_str_eq(buf, "deep");
 	qcow2_close(img);
 	snprintf(name, sizeof(name), "i%u", QCOW2_MAX_CHAIN + 1);
 	assert_refused(name, -ELOOP, "deeper than 64");
-	teardown();
+	backing_teardown();
 }
 END_TEST
 
@@ -271,19 +272,19 @@ START_TEST(locks)
 	struct qcow2_image *img;
 	struct zq_io *io;
 
-	setup();
+	backing_setup();
 	make_raw("base.raw", SIZE, 0);
 	make_qcow2("top", "base.raw", "raw", NULL);
-	ck_assert_int_eq(zq_io_open(path_of("base.raw"), true, &io, &err), 0);
-	ck_assert_int_eq(open_image("top", ZQ_LOCK_READ, &img), 0);
+	ck_assert_int_eq(zq_io_open(backing_path_of("base.raw"), true, &io, &err), 0);
+	ck_assert_int_eq(backing_open_image("top", ZQ_LOCK_READ, &img), 0);
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_WRITE), -EAGAIN);
 	qcow2_close(img);
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_WRITE), 0);
 	assert_refused("top", -EAGAIN, "in use by another process");
-	ck_assert_int_eq(open_image("top", ZQ_LOCK_SHARED, &img), 0);
+	ck_assert_int_eq(backing_open_image("top", ZQ_LOCK_SHARED, &img), 0);
 	qcow2_close(img);
 	io_close(io);
-	teardown();
+	backing_teardown();
 }
 END_TEST
 

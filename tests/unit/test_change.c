@@ -62,7 +62,7 @@ static const enum memio_op kinds[] = { MEMIO_READ, MEMIO_WRITE, MEMIO_FLUSH };
  * The n-th operation fails once: the write fails with it, or it came after the rebuild. Either way
  * nothing is lost, and the next write works unless it was a flush.
  */
-static bool one_fault(enum memio_op kind, uint64_t n)
+static bool change_one_fault(enum memio_op kind, uint64_t n)
 {
 	struct qimage q;
 	int rc;
@@ -98,7 +98,7 @@ START_TEST(a_failed_rebuild_loses_nothing)
 {
 	uint64_t n = 0;
 
-	while (one_fault(kinds[_i], n))
+	while (change_one_fault(kinds[_i], n))
 		n++;
 	ck_assert_uint_ge(n, 2);
 }

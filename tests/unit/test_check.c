@@ -255,7 +255,7 @@ START_TEST(subclusters)
 END_TEST
 
 /* A snapshot table of one entry, written by hand; its L1 table is a copy of the active one. */
-static void add_snapshot(uint64_t l1_size)
+static void check_add_snapshot(uint64_t l1_size)
 {
 	uint64_t end = (memio_size(t.m) + 4095) & ~UINT64_C(4095);
 	uint8_t e[64] = { 0 };
@@ -279,7 +279,7 @@ static void add_snapshot(uint64_t l1_size)
 START_TEST(snapshots)
 {
 	check_image_make(&t, NULL);
-	add_snapshot(1);
+	check_add_snapshot(1);
 	/* 28 clusters and the L2 table have a second reference, and all flags are wrong */
 	check_image_expect(&t, 29 * 2, 0, "refcount 1, 2 references");
 	check_image_mends(&t, ZQ_REPAIR_ALL);
@@ -287,7 +287,7 @@ START_TEST(snapshots)
 	ck_assert_uint_eq(check_image_count(&t, t.l2 >> 12), 2);
 	leave();
 	check_image_make(&t, NULL);
-	add_snapshot(1u << 30);
+	check_add_snapshot(1u << 30);
 	check_image_expect(&t, 1, 1, "snapshot 0: L1 table");
 	leave();
 }

@@ -15,7 +15,7 @@ static struct qimage q;
 /* What an entry of the log is about. */
 enum what { DATA, COUNTS, REFTABLE, L2, L1, POINTERS, HEADER, FLUSH, NR_WHAT };
 
-static void setup(void)
+static void commit_setup(void)
 {
 	qimage_init(&q);
 	qimage_create(&q);
@@ -25,7 +25,7 @@ static void setup(void)
 	qimage_reopen(&q);
 }
 
-static void teardown(void)
+static void commit_teardown(void)
 {
 	qimage_free(&q);
 }
@@ -35,7 +35,7 @@ static bool in_cluster(uint64_t off, uint64_t start)
 	return start && off >> q.p.cluster_bits == start >> q.p.cluster_bits;
 }
 
-static enum what classify(const struct memio_entry *e)
+static enum what commit_classify(const struct memio_entry *e)
 {
 	uint64_t reftable = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
 	uint64_t l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
@@ -63,7 +63,7 @@ static enum what classify(const struct memio_entry *e)
 static int first(enum what kind)
 {
 	for (size_t i = 0; i < memio_log_count(q.m); i++)
-		if (classify(memio_log_get(q.m, i)) == kind)
+		if (commit_classify(memio_log_get(q.m, i)) == kind)
 			return (int)i;
 	return -1;
 }
@@ -73,17 +73,17 @@ static int last(enum what kind)
 	int found = -1;
 
 	for (size_t i = 0; i < memio_log_count(q.m); i++)
-		if (classify(memio_log_get(q.m, i)) == kind)
+		if (commit_classify(memio_log_get(q.m, i)) == kind)
 			found = (int)i;
 	return found;
 }
 
-static unsigned count(enum what kind)
+static unsigned commit_count(enum what kind)
 {
 	unsigned n = 0;
 
 	for (size_t i = 0; i < memio_log_count(q.m); i++)
-		n += classify(memio_log_get(q.m, i)) == kind;
+		n += commit_classify(memio_log_get(q.m, i)) == kind;
 	return n;
 }
 
@@ -108,7 +108,7 @@ START_TEST(new_cluster_goes_step_by_step)
 {
 	memio_log_start(q.m);
 	ck_assert_int_eq(qimage_append(&q, 3, 'b', 8192), 0);
-	ck_assert_uint_eq(count(FLUSH), 0);
+	ck_assert_uint_eq(commit_count(FLUSH), 0);
 	qimage_commit(&q);
 	assert_before(DATA, L2);
 	assert_before(COUNTS, L2);
@@ -136,7 +136,7 @@ START_TEST(new_l2_table_is_whole_before_l1_names_it)
 	assert_before(COUNTS, L1);
 	assert_before(L2, L1);
 	assert_before(L1, POINTERS);
-	ck_assert_uint_eq(count(FLUSH), 3);
+	ck_assert_uint_eq(commit_count(FLUSH), 3);
 	ck_assert_uint_eq(qimage_check(&q), 0);
 }
 END_TEST
@@ -147,9 +147,9 @@ START_TEST(mapped_cluster_costs_two_flushes)
 	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
 	qimage_commit(&q);
 	assert_before(DATA, POINTERS);
-	ck_assert_uint_eq(count(FLUSH), 2);
-	ck_assert_uint_eq(count(DATA), 1);
-	ck_assert_uint_eq(count(POINTERS), 1);
+	ck_assert_uint_eq(commit_count(FLUSH), 2);
+	ck_assert_uint_eq(commit_count(DATA), 1);
+	ck_assert_uint_eq(commit_count(POINTERS), 1);
 	ck_assert_uint_eq(memio_log_count(q.m), 4);
 }
 END_TEST
@@ -159,14 +159,14 @@ START_TEST(new_cluster_costs_three_flushes)
 	memio_log_start(q.m);
 	ck_assert_int_eq(qimage_append(&q, 5, 'b', 512), 0);
 	qimage_commit(&q);
-	ck_assert_uint_eq(count(FLUSH), 3);
+	ck_assert_uint_eq(commit_count(FLUSH), 3);
 	/* and so does the next one of the run */
 	ck_assert_int_eq(qimage_append(&q, 5, 'b', 4096 - 512), 0);
 	qimage_commit(&q);
 	memio_log_start(q.m);
 	ck_assert_int_eq(qimage_append(&q, 5, 'b', 512), 0);
 	qimage_commit(&q);
-	ck_assert_uint_eq(count(FLUSH), 3);
+	ck_assert_uint_eq(commit_count(FLUSH), 3);
 }
 END_TEST
 
@@ -207,7 +207,7 @@ START_TEST(reset_goes_the_other_way)
 	ck_assert_int_gt(first_punch(), 0);
 	ck_assert_int_lt(last(L2), first_punch());
 	ck_assert(flush_between(last(L2), first_punch()));
-	ck_assert_uint_eq(count(FLUSH), 2);
+	ck_assert_uint_eq(commit_count(FLUSH), 2);
 	ck_assert_uint_eq(qimage_disk_entry(&q, 4 << 16, NULL), 0);
 	/* the lowered counts come with the next commit */
 	ck_assert_uint_eq(qimage_disk_count(&q, host >> 12), 1);
@@ -215,7 +215,7 @@ START_TEST(reset_goes_the_other_way)
 	memio_log_start(q.m);
 	qimage_commit(&q);
 	ck_assert_uint_eq(qimage_disk_count(&q, host >> 12), 0);
-	ck_assert_uint_eq(count(FLUSH), 1);
+	ck_assert_uint_eq(commit_count(FLUSH), 1);
 	ck_assert_uint_eq(qimage_check(&q), 0);
 }
 END_TEST
@@ -231,7 +231,7 @@ START_TEST(rewritten_zone_goes_back_first_and_forward_last)
 	memio_log_start(q.m);
 	ck_assert_int_eq(qimage_append(&q, 4, 'c', 512), 0);
 	qimage_commit(&q);
-	ck_assert_uint_eq(count(POINTERS), 2);
+	ck_assert_uint_eq(commit_count(POINTERS), 2);
 	ck_assert_int_lt(first(POINTERS), first(L2));
 	ck_assert_int_gt(last(POINTERS), last(L2));
 	ck_assert(flush_between(first(POINTERS), first(L2)));
@@ -269,7 +269,7 @@ START_TEST(larger_refcount_table_is_written_before_it_is_named)
 	qimage_commit(&q);
 	ck_assert_uint_ne(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), old);
 	ck_assert_uint_eq(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), q.img->reftable.offset);
-	ck_assert_uint_eq(count(HEADER), 1);
+	ck_assert_uint_eq(commit_count(HEADER), 1);
 	assert_before(REFTABLE, HEADER);
 	assert_before(HEADER, L2);
 	assert_before(L2, POINTERS);
@@ -318,7 +318,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, commit_setup, commit_teardown);
 	tcase_set_timeout(tc, 120);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		tcase_add_test(tc, *tests[i].test);

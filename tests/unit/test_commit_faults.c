@@ -182,7 +182,7 @@ static void no_image(void)
 {
 }
 
-static void grow(void)
+static void commit_faults_grow(void)
 {
 	qimage_grow_table(&q);
 }
@@ -191,7 +191,7 @@ START_TEST(power_may_fail_while_a_larger_table_is_retried)
 {
 	uint64_t n = 0;
 
-	while (fail_then_crash(n, no_image, grow))
+	while (fail_then_crash(n, no_image, commit_faults_grow))
 		n++;
 	ck_assert_uint_ge(n, 8);
 }

@@ -11,7 +11,7 @@
 
 static struct qimage q;
 
-static void setup(void)
+static void commit_share_setup(void)
 {
 	qimage_init(&q);
 	qimage_create(&q);
@@ -120,7 +120,7 @@ START_TEST(who_leads_waits_for_those_of_last_time)
 	unsigned tries = 0;
 	uint64_t commits;
 
-	setup();
+	commit_share_setup();
 	pthread_barrier_init(&barrier, NULL, 2);
 	do { /* on a busy machine one may come too late */
 		commits = commits_for_two();
@@ -135,7 +135,7 @@ END_TEST
 /* ... but only once: who stays away is not expected again. */
 START_TEST(who_is_alone_waits_once)
 {
-	setup();
+	commit_share_setup();
 	q.img->commit_peers = 2;
 	q.img->commit_ns = 10000000;
 	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);

@@ -25,27 +25,27 @@ static struct qcow2_image img;
 static uint8_t want[CLUSTER], got[CLUSTER];
 static char last_line[256];
 
-static void log_line(void *data, const char *line)
+static void compress_log_line(void *data, const char *line)
 {
 	(void)data;
 	snprintf(last_line, sizeof(last_line), "%s", line);
 }
 
-static void setup(unsigned cluster_bits, uint8_t type)
+static void compress_setup(unsigned cluster_bits, uint8_t type)
 {
 	file = memio_new();
 	img = (struct qcow2_image){ .file = memio_open(file, "image", true),
 				    .cluster_bits = cluster_bits,
 				    .cluster_size = UINT64_C(1) << cluster_bits,
 				    .hdr = { .compression_type = type },
-				    .log = log_line };
+				    .log = compress_log_line };
 	last_line[0] = '\0';
 	ck_assert_int_eq(decomp_init(&img), 0);
 	for (unsigned i = 0; i < CLUSTER; i++)
 		want[i] = (uint8_t)(i / 37 ^ i >> 9);
 }
 
-static void teardown(void)
+static void compress_teardown(void)
 {
 	decomp_destroy(&img);
 	io_close(img.file);
@@ -69,7 +69,7 @@ static size_t deflate_cluster(uint8_t *out, size_t size, const uint8_t *in, size
 }
 
 /* Stores bytes at off and gives their descriptor. */
-static uint64_t store(uint64_t off, const uint8_t *data, size_t len)
+static uint64_t compress_store(uint64_t off, const uint8_t *data, size_t len)
 {
 	unsigned x = 62 - (img.cluster_bits - 8);
 	uint64_t sectors = (off + len - 1) / 512 - off / 512;
@@ -87,7 +87,7 @@ static uint64_t store_packed(uint64_t off, int window)
 			: deflate_cluster(packed, sizeof(packed), want, img.cluster_size, window);
 
 	ck_assert(!ZSTD_isError(len));
-	return store(off, packed, len);
+	return compress_store(off, packed, len);
 }
 
 static void assert_reads(uint64_t desc)
@@ -103,7 +103,7 @@ START_TEST(extents)
 {
 	uint64_t off, len;
 
-	setup(16, 0); /* x = 54 */
+	compress_setup(16, 0); /* x = 54 */
 	decomp_extent(&img, QCOW2_COMPRESSED | UINT64_C(3) << 54 | 0x50123, &off, &len);
 	ck_assert_uint_eq(off, 0x50123);
 	ck_assert_uint_eq(len, 4 * 512 - 0x123);
@@ -116,17 +116,17 @@ START_TEST(extents)
 	decomp_extent_bits(21, ~UINT64_C(0), &off, &len);
 	ck_assert_uint_eq(off, (UINT64_C(1) << 49) - 1);
 	ck_assert_uint_eq(len, (UINT64_C(1) << 13) * 512 - 511);
-	teardown();
+	compress_teardown();
 }
 END_TEST
 
 START_TEST(deflate_windows)
 {
-	setup(16, 0);
+	compress_setup(16, 0);
 	assert_reads(store_packed(0x10000, -12));
 	assert_reads(store_packed(0x2fff3, -12)); /* any byte, over a cluster's border */
 	assert_reads(store_packed(0x41234, -15));
-	teardown();
+	compress_teardown();
 }
 END_TEST
 
@@ -135,15 +135,15 @@ START_TEST(zstd_frames)
 	uint8_t packed[CLUSTER];
 	size_t len;
 
-	setup(16, 1);
+	compress_setup(16, 1);
 	assert_reads(store_packed(0x10000, 0));
 	memio_poke(file, memio_size(file), "trailing garbage", 16);
 	assert_reads(store_packed(0x20001, 0));
 	/* two frames for one cluster */
 	len = ZSTD_compress(packed, sizeof(packed), want, 30000, 3);
 	len += ZSTD_compress(packed + len, sizeof(packed) - len, want + 30000, CLUSTER - 30000, 3);
-	assert_reads(store(0x60007, packed, len));
-	teardown();
+	assert_reads(compress_store(0x60007, packed, len));
+	compress_teardown();
 }
 END_TEST
 
@@ -160,14 +160,14 @@ static void damage(uint8_t type)
 	uint64_t desc;
 	size_t len;
 
-	setup(16, type);
+	compress_setup(16, type);
 	desc = store_packed(0x10000, -12);
 	memio_poke(file, 0x10005, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
 	assert_damaged(desc);
 	/* less than a cluster, cut off in the middle, and nothing at all */
 	len = type ? ZSTD_compress(packed, sizeof(packed), want, 5000, 3)
 		   : deflate_cluster(packed, sizeof(packed), want, 5000, -12);
-	assert_damaged(store(0x30000, packed, len));
+	assert_damaged(compress_store(0x30000, packed, len));
 	desc = store_packed(0x40000, -12);
 	assert_damaged(desc & ~(UINT64_C(0xff) << 54));
 	memio_resize(file, 0x90000);
@@ -177,12 +177,12 @@ static void damage(uint8_t type)
 	memcpy(twice + CLUSTER, want, CLUSTER);
 	if (type) {
 		len = ZSTD_compress(packed, sizeof(packed), twice, sizeof(twice), 3);
-		assert_damaged(store(0x50000, packed, len));
+		assert_damaged(compress_store(0x50000, packed, len));
 	}
 	/* behind the end of the file */
 	assert_damaged(QCOW2_COMPRESSED | UINT64_C(0x20) << 54 | (memio_size(file) - 512));
 	assert_damaged(QCOW2_COMPRESSED | (UINT64_C(1) << 53));
-	teardown();
+	compress_teardown();
 }
 
 START_TEST(damaged_zlib)
@@ -200,11 +200,11 @@ END_TEST
 /* The last cluster of a file may end in the middle of its last sector. */
 START_TEST(end_of_file)
 {
-	setup(16, 0);
+	compress_setup(16, 0);
 	memio_resize(file, 0x10000);
 	assert_reads(store_packed(0x10000, -12));
 	ck_assert_uint_ne(memio_size(file) % 512, 0);
-	teardown();
+	compress_teardown();
 }
 END_TEST
 
@@ -213,32 +213,32 @@ START_TEST(small_and_large_clusters)
 	uint8_t *big = calloc(1, 2 << 20), *out = malloc(2 << 20), *packed = malloc(4 << 20);
 	uint64_t desc[5];
 
-	setup(9, 0);
+	compress_setup(9, 0);
 	for (unsigned i = 0; i < 512; i++)
 		want[i] = (uint8_t)rand(); /* does not shrink */
 	memset(got, 0, sizeof(got));
 	ck_assert_int_eq(decomp_read(&img, store_packed(0x1001, -12), 0, got, 512), 0);
 	ck_assert_int_eq(memcmp(got, want, 512), 0);
-	teardown();
-	setup(21, 0);
+	compress_teardown();
+	compress_setup(21, 0);
 	for (unsigned k = 0; k < 5; k++) { /* one more than the cache takes */
 		memset(big, (int)k, 2 << 20);
-		desc[k] = store((k + 1) * 0x100000, packed,
-				deflate_cluster(packed, 4 << 20, big, 2 << 20, -12));
+		desc[k] = compress_store((k + 1) * 0x100000, packed,
+					 deflate_cluster(packed, 4 << 20, big, 2 << 20, -12));
 	}
 	for (unsigned k = 0; k < 20; k++) {
 		ck_assert_int_eq(decomp_read(&img, desc[k % 5], 0, out, 2 << 20), 0);
 		ck_assert_int_eq(out[0], (int)(k % 5));
 		ck_assert_int_eq(memcmp(out, out + 1, (2 << 20) - 1), 0);
 	}
-	teardown();
+	compress_teardown();
 	free(big);
 	free(out);
 	free(packed);
 }
 END_TEST
 
-static uint64_t reads(void)
+static uint64_t compress_reads(void)
 {
 	struct memio_stats st;
 
@@ -250,34 +250,35 @@ START_TEST(cache)
 {
 	uint64_t desc[20], before;
 
-	setup(16, 0);
+	compress_setup(16, 0);
 	for (unsigned i = 0; i < 20; i++)
 		desc[i] = store_packed((i + 1) * 0x10000, -12);
 	for (unsigned k = 0; k < 10; k++)
 		assert_reads(desc[0]);
-	ck_assert_uint_eq(reads(), 1);
+	ck_assert_uint_eq(compress_reads(), 1);
 	for (unsigned i = 0; i < 20; i++) /* more than it holds */
 		assert_reads(desc[i]);
-	before = reads();
+	before = compress_reads();
 	assert_reads(desc[19]);
-	ck_assert_uint_eq(reads(), before);
+	ck_assert_uint_eq(compress_reads(), before);
 	assert_reads(desc[0]);
-	ck_assert_uint_eq(reads(), before + 1);
+	ck_assert_uint_eq(compress_reads(), before + 1);
 	decomp_forget(&img);
 	want[0] ^= 1; /* the host cluster was reused */
 	store_packed(0x10000, -12);
 	assert_reads(desc[0]);
-	ck_assert_uint_eq(reads(), before + 2);
+	ck_assert_uint_eq(compress_reads(), before + 2);
 	/* a failure is not remembered */
 	decomp_forget(&img);
 	memio_fail(file, MEMIO_READ, 0, EIO, false, 0);
 	ck_assert_int_eq(decomp_read(&img, desc[0], 0, got, 1), -EIO);
 	assert_reads(desc[0]);
-	teardown();
+	compress_teardown();
 }
 END_TEST
 
-static int slow_read(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
+static int compress_slow_read(void *data, enum memio_op op, uint64_t off, uint64_t len,
+			      uint64_t *apply)
 {
 	(void)data;
 	(void)off;
@@ -307,17 +308,17 @@ START_TEST(threads)
 	uint64_t desc[2];
 	void *bad;
 
-	setup(16, 0);
+	compress_setup(16, 0);
 	desc[0] = store_packed(0x10000, -12);
 	desc[1] = store_packed(0x20000, -12);
-	memio_set_hook(file, slow_read, NULL);
+	memio_set_hook(file, compress_slow_read, NULL);
 	for (unsigned i = 0; i < 8; i++)
 		ck_assert_int_eq(pthread_create(&thread[i], NULL, reader, &desc[i % 2]), 0);
 	for (unsigned i = 0; i < 8; i++) {
 		pthread_join(thread[i], &bad);
 		ck_assert_ptr_null(bad);
 	}
-	ck_assert_uint_eq(reads(), 2);
+	ck_assert_uint_eq(compress_reads(), 2);
 	memio_set_hook(file, NULL, NULL);
 	for (unsigned i = 0; i < 8; i++)
 		ck_assert_int_eq(pthread_create(&thread[i], NULL, reader, &desc[i % 2]), 0);
@@ -327,7 +328,7 @@ START_TEST(threads)
 		pthread_join(thread[i], &bad);
 		ck_assert_ptr_null(bad);
 	}
-	teardown();
+	compress_teardown();
 }
 END_TEST
 

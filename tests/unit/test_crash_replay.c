@@ -33,7 +33,7 @@ struct crash_run {
 	uint64_t states, opened_again;
 };
 
-static uint64_t rnd(struct crash_run *r, uint64_t below)
+static uint64_t crash_replay_rnd(struct crash_run *r, uint64_t below)
 {
 	return rng_below(&r->rng, below);
 }
@@ -59,7 +59,7 @@ static void written(struct crash_run *r)
 		crash_synced(r->model, crash_sync_begins(r->model), crash_position(r->disk));
 }
 
-static void op_append(struct crash_run *r, uint32_t zone)
+static void crash_replay_op_append(struct crash_run *r, uint32_t zone)
 {
 	const struct crash_event *now = crash_now(r->model, zone);
 	uint64_t cap = zq_zone_cap(&r->model->geo, zone), len;
@@ -69,8 +69,9 @@ static void op_append(struct crash_run *r, uint32_t zone)
 
 	if (now->finished || end >= cap || no_slot(r, zone))
 		return;
-	len = min_u64(cap - end, 1 + rnd(r, rnd(r, 3) ? 5000 : MAX_APPEND));
-	if (rnd(r, 2)) /* whole blocks more often than chance has it */
+	len = min_u64(cap - end,
+		      1 + crash_replay_rnd(r, crash_replay_rnd(r, 3) ? 5000 : MAX_APPEND));
+	if (crash_replay_rnd(r, 2)) /* whole blocks more often than chance has it */
 		len = min_u64(cap - end, align_up(end + len, ZQ_BLOCK) - end);
 	crash_fill(zone, gen, end, buf, len);
 	crash_append(r->model, zone, end + len, crash_position(r->disk));
@@ -81,12 +82,12 @@ static void op_append(struct crash_run *r, uint32_t zone)
 }
 
 /* Not all who sync wait for it: then nothing is acknowledged. */
-static void op_sync(struct crash_run *r)
+static void crash_replay_op_sync(struct crash_run *r)
 {
 	size_t seq = crash_sync_begins(r->model);
 
 	ck_assert_int_eq(zq_sync(r->dev), 0);
-	if (rnd(r, 4))
+	if (crash_replay_rnd(r, 4))
 		crash_synced(r->model, seq, crash_position(r->disk));
 }
 
@@ -105,7 +106,7 @@ static void op_open_close(struct crash_run *r, uint32_t zone)
 		ck_assert_int_eq(zq_zone_open(r->dev, zone), 0);
 }
 
-static void op_conventional(struct crash_run *r)
+static void crash_replay_op_conventional(struct crash_run *r)
 {
 	uint64_t blocks = (uint64_t)r->model->geo.nr_conv * r->model->geo.zone_size / ZQ_BLOCK;
 	uint64_t first, nr;
@@ -113,9 +114,9 @@ static void op_conventional(struct crash_run *r)
 
 	if (!blocks)
 		return;
-	first = rnd(r, blocks);
-	nr = 1 + rnd(r, min_u64(blocks - first, rnd(r, 3) ? 8 : 100));
-	if (rnd(r, 4) == 0) {
+	first = crash_replay_rnd(r, blocks);
+	nr = 1 + crash_replay_rnd(r, min_u64(blocks - first, crash_replay_rnd(r, 3) ? 8 : 100));
+	if (crash_replay_rnd(r, 4) == 0) {
 		crash_conv(r->model, first * ZQ_BLOCK, NULL, nr * ZQ_BLOCK,
 			   crash_position(r->disk));
 		ck_assert_int_eq(zq_zero(r->dev, first * ZQ_BLOCK, nr * ZQ_BLOCK), 0);
@@ -129,22 +130,22 @@ static void op_conventional(struct crash_run *r)
 	free(buf);
 }
 
-static void op_any(struct crash_run *r)
+static void crash_replay_op_any(struct crash_run *r)
 {
 	const struct zq_geometry *g = &r->model->geo;
-	uint32_t zone = g->nr_conv + (uint32_t)rnd(r, g->nr_zones - g->nr_conv);
+	uint32_t zone = g->nr_conv + (uint32_t)crash_replay_rnd(r, g->nr_zones - g->nr_conv);
 
-	switch (rnd(r, 22)) {
+	switch (crash_replay_rnd(r, 22)) {
 	case 0:
 	case 1:
-		op_sync(r);
+		crash_replay_op_sync(r);
 		break;
 	case 2:
 		crash_reset(r->model, zone, crash_position(r->disk));
 		ck_assert_int_eq(zq_zone_reset(r->dev, zone), 0);
 		break;
 	case 3:
-		if (rnd(r, 3) || no_slot(r, zone))
+		if (crash_replay_rnd(r, 3) || no_slot(r, zone))
 			break;
 		crash_finish(r->model, zone, crash_position(r->disk));
 		ck_assert_int_eq(zq_zone_finish(r->dev, zone), 0);
@@ -156,10 +157,10 @@ static void op_any(struct crash_run *r)
 	case 4:
 	case 5:
 	case 6:
-		op_conventional(r);
+		crash_replay_op_conventional(r);
 		break;
 	default:
-		op_append(r, zone);
+		crash_replay_op_append(r, zone);
 	}
 }
 
@@ -188,7 +189,7 @@ static void run_workload(struct crash_run *r, uint64_t ops)
 	ck_assert_int_eq(zq_sync(r->dev), 0);
 	crash_record(r->disk);
 	for (uint64_t i = 0; i < ops; i++)
-		op_any(r);
+		crash_replay_op_any(r);
 	crash_record_end(r->disk);
 	ck_assert_int_eq(zq_close_device(r->dev), 0);
 	if (r->shape && r->shape->grows)
@@ -215,7 +216,7 @@ static void work_on(struct crash_run *r, const struct crash_disk *d)
 {
 	struct zq_device *dev = open_disk(d, true, false);
 	const struct zq_geometry *g = zq_device_geometry(dev);
-	uint32_t zone = g->nr_conv + (uint32_t)rnd(r, g->nr_zones - g->nr_conv);
+	uint32_t zone = g->nr_conv + (uint32_t)crash_replay_rnd(r, g->nr_zones - g->nr_conv);
 	uint8_t buf[3000], back[3000];
 
 	crash_fill(zone, 1u << 30, 0, buf, sizeof(buf));
@@ -241,16 +242,16 @@ static void one_state(void *data, const struct crash_disk *left, size_t at, unsi
 		      variant, bad);
 	ck_assert_int_eq(zq_close_device(dev), 0);
 	check_disk(r, left, at, variant);
-	if (rnd(r, 16) == 0) {
+	if (crash_replay_rnd(r, 16) == 0) {
 		work_on(r, left);
 		check_disk(r, left, at, variant);
 	}
 	r->states++;
 }
 
-static uint64_t draw(void *data)
+static uint64_t crash_replay_draw(void *data)
 {
-	return rnd(data, UINT64_MAX);
+	return crash_replay_rnd(data, UINT64_MAX);
 }
 
 static void run_on(struct crash_disk *disk, const struct crash_shape *shape, const char *name)
@@ -262,7 +263,7 @@ static void run_on(struct crash_disk *disk, const struct crash_shape *shape, con
 	r.rng = (r.seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	r.shared = crash_share(disk->image, shape);
 	run_workload(&r, ops);
-	crash_each_state(disk, variants, draw, one_state, &r);
+	crash_each_state(disk, variants, crash_replay_draw, one_state, &r);
 	printf("crash replay: %s: seed %" PRIu64 ", %" PRIu64
 	       " operations, %zu log entries, %" PRIu64 " crash states (%" PRIu64
 	       " written to again), nothing lost\n",

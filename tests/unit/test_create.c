@@ -37,8 +37,8 @@ static uint64_t refcount(struct memio *m, const struct qcow2_header *h, uint64_t
 }
 
 /* Every cluster has a purpose: how often each is referred to. */
-static void count(uint8_t *used, uint64_t clusters, const struct qcow2_header *h, uint64_t off,
-		  uint64_t bytes)
+static void create_count(uint8_t *used, uint64_t clusters, const struct qcow2_header *h,
+			 uint64_t off, uint64_t bytes)
 {
 	uint64_t size = qcow2_header_cluster_size(h);
 
@@ -66,7 +66,7 @@ static void count_mapping(struct memio *m, uint8_t *used, uint64_t clusters,
 			continue;
 		}
 		REQUIRE(word >> 56 == 0x80);
-		count(used, clusters, h, word & QCOW2_OFFSET_MASK, size);
+		create_count(used, clusters, h, word & QCOW2_OFFSET_MASK, size);
 		for (uint64_t k = 0; k < per_table; k++) {
 			uint64_t at = (word & QCOW2_OFFSET_MASK) + k * (ext ? 16 : 8);
 			uint64_t entry = fixture_peek(m, at, 8), g = i * per_table + k;
@@ -81,12 +81,12 @@ static void count_mapping(struct memio *m, uint8_t *used, uint64_t clusters,
 			if (data_file)
 				REQUIRE((entry & QCOW2_OFFSET_MASK) == g * size);
 			else
-				count(used, clusters, h, entry & QCOW2_OFFSET_MASK, size);
+				create_count(used, clusters, h, entry & QCOW2_OFFSET_MASK, size);
 		}
 	}
 }
 
-static void walk(struct memio *m, const struct qcow2_create_params *p)
+static void create_walk(struct memio *m, const struct qcow2_create_params *p)
 {
 	struct qcow2_header h;
 	struct zq_error err = { "" };
@@ -99,16 +99,16 @@ static void walk(struct memio *m, const struct qcow2_create_params *p)
 	per_block = size * 8 >> h.refcount_order;
 	ck_assert_uint_eq(memio_size(m) % size, 0);
 	used = calloc(clusters, 1);
-	count(used, clusters, &h, 0, size);
-	count(used, clusters, &h, h.reftable_offset, h.reftable_clusters * size);
+	create_count(used, clusters, &h, 0, size);
+	create_count(used, clusters, &h, h.reftable_offset, h.reftable_clusters * size);
 	for (uint64_t i = 0; i < h.reftable_clusters * size / 8; i++) {
 		uint64_t block = fixture_peek(m, h.reftable_offset + 8 * i, 8);
 
 		if (block)
-			count(used, clusters, &h, block, size);
+			create_count(used, clusters, &h, block, size);
 	}
-	count(used, clusters, &h, h.l1_offset, h.l1_size * 8);
-	count(used, clusters, &h, h.zoned.meta_offset, h.zoned.meta_size);
+	create_count(used, clusters, &h, h.l1_offset, h.l1_size * 8);
+	create_count(used, clusters, &h, h.zoned.meta_offset, h.zoned.meta_size);
 	count_mapping(m, used, clusters, &h, p->prealloc_metadata);
 	for (uint64_t c = 0; c < clusters; c++) {
 		if (used[c] != 1)
@@ -136,7 +136,7 @@ START_TEST(every_cluster_is_counted_once)
 		if (p.extended_l2 && p.cluster_bits < 14)
 			continue;
 		m = fixture_create(&p);
-		walk(m, &p);
+		create_walk(m, &p);
 		memio_free(m);
 	}
 }
@@ -160,7 +160,7 @@ START_TEST(odd_sizes)
 		p.geo.max_append = 512;
 		p.geo.nr_zones = (uint32_t)((size + 4095) / 4096);
 		m = fixture_create(&p);
-		walk(m, &p);
+		create_walk(m, &p);
 		memio_free(m);
 	}
 }

@@ -20,7 +20,7 @@
 
 static char dir[64];
 
-static void setup(void)
+static void create_files_setup(void)
 {
 	snprintf(dir, sizeof(dir), "/tmp/zqfs-create-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -40,7 +40,7 @@ static unsigned entries(void)
 	return n;
 }
 
-static void teardown(void)
+static void create_files_teardown(void)
 {
 	DIR *d = opendir(dir);
 
@@ -53,7 +53,7 @@ static void teardown(void)
 }
 
 /* "key=value key=value ..." into *o. */
-static void set(struct zq_create_opts *o, const char *list)
+static void create_files_set(struct zq_create_opts *o, const char *list)
 {
 	char copy[512], *save = NULL;
 	struct zq_error err = { "" };
@@ -67,14 +67,14 @@ static void set(struct zq_create_opts *o, const char *list)
 	}
 }
 
-static int create(const char *path, uint64_t size, bool force, const char *list,
-		  struct zq_error *err)
+static int create_files_create(const char *path, uint64_t size, bool force, const char *list,
+			       struct zq_error *err)
 {
 	struct zq_create_opts o = { .size = size, .force = force };
 	int ret;
 
 	err->msg[0] = '\0';
-	set(&o, list);
+	create_files_set(&o, list);
 	ret = zq_create(path, &o, err);
 	zq_create_opts_free(&o);
 	return ret;
@@ -84,7 +84,8 @@ static int create(const char *path, uint64_t size, bool force, const char *list,
 	do {                                                                                       \
 		struct zq_error e_;                                                                \
                                                                                                    \
-		ck_assert_msg(create(path, size, force, list, &e_) == 0, "%s", e_.msg);            \
+		ck_assert_msg(create_files_create(path, size, force, list, &e_) == 0, "%s",        \
+			      e_.msg);                                                             \
 	} while (0)
 
 static void write_file(const char *path, const char *text)
@@ -197,15 +198,17 @@ START_TEST(existing_file_stays)
 	struct zq_error err;
 
 	write_file("a.qcow2", "precious");
-	ck_assert_int_eq(create("a.qcow2", 1 << 20, false, "", &err), -EEXIST);
+	ck_assert_int_eq(create_files_create("a.qcow2", 1 << 20, false, "", &err), -EEXIST);
 	ck_assert_str_eq(err.msg, "a.qcow2: the image exists already (--force replaces it)");
 	ck_assert(file_is("a.qcow2", "precious"));
-	ck_assert_int_eq(create("b.qcow2", 1 << 20, false, "data_file=a.qcow2", &err), -EEXIST);
+	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false, "data_file=a.qcow2", &err),
+			 -EEXIST);
 	ck_assert(file_is("a.qcow2", "precious"));
 	ck_assert_uint_eq(entries(), 1);
 	/* with force too, when something else is wrong */
-	ck_assert_int_eq(create("a.qcow2", 1000, true, "", &err), -EINVAL);
-	ck_assert_int_eq(create("a.qcow2", 1 << 20, true, "backing_file=no backing_fmt=raw", &err),
+	ck_assert_int_eq(create_files_create("a.qcow2", 1000, true, "", &err), -EINVAL);
+	ck_assert_int_eq(create_files_create("a.qcow2", 1 << 20, true,
+					     "backing_file=no backing_fmt=raw", &err),
 			 -ENOENT);
 	ck_assert_str_eq(err.msg, "a.qcow2: backing file: no: No such file or directory");
 	ck_assert(file_is("a.qcow2", "precious"));
@@ -246,12 +249,13 @@ START_TEST(file_in_use)
 	write_file("a.data", "in use");
 	ck_assert_int_eq(zq_io_open("a.qcow2", false, &io, &err), 0);
 	ck_assert_int_eq(io->ops->lock(io, ZQ_LOCK_READ), 0);
-	ck_assert_int_eq(create("a.qcow2", 1 << 20, true, "", &err), -EAGAIN);
+	ck_assert_int_eq(create_files_create("a.qcow2", 1 << 20, true, "", &err), -EAGAIN);
 	ck_assert_ptr_nonnull(strstr(err.msg, "a.qcow2: the image is in use by another process"));
 	io->ops->close(io);
 	ck_assert_int_eq(zq_io_open("a.data", false, &io, &err), 0);
 	ck_assert_int_eq(io->ops->lock(io, ZQ_LOCK_READ), 0);
-	ck_assert_int_eq(create("a.qcow2", 1 << 20, true, "data_file=a.data", &err), -EAGAIN);
+	ck_assert_int_eq(create_files_create("a.qcow2", 1 << 20, true, "data_file=a.data", &err),
+			 -EAGAIN);
 	io->ops->close(io);
 	ck_assert(file_is("a.qcow2", "in use"));
 	ck_assert(file_is("a.data", "in use"));
@@ -267,9 +271,12 @@ START_TEST(no_room)
 
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	ck_assert_int_eq(create("a.qcow2", 4 << 20, false, "preallocation=metadata", &err), -EFBIG);
+	ck_assert_int_eq(
+		create_files_create("a.qcow2", 4 << 20, false, "preallocation=metadata", &err),
+		-EFBIG);
 	ck_assert_ptr_nonnull(strstr(err.msg, "a.qcow2: making the image file "));
-	ck_assert_int_eq(create("a.qcow2", 4 << 20, false, "data_file=a.data", &err), -EFBIG);
+	ck_assert_int_eq(create_files_create("a.qcow2", 4 << 20, false, "data_file=a.data", &err),
+			 -EFBIG);
 	ck_assert_ptr_nonnull(strstr(err.msg, "a.qcow2: making the data file 4194304 bytes long"));
 	ck_assert_uint_eq(entries(), 0);
 }
@@ -286,27 +293,31 @@ START_TEST(backing_files)
 	ck_assert_str_eq(i.backing_file, "base.raw");
 	ck_assert_str_eq(i.backing_fmt, "raw");
 	zq_image_info_free(&i);
-	ck_assert_int_eq(
-		create("b.qcow2", 1 << 20, false, "backing_file=a.qcow2 backing_fmt=qcow2", &err),
-		-EMEDIUMTYPE);
+	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false,
+					     "backing_file=a.qcow2 backing_fmt=qcow2", &err),
+			 -EMEDIUMTYPE);
 	ck_assert_str_eq(err.msg, "b.qcow2: backing file: a.qcow2: is a zoned image, which cannot "
 				  "be a backing file");
+	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false,
+					     "backing_file=base.raw backing_fmt=qcow2", &err),
+			 -EMEDIUMTYPE);
 	ck_assert_int_eq(
-		create("b.qcow2", 1 << 20, false, "backing_file=base.raw backing_fmt=qcow2", &err),
-		-EMEDIUMTYPE);
-	ck_assert_int_eq(create("b.qcow2", 1 << 20, false, "backing_file=base.raw", &err), -EINVAL);
-	ck_assert_int_eq(create("b.qcow2", 1 << 20, false, "backing_fmt=raw", &err), -EINVAL);
-	ck_assert_int_eq(
-		create("base.raw", 1 << 20, true, "backing_file=./base.raw backing_fmt=raw", &err),
-		-ELOOP);
-	ck_assert(file_is("base.raw", "data"));
-	ck_assert_int_eq(create("b.qcow2", 1 << 20, false,
-				"backing_file=nbd:localhost backing_fmt=raw", &err),
-			 -ENOTSUP);
-	ck_assert_int_eq(create("b.qcow2", 1 << 20, false,
-				"backing_file=base.raw backing_fmt=raw preallocation=metadata",
-				&err),
+		create_files_create("b.qcow2", 1 << 20, false, "backing_file=base.raw", &err),
+		-EINVAL);
+	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false, "backing_fmt=raw", &err),
 			 -EINVAL);
+	ck_assert_int_eq(create_files_create("base.raw", 1 << 20, true,
+					     "backing_file=./base.raw backing_fmt=raw", &err),
+			 -ELOOP);
+	ck_assert(file_is("base.raw", "data"));
+	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false,
+					     "backing_file=nbd:localhost backing_fmt=raw", &err),
+			 -ENOTSUP);
+	ck_assert_int_eq(
+		create_files_create("b.qcow2", 1 << 20, false,
+				    "backing_file=base.raw backing_fmt=raw preallocation=metadata",
+				    &err),
+		-EINVAL);
 	CREATE_OK("b.qcow2", 1 << 20, false,
 		  "backing_file=file:base.raw backing_fmt=raw preallocation=metadata "
 		  "extended_l2=on");
@@ -349,7 +360,8 @@ START_TEST(refused_combinations)
 {
 	struct zq_error err;
 
-	ck_assert_int_lt(create("a", refused[_i].size, false, refused[_i].list, &err), 0);
+	ck_assert_int_lt(create_files_create("a", refused[_i].size, false, refused[_i].list, &err),
+			 0);
 	ck_assert_str_eq(err.msg, refused[_i].msg);
 	ck_assert_uint_eq(entries(), 0);
 }
@@ -416,7 +428,7 @@ int main(void)
 	SRunner *r;
 	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, create_files_setup, create_files_teardown);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, all_options);
 	tcase_add_test(t, small_capacities);

@@ -21,7 +21,7 @@
 
 static struct zonedev z;
 
-static void setup(void)
+static void device_setup(void)
 {
 	zonedev_init(&z);
 	zonedev_create(&z);
@@ -56,7 +56,7 @@ static bool committed_within(uint32_t zone, uint64_t written, int ms)
 
 START_TEST(readonly_refuses_all_changes)
 {
-	setup();
+	device_setup();
 	ck_assert_int_eq(zonedev_append(&z, 2, 'a', 1000), 1000);
 	ck_assert(!zq_device_readonly(z.dev));
 	ck_assert_str_eq(zq_device_readonly_reason(z.dev), "");
@@ -80,7 +80,7 @@ START_TEST(reading_leaves_the_file_alone)
 {
 	struct memio *before;
 
-	setup();
+	device_setup();
 	zonedev_append(&z, 2, 'a', 1000);
 	zonedev_reopen(&z);
 	before = memio_clone(z.m);
@@ -99,7 +99,7 @@ START_TEST(an_open_image_is_locked)
 	struct zq_error err = { "" };
 	struct zq_device *second;
 
-	setup();
+	device_setup();
 	zonedev_append(&z, 2, 'a', 512);
 	ck_assert_int_eq(zq_open_device_io(memio_open(z.m, "two", true), &opts, &second, &err),
 			 -EAGAIN);
@@ -155,7 +155,7 @@ END_TEST
 
 START_TEST(most_pointers_damaged_means_readonly)
 {
-	setup();
+	device_setup();
 	for (uint32_t i = 2; i < 7; i++) {
 		z.opts.require_rw = false;
 		zonedev_poke_wp(&z, i, 1);
@@ -170,7 +170,7 @@ END_TEST
 
 START_TEST(nothing_is_committed_unasked_without_a_committer)
 {
-	setup();
+	device_setup();
 	zonedev_append(&z, 2, 'a', 1000);
 	ck_assert_uint_eq(committed(2), 0);
 	ck_assert_int_eq(zq_sync(z.dev), 0);

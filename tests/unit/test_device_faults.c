@@ -17,7 +17,7 @@
 static struct zonedev z;
 
 /* Zone 2 holds 1000 bytes, all committed. */
-static void setup(enum zq_on_error policy)
+static void device_faults_setup(enum zq_on_error policy)
 {
 	zonedev_init(&z);
 	z.geo.max_open = 2;
@@ -28,7 +28,7 @@ static void setup(enum zq_on_error policy)
 	ck_assert_int_eq(z.nr_logged, 0);
 }
 
-static void finish(void)
+static void device_faults_finish(void)
 {
 	zonedev_check_counts(&z);
 	zonedev_free(&z);
@@ -49,7 +49,7 @@ START_TEST(a_failed_write_changes_nothing)
 {
 	struct zq_zone_info before, after;
 
-	setup(ZQ_ERRORS_REPAIR);
+	device_faults_setup(ZQ_ERRORS_REPAIR);
 	ck_assert_int_eq(zq_zone_close(z.dev, 2), 0);
 	for (uint32_t zone = 2; zone < 4; zone++) { /* a closed one, an empty one */
 		before = zonedev_zone(&z, zone);
@@ -73,7 +73,7 @@ START_TEST(a_failed_write_changes_nothing)
 	zonedev_expect(&z, 2, 0, 1000, 'a');
 	zonedev_expect(&z, 2, 1000, 24, 0);
 	zonedev_expect(&z, 2, 1024, 512, 'b');
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
@@ -81,7 +81,7 @@ START_TEST(a_full_host_changes_nothing)
 {
 	ssize_t rc;
 
-	setup(ZQ_ERRORS_REMOUNT_RO);
+	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
 	memio_set_limit(z.m, memio_size(z.m) + 8 * KIB);
 	rc = zonedev_append(&z, 3, 'b', 40 * KIB);
 	ck_assert_int_eq(rc, -ENOSPC);
@@ -92,7 +92,7 @@ START_TEST(a_full_host_changes_nothing)
 	ck_assert_int_eq(zonedev_append(&z, 3, 'b', 40 * KIB), 40 * KIB);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	zonedev_expect(&z, 3, 0, 40 * KIB, 'b');
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
@@ -100,7 +100,7 @@ START_TEST(a_failed_write_spares_the_padding)
 {
 	struct zq_writer w = { 0 };
 
-	setup(ZQ_ERRORS_REPAIR);
+	device_faults_setup(ZQ_ERRORS_REPAIR);
 	ck_assert_int_eq(zq_append(z.dev, 3, &w, 0, "abc", 3, 0, NULL), 3);
 	/* half of it arrives, then the disk fails once */
 	memio_fail(z.m, MEMIO_WRITE, 0, EIO, false, 2);
@@ -109,13 +109,13 @@ START_TEST(a_failed_write_spares_the_padding)
 	ck_assert_int_eq(zq_append(z.dev, 3, &w, 3, "def", 3, 0, NULL), 3);
 	zonedev_expect(&z, 3, 6, 506, 0);
 	zonedev_expect(&z, 3, 5, 1, 'f');
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
 START_TEST(errors_remount_ro)
 {
-	setup(ZQ_ERRORS_REMOUNT_RO);
+	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
 	break_writes(EIO);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
 	mend();
@@ -126,13 +126,13 @@ START_TEST(errors_remount_ro)
 	ck_assert_int_eq(zq_zone_reset(z.dev, 2), -EROFS);
 	ck_assert_uint_eq(zonedev_written(&z, 2), 1024);
 	zonedev_expect(&z, 2, 0, 1000, 'a');
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
 START_TEST(errors_zone_ro)
 {
-	setup(ZQ_ERRORS_ZONE_RO);
+	device_faults_setup(ZQ_ERRORS_ZONE_RO);
 	break_writes(EIO);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
 	mend();
@@ -141,7 +141,7 @@ START_TEST(errors_zone_ro)
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EPERM);
 	zonedev_expect(&z, 2, 0, 1000, 'a');
 	ck_assert_int_eq(zonedev_append(&z, 3, 'b', 512), 512);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
@@ -149,7 +149,7 @@ START_TEST(errors_zone_offline)
 {
 	char c;
 
-	setup(ZQ_ERRORS_ZONE_OFFLINE);
+	device_faults_setup(ZQ_ERRORS_ZONE_OFFLINE);
 	break_writes(EIO);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
 	mend();
@@ -163,13 +163,13 @@ START_TEST(errors_zone_offline)
 	mend();
 	ck_assert_uint_eq(zonedev_state(&z, 0), ZQ_OFFLINE);
 	ck_assert_uint_eq(zonedev_state(&z, 1), ZQ_NOT_WP);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
 START_TEST(a_failed_finish_changes_nothing)
 {
-	setup(ZQ_ERRORS_REPAIR);
+	device_faults_setup(ZQ_ERRORS_REPAIR);
 	/* bytes behind the pointer that only a write can make zeros: a pointer moved back by hand
 	 */
 	zonedev_append(&z, 3, 'b', 3072);
@@ -185,7 +185,7 @@ START_TEST(a_failed_finish_changes_nothing)
 	ck_assert_int_eq(zq_zone_finish(z.dev, 3), 0);
 	zonedev_expect(&z, 3, 0, 512, 'b');
 	zonedev_expect(&z, 3, 512, CAP - 512, 0);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
@@ -212,13 +212,13 @@ START_TEST(a_failed_reset_shows_nothing_old)
 	zonedev_expect(&z, 4, 0, 512, 'x');
 	zonedev_expect(&z, 4, 512, CAP - 512, 0);
 	zonedev_expect(&z, 5, 0, CAP, 'n');
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
 START_TEST(a_failed_commit_is_reported)
 {
-	setup(ZQ_ERRORS_REMOUNT_RO);
+	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
 	zonedev_append(&z, 2, 'b', 512);
 	break_writes(EIO);
 	ck_assert_int_eq(zq_sync(z.dev), -EIO);
@@ -229,20 +229,20 @@ START_TEST(a_failed_commit_is_reported)
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	zonedev_reopen(&z);
 	ck_assert_uint_eq(zonedev_written(&z, 2), 1536);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
 START_TEST(a_commit_without_room_is_no_fault)
 {
-	setup(ZQ_ERRORS_REMOUNT_RO);
+	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
 	zonedev_append(&z, 2, 'b', 512);
 	break_writes(ENOSPC);
 	ck_assert_int_eq(zq_sync(z.dev), -ENOSPC);
 	ck_assert(!zq_device_readonly(z.dev));
 	mend();
 	ck_assert_int_eq(zq_sync(z.dev), 0);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
@@ -261,17 +261,17 @@ START_TEST(news_are_critical)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		setup(all[i].policy);
+		device_faults_setup(all[i].policy);
 		break_writes(EIO);
 		for (int n = 0; n < 3; n++)
 			ck_assert_int_lt(zonedev_append(&z, 2, 'b', 512), 0);
 		ck_assert_int_eq(z.nr_critical, all[i].critical);
 		ck_assert_int_eq(z.nr_logged, all[i].critical ? 1 : 3);
 		mend();
-		finish();
+		device_faults_finish();
 	}
 	/* a commit that fails is told of once, and so is a flush, which is for good */
-	setup(ZQ_ERRORS_REPAIR);
+	device_faults_setup(ZQ_ERRORS_REPAIR);
 	zonedev_append(&z, 2, 'b', 512);
 	memio_fail(z.m, MEMIO_FLUSH, 0, EIO, true, 0);
 	for (int n = 0; n < 3; n++)
@@ -280,14 +280,14 @@ START_TEST(news_are_critical)
 	ck_assert_int_eq(z.priority, LOG_CRIT);
 	ck_assert_ptr_nonnull(strstr(z.logged, "nothing more will be committed"));
 	mend();
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
 /* To a writer EFBIG is the end of a zone, never a limit of the image's file. */
 START_TEST(a_limit_is_a_full_host)
 {
-	setup(ZQ_ERRORS_REMOUNT_RO);
+	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
 	zonedev_append(&z, 2, 'b', 512);
 	break_writes(EFBIG);
 	ck_assert_int_eq(zq_sync(z.dev), -ENOSPC);
@@ -301,7 +301,7 @@ START_TEST(a_limit_is_a_full_host)
 	ck_assert(!zq_device_readonly(z.dev));
 	mend();
 	ck_assert_int_eq(zq_sync(z.dev), 0);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 
@@ -325,7 +325,7 @@ START_TEST(a_background_failure_reaches_the_next_sync_once)
 	ck_assert_int_eq(zq_sync(z.dev), -EIO);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	ck_assert_int_eq(z.nr_logged, 1);
-	finish();
+	device_faults_finish();
 }
 END_TEST
 

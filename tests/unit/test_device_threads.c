@@ -20,7 +20,7 @@ static struct zonedev z;
 static atomic_bool stop;
 static atomic_uint failures;
 
-static void setup(uint32_t max_open, uint32_t max_active)
+static void device_threads_setup(uint32_t max_open, uint32_t max_active)
 {
 	zonedev_init(&z);
 	z.geo = (struct zq_geometry){ .size = 16 << 20,
@@ -36,7 +36,7 @@ static void setup(uint32_t max_open, uint32_t max_active)
 	zonedev_create(&z);
 }
 
-static void run(void *(*fn)(void *), unsigned n)
+static void device_threads_run(void *(*fn)(void *), unsigned n)
 {
 	pthread_t t[THREADS];
 
@@ -79,8 +79,8 @@ START_TEST(appenders_never_mix)
 	unsigned next[THREADS] = { 0 };
 	unsigned char rec[RECORD];
 
-	setup(0, 0);
-	run(append_records, THREADS);
+	device_threads_setup(0, 0);
+	device_threads_run(append_records, THREADS);
 	zonedev_reopen(&z);
 	ck_assert_uint_eq(zonedev_written(&z, 3), THREADS * 100 * RECORD);
 	for (unsigned i = 0; i < THREADS * 100; i++) {
@@ -113,8 +113,8 @@ static void *write_pieces(void *arg)
 
 START_TEST(pieces_come_in_order)
 {
-	setup(0, 0);
-	run(write_pieces, THREADS);
+	device_threads_setup(0, 0);
+	device_threads_run(write_pieces, THREADS);
 	for (unsigned i = 0; i < 120; i++)
 		zonedev_expect(&z, 3, i * 8192, 8192, (int)i);
 	zonedev_free(&z);
@@ -158,8 +158,8 @@ static void *work_on_zones(void *arg)
 
 START_TEST(limits_hold_under_load)
 {
-	setup(3, 5);
-	run(work_on_zones, THREADS);
+	device_threads_setup(3, 5);
+	device_threads_run(work_on_zones, THREADS);
 	zonedev_reopen(&z);
 	zonedev_check_counts(&z);
 	zonedev_free(&z);
@@ -188,7 +188,7 @@ static void *reset_and_fill(void *arg)
 	return arg;
 }
 
-static void read_once(unsigned char *got)
+static void device_threads_read_once(unsigned char *got)
 {
 	unsigned before = atomic_load(&round_no);
 	ssize_t n = zq_read(z.dev, 5, 0, got, 128 * KIB);
@@ -212,15 +212,15 @@ static void *read_during_resets(void *arg)
 	if (!arg)
 		reset_and_fill(NULL);
 	while (!atomic_load(&stop))
-		read_once(got);
+		device_threads_read_once(got);
 	free(got);
 	return NULL;
 }
 
 START_TEST(readers_never_see_the_round_before)
 {
-	setup(0, 0);
-	run(read_during_resets, 3);
+	device_threads_setup(0, 0);
+	device_threads_run(read_during_resets, 3);
 	zonedev_free(&z);
 }
 END_TEST

@@ -46,7 +46,7 @@ struct run {
 	char what[128];
 };
 
-static uint64_t rnd(struct run *r, uint64_t below)
+static uint64_t faults_rnd(struct run *r, uint64_t below)
 {
 	return rng_below(&r->rng, below);
 }
@@ -60,7 +60,7 @@ static int open_it(struct run *r)
 	return zq_open_device_io(memio_open(r->m, "mem", true), &o, &r->dev, &err);
 }
 
-static void setup(struct run *r, uint64_t seed)
+static void faults_setup(struct run *r, uint64_t seed)
 {
 	struct qcow2_create_params p = {
 		.geo = { .size = NR_ZONES * ZONE_SIZE,
@@ -202,7 +202,7 @@ static void told(struct run *r, ssize_t rc)
 	r->errors++;
 }
 
-static void op_append(struct run *r, uint32_t z)
+static void faults_op_append(struct run *r, uint32_t z)
 {
 	struct known *k = &r->zone[z];
 	uint64_t cap = ZONE_SIZE - 2048, len;
@@ -212,7 +212,7 @@ static void op_append(struct run *r, uint32_t z)
 	/* each append is a writer of its own, so it begins at a block */
 	if (k->full || k->end >= cap)
 		return;
-	len = min_u64(cap - k->end, (1 + rnd(r, MAX_LEN / ZQ_BLOCK)) * ZQ_BLOCK);
+	len = min_u64(cap - k->end, (1 + faults_rnd(r, MAX_LEN / ZQ_BLOCK)) * ZQ_BLOCK);
 	crash_fill(z, k->gen, k->end, buf, len);
 	rc = zq_append(r->dev, z, NULL, k->end, buf, len, 0, NULL);
 	if (rc > 0) {
@@ -253,16 +253,16 @@ static void op_finish(struct run *r, uint32_t z)
 		told(r, rc);
 }
 
-static void op_conv(struct run *r)
+static void faults_op_conv(struct run *r)
 {
-	uint64_t first = rnd(r, CONV_LEN / ZQ_BLOCK);
-	uint64_t nr = 1 + rnd(r, min_u64(CONV_LEN / ZQ_BLOCK - first, 20));
+	uint64_t first = faults_rnd(r, CONV_LEN / ZQ_BLOCK);
+	uint64_t nr = 1 + faults_rnd(r, min_u64(CONV_LEN / ZQ_BLOCK - first, 20));
 	uint64_t off = first * ZQ_BLOCK, len = nr * ZQ_BLOCK;
-	bool zero = rnd(r, 3) == 0;
+	bool zero = faults_rnd(r, 3) == 0;
 	uint8_t *buf = malloc(len);
 	ssize_t rc;
 
-	memset(buf, zero ? 0 : (int)(1 + rnd(r, 255)), len);
+	memset(buf, zero ? 0 : (int)(1 + faults_rnd(r, 255)), len);
 	memset(r->conv_doubt + first, 1, nr);
 	rc = zero ? zq_zero(r->dev, off, len) : zq_write(r->dev, off, buf, len, 0);
 	memset(r->conv_unknown + first, rc < 0, nr);
@@ -273,7 +273,7 @@ static void op_conv(struct run *r)
 	free(buf);
 }
 
-static void op_sync(struct run *r)
+static void faults_op_sync(struct run *r)
 {
 	int rc = zq_sync(r->dev);
 
@@ -293,28 +293,28 @@ static void op_sync(struct run *r)
 	memcpy(r->conv_doubt, r->conv_unknown, sizeof(r->conv_doubt));
 }
 
-static void op_any(struct run *r)
+static void faults_op_any(struct run *r)
 {
-	uint32_t z = 2 + (uint32_t)rnd(r, NR_ZONES - 2);
+	uint32_t z = 2 + (uint32_t)faults_rnd(r, NR_ZONES - 2);
 
-	switch (rnd(r, 12)) {
+	switch (faults_rnd(r, 12)) {
 	case 0:
 	case 1:
-		op_sync(r);
+		faults_op_sync(r);
 		break;
 	case 2:
 		op_reset(r, z);
 		break;
 	case 3:
-		if (rnd(r, 2))
+		if (faults_rnd(r, 2))
 			op_finish(r, z);
 		break;
 	case 4:
 	case 5:
-		op_conv(r);
+		faults_op_conv(r);
 		break;
 	default:
-		op_append(r, z);
+		faults_op_append(r, z);
 	}
 }
 
@@ -323,7 +323,7 @@ static void work(struct run *r)
 	uint64_t ops = from_env("ZQ_FAULT_OPS", 60);
 
 	for (uint64_t i = 0; i < ops; i++)
-		op_any(r);
+		faults_op_any(r);
 }
 
 /* ---- faults ------------------------------------------------------------------------------------
@@ -339,16 +339,16 @@ struct fault {
 /* A device that has been in use and was opened again, so that nothing is cached. */
 static void setup_used(struct run *r, uint64_t seed)
 {
-	setup(r, seed);
+	faults_setup(r, seed);
 	work(r);
-	op_sync(r);
+	faults_op_sync(r);
 	ck_assert_uint_eq(r->errors, 0);
 	ck_assert_int_eq(zq_close_device(r->dev), 0);
 	ck_assert_int_eq(open_it(r), 0);
 }
 
 /* Runs the workload with the n-th operation failing; false: there is no n-th. */
-static bool one_fault(const struct fault *f, uint64_t n, uint64_t seed)
+static bool faults_one_fault(const struct fault *f, uint64_t n, uint64_t seed)
 {
 	struct run r;
 	bool hit;
@@ -379,7 +379,7 @@ static bool one_fault(const struct fault *f, uint64_t n, uint64_t seed)
 			      "%s: nobody was told", r.what);
 		work(&r);
 		verify_live(&r);
-		op_sync(&r);
+		faults_op_sync(&r);
 		ck_assert_msg(r.zone[2].acked_gen == r.zone[2].gen, "%s: sync fails", r.what);
 	}
 	rc = zq_close_device(r.dev);
@@ -405,7 +405,7 @@ START_TEST(whatever_fails_nothing_acknowledged_is_lost)
 {
 	uint64_t seed = from_env("ZQ_FAULT_SEED", 1), n = 0;
 
-	while (one_fault(&faults[_i], n, seed))
+	while (faults_one_fault(&faults[_i], n, seed))
 		n++;
 	ck_assert_uint_ge(n, 3);
 	printf("faults: operation kind %d, %s%s, %" PRIu64 " of them injected, nothing lost\n",
@@ -419,7 +419,7 @@ static bool one_limit(uint64_t above, uint64_t seed)
 	struct run r;
 	bool full;
 
-	setup(&r, seed);
+	faults_setup(&r, seed);
 	snprintf(r.what, sizeof(r.what), "seed %" PRIu64 ", room for %" PRIu64 " bytes", seed,
 		 above);
 	memio_set_limit(r.m, memio_size(r.m) + above);
@@ -429,7 +429,7 @@ static bool one_limit(uint64_t above, uint64_t seed)
 	memio_set_limit(r.m, 0);
 	work(&r);
 	verify_live(&r);
-	op_sync(&r);
+	faults_op_sync(&r);
 	ck_assert_uint_eq(r.zone[2].acked_gen, r.zone[2].gen);
 	ck_assert_int_eq(zq_close_device(r.dev), 0);
 	qimage_check_file(r.m, r.what);

@@ -14,7 +14,7 @@
 
 static struct handles all;
 
-static void begin(void)
+static void handles_begin(void)
 {
 	ck_assert_int_eq(handles_init(&all), 0);
 }
@@ -28,7 +28,7 @@ static int64_t settle_ns(void)
 }
 
 /* The RELEASE that another thread serves a little later. */
-static void *release(void *h)
+static void *handles_release(void *h)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 3000000 }, NULL);
 	handle_free(&all, h);
@@ -40,11 +40,11 @@ START_TEST(waits_for_a_release)
 	struct handle *stays, *goes;
 	pthread_t thread;
 
-	begin();
+	handles_begin();
 	stays = handle_new(&all);
 	goes = handle_new(&all);
 	handle_closing(&all, goes);
-	ck_assert_int_eq(pthread_create(&thread, NULL, release, goes), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, handles_release, goes), 0);
 	settle(&all, PATIENT_NS);
 	ck_assert_uint_eq(all.nr_closing, 0);
 	ck_assert_ptr_eq(all.first, stays);
@@ -58,7 +58,7 @@ START_TEST(waits_in_vain_once)
 {
 	struct handle *h;
 
-	begin();
+	handles_begin();
 	h = handle_new(&all);
 	handle_closing(&all, h);
 	handle_closing(&all, h); /* two descriptors of three */
@@ -79,7 +79,7 @@ START_TEST(a_write_takes_it_back)
 {
 	struct handle *h;
 
-	begin();
+	handles_begin();
 	h = handle_new(&all);
 	handle_closing(&all, h);
 	handle_used(&all, h);
@@ -126,7 +126,7 @@ START_TEST(a_waiter_is_woken)
 		pthread_t thread;
 		int64_t took = 0;
 
-		begin();
+		handles_begin();
 		h = handle_new(&all);
 		handle_closing(&all, h);
 		ck_assert_int_eq(pthread_create(&thread, NULL, wait_patiently, &took), 0);
@@ -145,7 +145,7 @@ START_TEST(a_later_close_stays)
 	struct handle *held, *later, *again;
 	uint64_t turn;
 
-	begin();
+	handles_begin();
 	held = handle_new(&all);
 	later = handle_new(&all);
 	again = handle_new(&all);
@@ -173,7 +173,7 @@ START_TEST(list)
 {
 	struct handle *h[3];
 
-	begin();
+	handles_begin();
 	for (int i = 0; i < 3; i++)
 		h[i] = handle_new(&all);
 	handle_free(&all, h[1]);

@@ -27,7 +27,7 @@ static uint64_t good; /* the word that the fault replaces */
 static char lines[8192];
 
 /* Two zones with two clusters each and a conventional one, closed. */
-static void make(void)
+static void image_bad_make(void)
 {
 	qimage_init(&q);
 	q.p.geo.size = 64 * ZONE;
@@ -41,7 +41,7 @@ static void make(void)
 	qimage_close(&q);
 }
 
-static void found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
+static void image_bad_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
 {
 	size_t len = strlen(lines);
 
@@ -54,7 +54,7 @@ static void found(void *data, enum zq_finding_kind kind, bool fixed, const char 
 /* The check calls it corruption and says text. */
 static void assert_found(const char *text)
 {
-	struct zq_check_opts o = { .found = found };
+	struct zq_check_opts o = { .found = image_bad_found };
 	struct zq_io *io = memio_open(q.m, "mem", false);
 	struct zq_check_result res;
 	struct qcow2_header hdr;
@@ -68,7 +68,7 @@ static void assert_found(const char *text)
 	ck_assert_msg(res.corruptions && strstr(lines, text), "'%s' is not in:\n%s", text, lines);
 }
 
-static uint64_t entry_place(uint64_t guest)
+static uint64_t image_bad_entry_place(uint64_t guest)
 {
 	uint64_t l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET), cluster = guest / CLUSTER;
 	uint64_t l2 = qimage_be64(&q, l1 + cluster / 512 * 8) & QCOW2_OFFSET_MASK;
@@ -114,8 +114,8 @@ static void assert_far_goes_on(void)
 
 static void bad_l2(uint64_t word, const char *finding)
 {
-	make();
-	qimage_poke_be64(&q, entry_place(NEAR), word);
+	image_bad_make();
+	qimage_poke_be64(&q, image_bad_entry_place(NEAR), word);
 	assert_found(finding);
 	qimage_open(&q);
 	assert_eio(NEAR, "L2 entry of guest offset 0x20000 is damaged");
@@ -127,8 +127,8 @@ static void bad_l2(uint64_t word, const char *finding)
 
 static void learn_good(void)
 {
-	make();
-	good = qimage_be64(&q, entry_place(NEAR));
+	image_bad_make();
+	good = qimage_be64(&q, image_bad_entry_place(NEAR));
 	ck_assert(good & QCOW2_COPIED);
 	qimage_free(&q);
 }
@@ -156,7 +156,7 @@ START_TEST(l2_into_metadata)
 {
 	uint64_t l1, table, meta;
 
-	make();
+	image_bad_make();
 	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
 	table = reftable();
 	meta = meta_offset();
@@ -182,10 +182,10 @@ START_TEST(compressed_garbage)
 	uint64_t host;
 
 	learn_good();
-	make();
+	image_bad_make();
 	host = good & QCOW2_OFFSET_MASK;
 	memio_poke(q.m, host, "\xff\xff\xff\xff", 4);
-	qimage_poke_be64(&q, entry_place(NEAR), QCOW2_COMPRESSED | host);
+	qimage_poke_be64(&q, image_bad_entry_place(NEAR), QCOW2_COMPRESSED | host);
 	qimage_open(&q);
 	assert_eio(NEAR, "compressed cluster");
 	qimage_expect(&q, NEAR + CLUSTER, CLUSTER, 2);
@@ -198,7 +198,7 @@ END_TEST
 
 static void bad_l1(uint64_t word, const char *finding)
 {
-	make();
+	image_bad_make();
 	qimage_poke_be64(&q, qimage_be64(&q, QCOW2_H_L1_OFFSET), word);
 	assert_found(finding);
 	qimage_open(&q);
@@ -214,7 +214,7 @@ START_TEST(l1_entries)
 {
 	uint64_t l1, table, meta;
 
-	make();
+	image_bad_make();
 	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
 	good = qimage_be64(&q, l1);
 	table = reftable();
@@ -260,24 +260,24 @@ START_TEST(refcount_table)
 {
 	uint64_t l1;
 
-	make();
+	image_bad_make();
 	good = qimage_be64(&q, reftable());
 	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
 	memio_free(q.m);
 	for (unsigned bit = 0; bit < 64; bit++) {
 		if (bit >= 12 && bit < 30)
 			continue; /* may be a cluster of the file */
-		make();
+		image_bad_make();
 		qimage_poke_be64(&q, reftable(),
 				 bit < 12 ? good | UINT64_C(1) << bit : UINT64_C(1) << bit);
 		bad_refcounts(bit < 9	 ? "reserved bits"
 			      : bit < 12 ? "not cluster aligned"
 					 : "behind the end of the file");
 	}
-	make();
+	image_bad_make();
 	qimage_poke_be64(&q, reftable(), l1);
 	bad_refcounts("used for something else");
-	make();
+	image_bad_make();
 	qimage_poke_be64(&q, reftable(), 0);
 	bad_refcounts("no refcount block");
 }
@@ -289,7 +289,7 @@ START_TEST(counts_of_tables)
 	uint64_t off[8];
 	unsigned nr = 0;
 
-	make();
+	image_bad_make();
 	off[nr++] = 0;
 	off[nr++] = reftable();
 	off[nr++] = qimage_be64(&q, reftable());
@@ -299,7 +299,7 @@ START_TEST(counts_of_tables)
 	off[nr++] = qimage_be64(&q, off[3] + 8) & QCOW2_OFFSET_MASK;
 	memio_free(q.m);
 	for (unsigned i = 0; i < nr; i++) {
-		make();
+		image_bad_make();
 		qimage_poke_count(&q, off[i] / CLUSTER, 0);
 		bad_refcounts("refcount 0, 1 reference");
 	}
@@ -312,7 +312,7 @@ static void bad_pointer(uint32_t zone, uint64_t word, const char *finding)
 {
 	enum qcow2_wp_kind kind;
 
-	make();
+	image_bad_make();
 	qimage_poke_be64(&q, meta_offset() + zone * 8, word);
 	assert_found(finding);
 	qimage_open(&q);
@@ -343,7 +343,7 @@ START_TEST(most_pointers)
 {
 	uint64_t meta;
 
-	make();
+	image_bad_make();
 	meta = meta_offset();
 	for (uint32_t i = 2; i < 40; i++)
 		qimage_poke_be64(&q, meta + i * 8, UINT64_C(0x0123456789abcdef));
@@ -365,7 +365,7 @@ START_TEST(cut_off)
 	uint64_t size;
 	unsigned opened = 0, refused = 0;
 
-	make();
+	image_bad_make();
 	size = memio_size(q.m);
 	memio_free(q.m);
 	for (uint64_t at = 0; at < size; at += at < 8192 ? 97 : 1531) {
@@ -373,7 +373,7 @@ START_TEST(cut_off)
 		struct zq_error err = { "" };
 		uint8_t buf[512];
 
-		make();
+		image_bad_make();
 		memio_resize(q.m, at);
 		if (qcow2_open(memio_open(q.m, "mem", false), &o, &q.img, &err)) {
 			ck_assert_msg(!strncmp(err.msg, "mem: ", 5), "%s", err.msg);

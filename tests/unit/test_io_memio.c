@@ -15,13 +15,13 @@
 static struct memio *m;
 static struct zq_io *io;
 
-static void begin(void)
+static void io_memio_begin(void)
 {
 	m = memio_new();
 	io = memio_open(m, "mem", true);
 }
 
-static void end(void)
+static void io_memio_end(void)
 {
 	io_close(io);
 	ck_assert_uint_eq(memio_open_count(m), 0);
@@ -33,7 +33,7 @@ START_TEST(reads_back_what_was_written)
 	uint8_t buf[10000], got[10100];
 	uint64_t size;
 
-	begin();
+	io_memio_begin();
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = (uint8_t)(i * 7 + 1);
 	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 4000), 0);
@@ -45,7 +45,7 @@ START_TEST(reads_back_what_was_written)
 	ck_assert_mem_eq(got + 50, buf, sizeof(buf));
 	for (size_t i = 10050; i < sizeof(got); i++)
 		ck_assert_uint_eq(got[i], 0);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -54,7 +54,7 @@ START_TEST(is_sparse)
 	uint64_t found = 0, used;
 	uint8_t byte = 1, page[MEMIO_PAGE];
 
-	begin();
+	io_memio_begin();
 	ck_assert_int_eq(io_write(io, &byte, 1, UINT64_C(64) << 40), 0);
 	ck_assert_int_eq(io_usage(io, &used), 0);
 	ck_assert_uint_eq(used, MEMIO_PAGE);
@@ -72,7 +72,7 @@ START_TEST(is_sparse)
 	ck_assert_uint_eq(memio_used(m), 5001 * UINT64_C(4096));
 	ck_assert_int_eq(io_pread(io, page, 1, 4999 * UINT64_C(4096)), 0);
 	ck_assert_uint_eq(page[0], 0x5a);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -80,7 +80,7 @@ START_TEST(punch_and_truncate_clear)
 {
 	uint8_t buf[3 * MEMIO_PAGE], got[3 * MEMIO_PAGE];
 
-	begin();
+	io_memio_begin();
 	memset(buf, 0xaa, sizeof(buf));
 	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 0), 0);
 	ck_assert_int_eq(io_punch(io, 100, 2 * MEMIO_PAGE), 0);
@@ -97,7 +97,7 @@ START_TEST(punch_and_truncate_clear)
 	ck_assert_mem_eq(got, buf, sizeof(buf));
 	memio_set_no_punch(m, true);
 	ck_assert_int_eq(io_punch(io, 0, 10), -EOPNOTSUPP);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -105,7 +105,7 @@ START_TEST(faults_hit_the_nth_operation)
 {
 	uint8_t buf[8] = "abcdefg", got[8];
 
-	begin();
+	io_memio_begin();
 	memio_fail(m, MEMIO_WRITE, 1, EIO, false, 3);
 	ck_assert_int_eq(io_write(io, buf, 8, 0), 0);
 	ck_assert_int_eq(io_write(io, buf, 8, 100), -EIO);
@@ -123,7 +123,7 @@ START_TEST(faults_hit_the_nth_operation)
 	ck_assert_int_eq(io_write(io, buf, 8, 996), -ENOSPC);
 	ck_assert_int_eq(io_truncate(io, 1001), -ENOSPC);
 	ck_assert_uint_eq(memio_size(m), 1000);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -149,7 +149,7 @@ START_TEST(hook_sees_and_refuses)
 	struct memio_stats st;
 	uint8_t buf[4] = "xyz";
 
-	begin();
+	io_memio_begin();
 	memio_set_hook(m, hook, &h);
 	ck_assert_int_eq(io_pread(io, buf, 4, 40), 0);
 	ck_assert_uint_eq(h.calls, 1);
@@ -163,7 +163,7 @@ START_TEST(hook_sees_and_refuses)
 	ck_assert_uint_eq(st.ops[MEMIO_WRITE], 1);
 	ck_assert_uint_eq(st.bytes[MEMIO_WRITE], 0);
 	memio_set_hook(m, NULL, NULL);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -180,7 +180,7 @@ START_TEST(log_replays_onto_a_clone)
 	struct memio *before, *copy;
 	uint64_t where = 0;
 
-	begin();
+	io_memio_begin();
 	ck_assert_int_eq(io_write(io, "start", 5, 0), 0);
 	before = memio_clone(m);
 	memio_log_start(m);
@@ -208,7 +208,7 @@ START_TEST(log_replays_onto_a_clone)
 	ck_assert_uint_eq(memio_size(copy), 9001);
 	memio_free(copy);
 	memio_free(before);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -216,7 +216,7 @@ START_TEST(locks_exclude_as_on_the_host)
 {
 	struct zq_io *other;
 
-	begin();
+	io_memio_begin();
 	other = memio_open(m, "other", false);
 	ck_assert_uint_eq(memio_open_count(m), 2);
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_READ), 0);
@@ -227,7 +227,7 @@ START_TEST(locks_exclude_as_on_the_host)
 	ck_assert_int_eq(io_lock(other, ZQ_LOCK_READ), -EAGAIN);
 	ck_assert_int_eq(io_write(other, "x", 1, 0), -EBADF);
 	io_close(other);
-	end();
+	io_memio_end();
 }
 END_TEST
 
@@ -238,7 +238,7 @@ START_TEST(saves_and_loads)
 	int fd = mkstemp(path);
 
 	ck_assert_int_ge(fd, 0);
-	begin();
+	io_memio_begin();
 	ck_assert_int_eq(io_write(io, "far", 3, 1 << 20), 0);
 	ck_assert_int_eq(io_truncate(io, (2 << 20) + 5), 0);
 	ck_assert_int_eq(memio_save(m, path), 0);
@@ -248,7 +248,7 @@ START_TEST(saves_and_loads)
 	memio_free(back);
 	unlink(path);
 	close(fd);
-	end();
+	io_memio_end();
 }
 END_TEST
 

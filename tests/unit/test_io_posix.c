@@ -21,7 +21,7 @@
 static char dir[256], path[300];
 static struct zq_io *io;
 
-static void begin(void)
+static void io_posix_begin(void)
 {
 	const char *tmp = getenv("TMPDIR");
 	struct zq_error err;
@@ -32,7 +32,7 @@ static void begin(void)
 	ck_assert_int_eq(zq_io_create(path, &io, &err), 0);
 }
 
-static void end(void)
+static void io_posix_end(void)
 {
 	io_close(io);
 	unlink(path);
@@ -43,7 +43,7 @@ START_TEST(reads_zeros_behind_the_end)
 {
 	uint8_t got[100];
 
-	begin();
+	io_posix_begin();
 	ck_assert_int_eq(io_write(io, "abc", 3, 10), 0);
 	memset(got, 0xff, sizeof(got));
 	ck_assert_int_eq(io_pread(io, got, 20, 8), 0);
@@ -52,7 +52,7 @@ START_TEST(reads_zeros_behind_the_end)
 	ck_assert_int_eq(io_pread(io, got, 5, UINT64_C(1) << 40), 0);
 	ck_assert_mem_eq(got, "\0\0\0\0\0", 5);
 	ck_assert_int_eq(io_pread(io, got, 5, UINT64_MAX - 2), -EINVAL);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -63,7 +63,7 @@ START_TEST(writes_more_vectors_than_the_kernel_takes)
 	uint8_t *data, *got;
 	uint64_t size;
 
-	begin();
+	io_posix_begin();
 	iov = calloc(NR, sizeof(*iov));
 	data = malloc((size_t)NR * 3);
 	got = malloc((size_t)NR * 3);
@@ -88,7 +88,7 @@ START_TEST(writes_more_vectors_than_the_kernel_takes)
 	free(iov);
 	free(data);
 	free(got);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -99,7 +99,7 @@ START_TEST(partial_writes_tell_the_reason)
 	struct rlimit old, small;
 	uint64_t size;
 
-	begin();
+	io_posix_begin();
 	memset(buf, 'x', sizeof(buf));
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
@@ -113,7 +113,7 @@ START_TEST(partial_writes_tell_the_reason)
 	ck_assert_int_eq(io_pwritev(io, iov, 3, 0), 0);
 	ck_assert_int_eq(io_size(io, &size), 0);
 	ck_assert_uint_eq(size, 3000);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -123,14 +123,14 @@ START_TEST(room_set_aside)
 	uint64_t size;
 	int ret;
 
-	begin();
+	io_posix_begin();
 	memset(buf, 'r', sizeof(buf));
 	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 0), 0);
 	ret = io_reserve(io, 0, 65536);
 	if (ret == -EOPNOTSUPP) { /* then nothing has changed */
 		ck_assert_int_eq(io_size(io, &size), 0);
 		ck_assert_uint_eq(size, sizeof(buf));
-		end();
+		io_posix_end();
 		return;
 	}
 	ck_assert_int_eq(ret, 0);
@@ -141,7 +141,7 @@ START_TEST(room_set_aside)
 	ck_assert_int_eq(io_usage(io, &size), 0);
 	ck_assert_uint_ge(size, 65536);
 	ck_assert_int_eq(io_reserve(io, INT64_MAX, 2), -EFBIG);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -151,7 +151,7 @@ START_TEST(holes)
 	uint64_t used, less, size, at = 0;
 	int ret;
 
-	begin();
+	io_posix_begin();
 	memset(buf, 'h', 1 << 20);
 	ck_assert_int_eq(io_write(io, buf, 1 << 20, 0), 0);
 	ck_assert_int_eq(io_flush(io), 0);
@@ -180,7 +180,7 @@ START_TEST(holes)
 	ck_assert_int_eq(io_seek(io, UINT64_MAX, false, &at), -ENXIO);
 	free(buf);
 	free(got);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -188,14 +188,14 @@ START_TEST(truncates_both_ways)
 {
 	uint64_t size;
 
-	begin();
+	io_posix_begin();
 	ck_assert_int_eq(io_write(io, "abcdef", 6, 0), 0);
 	ck_assert_int_eq(io_truncate(io, 3), 0);
 	ck_assert_int_eq(io_truncate(io, 100), 0);
 	ck_assert_int_eq(io_size(io, &size), 0);
 	ck_assert_uint_eq(size, 100);
 	ck_assert_int_eq(io_truncate(io, UINT64_MAX), -EFBIG);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -205,7 +205,7 @@ START_TEST(descriptor_stays_clear_of_the_standard_ones)
 	struct zq_error err;
 	int in;
 
-	begin();
+	io_posix_begin();
 	in = dup(0);
 	close(0);
 	ck_assert_int_eq(zq_io_open(path, false, &second, &err), 0);
@@ -215,7 +215,7 @@ START_TEST(descriptor_stays_clear_of_the_standard_ones)
 		close(in);
 	}
 	io_close(second);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -225,7 +225,7 @@ START_TEST(refuses_what_is_no_image_file)
 	struct zq_io *other = NULL;
 	char fifo[320], missing[320];
 
-	begin();
+	io_posix_begin();
 	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
 	snprintf(missing, sizeof(missing), "%s/missing", dir);
 	ck_assert_int_eq(zq_io_open(dir, false, &other, &err), -EISDIR);
@@ -241,7 +241,7 @@ START_TEST(refuses_what_is_no_image_file)
 	ck_assert_ptr_nonnull(strstr(err.msg, path));
 	ck_assert_int_eq(zq_io_open(missing, false, &other, NULL), -ENOENT);
 	ck_assert_ptr_null(other);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -250,14 +250,14 @@ START_TEST(readonly_stays_readonly)
 	struct zq_io *ro;
 	struct zq_error err;
 
-	begin();
+	io_posix_begin();
 	ck_assert(io->writable);
 	ck_assert_str_eq(io->name, path);
 	ck_assert_int_eq(zq_io_open(path, false, &ro, &err), 0);
 	ck_assert(!ro->writable);
 	ck_assert_int_eq(io_write(ro, "x", 1, 0), -EBADF);
 	io_close(ro);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(locks_exclude_each_other)
 	};
 	struct zq_io *other;
 
-	begin();
+	io_posix_begin();
 	ck_assert_int_eq(zq_io_open(path, true, &other, NULL), 0);
 	for (unsigned a = 0; a < 4; a++) {
 		for (unsigned b = 0; b < 4; b++) {
@@ -283,7 +283,7 @@ START_TEST(locks_exclude_each_other)
 	}
 	ck_assert_int_eq(io_lock(io, 4), -EINVAL);
 	io_close(other);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -291,7 +291,7 @@ START_TEST(failed_lock_keeps_the_old_one)
 {
 	struct zq_io *a, *b;
 
-	begin();
+	io_posix_begin();
 	ck_assert_int_eq(zq_io_open(path, true, &a, NULL), 0);
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_READ), 0);
 	ck_assert_int_eq(io_lock(a, ZQ_LOCK_READ), 0);
@@ -304,7 +304,7 @@ START_TEST(failed_lock_keeps_the_old_one)
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_WRITE), -EAGAIN);
 	io_close(a);
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_WRITE), 0);
-	end();
+	io_posix_end();
 }
 END_TEST
 
@@ -314,7 +314,7 @@ START_TEST(locks_survive_a_forked_parent)
 	int status;
 	pid_t pid;
 
-	begin();
+	io_posix_begin();
 	ck_assert_int_eq(io_lock(io, ZQ_LOCK_WRITE), 0);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
@@ -326,7 +326,7 @@ START_TEST(locks_survive_a_forked_parent)
 	ck_assert_int_eq(zq_io_open(path, true, &other, NULL), 0);
 	ck_assert_int_eq(io_lock(other, ZQ_LOCK_READ), -EAGAIN);
 	io_close(other);
-	end();
+	io_posix_end();
 }
 END_TEST
 

@@ -15,7 +15,7 @@
 
 static struct qimage q;
 
-static void create(bool extended)
+static void l2_create(bool extended)
 {
 	qimage_init(&q);
 	q.p.extended_l2 = extended;
@@ -62,7 +62,7 @@ START_TEST(standard_entries)
 	};
 	struct l2_entry on_pointers;
 
-	create(false);
+	l2_create(false);
 	check_cases(cases, ARRAY_SIZE(cases));
 	on_pointers = (struct l2_entry){ QCOW2_COPIED | q.img->hdr.zoned.meta_offset, 0 };
 	ck_assert_int_eq(l2_kind(q.img, 0, on_pointers, 0), L2_BAD);
@@ -92,7 +92,7 @@ START_TEST(extended_entries)
 		{ "not aligned", QCOW2_COPIED | (HOST + 4096), ALLOC(3), L2_BAD },
 	};
 
-	create(true);
+	l2_create(true);
 	check_cases(cases, ARRAY_SIZE(cases));
 	qimage_free(&q);
 }
@@ -102,7 +102,7 @@ START_TEST(table_is_made_for_writing_only)
 {
 	struct l2_ref ref;
 
-	create(false);
+	l2_create(false);
 	pthread_mutex_lock(&q.img->lock);
 	ck_assert_int_eq(l2_pin(q.img, 5 << 12, false, &ref), 0);
 	ck_assert_ptr_null(ref.slice);
@@ -130,7 +130,7 @@ START_TEST(damaged_l1_entry_is_an_error)
 	};
 	uint8_t buf[16];
 
-	create(false);
+	l2_create(false);
 	q.img->l1.word[0] = bad[_i];
 	ck_assert_int_eq(qcow2_read(q.img, 0, buf, sizeof(buf)), -EIO);
 	ck_assert_ptr_nonnull(strstr(q.logged, "L1 entry 0 is damaged"));
@@ -143,7 +143,7 @@ START_TEST(shared_table_is_copied)
 {
 	uint64_t l1, table, entry;
 
-	create(false);
+	l2_create(false);
 	ck_assert_int_eq(qimage_write(&q, 0, 'a', 8192), 0);
 	qimage_commit(&q);
 	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
@@ -194,7 +194,7 @@ END_TEST
 
 START_TEST(references_that_go)
 {
-	create(false);
+	l2_create(false);
 	l2_let_go(q.img, (struct l2_entry){ 0, 0 });
 	l2_let_go(q.img, (struct l2_entry){ QCOW2_ZERO, 0 });
 	ck_assert_uint_eq(q.img->let_go.nr, 0);

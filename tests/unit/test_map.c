@@ -16,7 +16,7 @@ static struct qimage q;
 static struct map_extent ext[8];
 static unsigned nr;
 
-static void create(bool extended)
+static void map_create(bool extended)
 {
 	qimage_init(&q);
 	q.p.extended_l2 = extended;
@@ -34,7 +34,7 @@ static void lookup(uint64_t off, uint64_t len, unsigned max)
 
 START_TEST(neighbours_are_one_extent)
 {
-	create(false);
+	map_create(false);
 	ck_assert_int_eq(qimage_write(&q, 2 * C, 'a', 5 * C), 0);
 	lookup(0, 10 * C, 8);
 	ck_assert_uint_eq(nr, 3);
@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(clusters_apart_on_the_host_are_apart)
 {
-	create(false);
+	map_create(false);
 	ck_assert_int_eq(qimage_write(&q, 1 * C, 'b', C), 0);
 	ck_assert_int_eq(qimage_write(&q, 0, 'a', C), 0); /* behind it in the run */
 	lookup(0, 2 * C, 8);
@@ -69,7 +69,7 @@ END_TEST
 
 START_TEST(full_list_ends_early)
 {
-	create(false);
+	map_create(false);
 	for (uint64_t i = 0; i < 8; i += 2)
 		ck_assert_int_eq(qimage_write(&q, i * C, 'a', C), 0);
 	lookup(0, 8 * C, 3);
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(subclusters_have_extents_of_their_own)
 {
-	create(true);
+	map_create(true);
 	ck_assert_int_eq(qimage_write(&q, 4 * 2048, 'a', 2 * 2048), 0);
 	lookup(0, 1 << 16, 8);
 	ck_assert_uint_eq(nr, 3);
@@ -116,7 +116,7 @@ START_TEST(damaged_entry_ends_the_list_and_then_is_the_error)
 {
 	uint8_t buf[512];
 
-	create(false);
+	map_create(false);
 	ck_assert_int_eq(qimage_write(&q, 0, 'a', 4 * C), 0);
 	qimage_commit(&q);
 	qimage_close(&q);
@@ -141,7 +141,7 @@ START_TEST(block_status_tells_data_from_holes)
 	uint64_t run;
 	bool data;
 
-	create(false);
+	map_create(false);
 	ck_assert_int_eq(qimage_write(&q, 2 * C, 'a', 3 * C), 0);
 	ck_assert_int_eq(qcow2_block_status(q.img, 100, 9 * C, &data, &run), 0);
 	ck_assert(!data);

@@ -16,7 +16,7 @@
 
 static struct qimage q;
 
-static void setup(void)
+static void mdcache_setup(void)
 {
 	qimage_init(&q);
 	q.cache_bytes = 64 * S; /* the smallest there is */
@@ -26,13 +26,13 @@ static void setup(void)
 	pthread_mutex_lock(&q.img->lock);
 }
 
-static void teardown(void)
+static void mdcache_teardown(void)
 {
 	pthread_mutex_unlock(&q.img->lock);
 	qimage_free(&q);
 }
 
-static struct md_slice *pin(uint64_t i, bool fresh)
+static struct md_slice *mdcache_test_pin(uint64_t i, bool fresh)
 {
 	struct md_slice *s = NULL;
 
@@ -40,16 +40,16 @@ static struct md_slice *pin(uint64_t i, bool fresh)
 	return s;
 }
 
-static void look(uint64_t i)
+static void mdcache_look(uint64_t i)
 {
-	struct md_slice *s = pin(i, false);
+	struct md_slice *s = mdcache_test_pin(i, false);
 
 	ck_assert_uint_eq(s->data[7], (uint8_t)(i + 1));
 	ck_assert_uint_eq(s->data[6], (uint8_t)((i + 1) >> 8));
 	mdcache_unpin(&q.img->cache, s);
 }
 
-static uint64_t reads(void)
+static uint64_t mdcache_reads(void)
 {
 	struct memio_stats st;
 
@@ -61,13 +61,13 @@ START_TEST(found_again_without_reading)
 {
 	uint64_t before;
 
-	look(1);
-	look(2);
-	before = reads();
-	look(1);
-	look(2);
-	ck_assert_uint_eq(reads(), before);
-	ck_assert_ptr_eq(pin(1, false), pin(1, false));
+	mdcache_look(1);
+	mdcache_look(2);
+	before = mdcache_reads();
+	mdcache_look(1);
+	mdcache_look(2);
+	ck_assert_uint_eq(mdcache_reads(), before);
+	ck_assert_ptr_eq(mdcache_test_pin(1, false), mdcache_test_pin(1, false));
 }
 END_TEST
 
@@ -76,22 +76,22 @@ START_TEST(bounded_and_the_oldest_goes_first)
 	uint64_t before;
 
 	for (uint64_t i = 0; i < 400; i++) {
-		look(i);
-		look(0); /* stays, being used all the time */
+		mdcache_look(i);
+		mdcache_look(0); /* stays, being used all the time */
 		ck_assert_uint_le(q.img->cache.nr, 64);
 	}
-	before = reads();
-	look(0);
-	look(399);
-	ck_assert_uint_eq(reads(), before);
-	look(1);
-	ck_assert_uint_eq(reads(), before + 1);
+	before = mdcache_reads();
+	mdcache_look(0);
+	mdcache_look(399);
+	ck_assert_uint_eq(mdcache_reads(), before);
+	mdcache_look(1);
+	ck_assert_uint_eq(mdcache_reads(), before + 1);
 }
 END_TEST
 
 START_TEST(pinned_and_dirty_ones_stay)
 {
-	struct md_slice *pinned = pin(7, false), *dirty = pin(8, false);
+	struct md_slice *pinned = mdcache_test_pin(7, false), *dirty = mdcache_test_pin(8, false);
 
 	dirty->data[100] = 99;
 	mdcache_set_dirty(&q.img->cache, dirty);
@@ -99,19 +99,19 @@ START_TEST(pinned_and_dirty_ones_stay)
 	mdcache_unpin(&q.img->cache, dirty);
 	ck_assert_uint_eq(q.img->cache.nr_dirty, 1);
 	for (uint64_t i = 20; i < 300; i++)
-		look(i);
-	ck_assert_ptr_eq(pin(7, false), pinned);
-	ck_assert_ptr_eq(pin(8, false), dirty);
+		mdcache_look(i);
+	ck_assert_ptr_eq(mdcache_test_pin(7, false), pinned);
+	ck_assert_ptr_eq(mdcache_test_pin(8, false), dirty);
 	ck_assert_uint_eq(dirty->data[100], 99);
 }
 END_TEST
 
 START_TEST(fresh_slice_is_zeros_without_reading)
 {
-	uint64_t before = reads();
-	struct md_slice *s = pin(3, true);
+	uint64_t before = mdcache_reads();
+	struct md_slice *s = mdcache_test_pin(3, true);
 
-	ck_assert_uint_eq(reads(), before);
+	ck_assert_uint_eq(mdcache_reads(), before);
 	ck_assert_uint_eq(s->data[7], 0);
 	mdcache_unpin(&q.img->cache, s);
 }
@@ -125,30 +125,30 @@ START_TEST(failed_read_is_tried_again)
 	memio_fail(q.m, MEMIO_READ, 0, EIO, false, 0);
 	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE, false, false, &s), -EIO);
 	ck_assert_uint_eq(q.img->cache.nr, nr);
-	look(0);
+	mdcache_look(0);
 }
 END_TEST
 
 START_TEST(forgotten_slices_are_gone)
 {
-	struct md_slice *s = pin(5, false);
+	struct md_slice *s = mdcache_test_pin(5, false);
 
 	mdcache_set_dirty(&q.img->cache, s);
 	mdcache_unpin(&q.img->cache, s);
-	look(6);
+	mdcache_look(6);
 	mdcache_forget(&q.img->cache, BASE + 5 * S, 2 * S);
 	ck_assert_uint_eq(q.img->cache.nr_dirty, 0);
-	s = pin(6, true);
+	s = mdcache_test_pin(6, true);
 	ck_assert_uint_eq(s->data[7], 0);
 	mdcache_unpin(&q.img->cache, s);
-	look(5);
+	mdcache_look(5);
 }
 END_TEST
 
 START_TEST(commit_takes_values_and_a_failed_one_gives_them_back)
 {
 	bool ok = _i & 1, linked = _i & 2;
-	struct md_slice *s = pin(5, false);
+	struct md_slice *s = mdcache_test_pin(5, false);
 	struct md_copy *copies;
 	size_t nr;
 
@@ -162,9 +162,9 @@ START_TEST(commit_takes_values_and_a_failed_one_gives_them_back)
 	ck_assert(copies[0].unlinked);
 	ck_assert(!s->dirty);
 	for (uint64_t i = 20; i < 300; i++)
-		look(i);
+		mdcache_look(i);
 	/* still there, though clean: the disk has the old value */
-	ck_assert_ptr_eq(pin(5, false), s);
+	ck_assert_ptr_eq(mdcache_test_pin(5, false), s);
 	s->data[9] = 2;
 	ck_assert_uint_eq(copies[0].data[9], 1);
 	mdcache_unpin(&q.img->cache, s);
@@ -186,7 +186,8 @@ static void *pin_in_thread(void *arg)
 	return NULL;
 }
 
-static int slow_read(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
+static int mdcache_slow_read(void *data, enum memio_op op, uint64_t off, uint64_t len,
+			     uint64_t *apply)
 {
 	(void)data;
 	(void)off;
@@ -201,16 +202,16 @@ START_TEST(two_who_miss_read_once)
 {
 	struct md_slice *s[4];
 	pthread_t t[4];
-	uint64_t before = reads();
+	uint64_t before = mdcache_reads();
 
-	memio_set_hook(q.m, slow_read, NULL);
+	memio_set_hook(q.m, mdcache_slow_read, NULL);
 	pthread_mutex_unlock(&q.img->lock);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_create(&t[i], NULL, pin_in_thread, &s[i]);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
 	pthread_mutex_lock(&q.img->lock);
-	ck_assert_uint_eq(reads(), before + 1);
+	ck_assert_uint_eq(mdcache_reads(), before + 1);
 	for (unsigned i = 0; i < 4; i++)
 		ck_assert_ptr_eq(s[i], s[0]);
 	ck_assert_ptr_nonnull(s[0]);
@@ -227,7 +228,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, mdcache_setup, mdcache_teardown);
 	tcase_add_test(tc, found_again_without_reading);
 	tcase_add_test(tc, bounded_and_the_oldest_goes_first);
 	tcase_add_test(tc, pinned_and_dirty_ones_stay);

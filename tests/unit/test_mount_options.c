@@ -14,7 +14,7 @@
 static struct fs_config cfg;
 static struct zq_error error;
 
-static int parse(const char *text)
+static int mount_options_parse(const char *text)
 {
 	const char *const texts[] = { text, NULL };
 
@@ -23,9 +23,9 @@ static int parse(const char *text)
 	return fs_config_parse(&cfg, texts, &error);
 }
 
-static void refused(const char *text, const char *part)
+static void mount_options_refused(const char *text, const char *part)
 {
-	ck_assert_msg(parse(text) == -EINVAL, "'%s' was taken", text);
+	ck_assert_msg(mount_options_parse(text) == -EINVAL, "'%s' was taken", text);
 	ck_assert_msg(strstr(error.msg, part) != NULL, "'%s' does not say '%s'", error.msg, part);
 }
 
@@ -46,9 +46,10 @@ END_TEST
 START_TEST(every_kind)
 {
 	ck_assert_int_eq(
-		parse("ro,uid=7,gid=8,perm=0604,explicit-open,aggr_cnv,errors=zone-offline,"
-		      "strict,sync,commit=9,cache=3M,layout=zloop,data_file=/a b,force_share,"
-		      "max_threads=3,clone_fd"),
+		mount_options_parse(
+			"ro,uid=7,gid=8,perm=0604,explicit-open,aggr_cnv,errors=zone-offline,"
+			"strict,sync,commit=9,cache=3M,layout=zloop,data_file=/a b,force_share,"
+			"max_threads=3,clone_fd"),
 		0);
 	ck_assert_uint_eq(cfg.uid, 7);
 	ck_assert_uint_eq(cfg.gid, 8);
@@ -68,36 +69,36 @@ END_TEST
 
 START_TEST(bad_values)
 {
-	refused("uid=x", "uid=x");
-	refused("uid=-1", "uid=-1");
-	refused("gid=4294967295", "4294967294");
-	refused("perm=888", "octal");
-	refused("perm=1777", "0777");
-	refused("perm=", "octal");
-	refused("perm=77777777777", "octal");
-	refused("errors=panic", "remount-ro|zone-ro|zone-offline|repair");
-	refused("errors=zone", "remount-ro");
-	refused("errors=", "remount-ro");
-	refused("layout=flat", "zonefs|zloop");
-	refused("commit=0", "from 1");
-	refused("commit=86401", "to 86400");
-	refused("cache=lots", "size");
-	refused("strict=1", "takes no value");
-	refused("uid", "needs a value");
-	refused("data_file=", "needs a value");
-	refused("max_threads=0", "from 1");
-	refused("io_uring", "could hang");
-	refused("ro,io_uring_q_depth=4", "could hang");
-	refused("force_share", "with ro");
-	refused("strict,perm=9", "perm=9");
+	mount_options_refused("uid=x", "uid=x");
+	mount_options_refused("uid=-1", "uid=-1");
+	mount_options_refused("gid=4294967295", "4294967294");
+	mount_options_refused("perm=888", "octal");
+	mount_options_refused("perm=1777", "0777");
+	mount_options_refused("perm=", "octal");
+	mount_options_refused("perm=77777777777", "octal");
+	mount_options_refused("errors=panic", "remount-ro|zone-ro|zone-offline|repair");
+	mount_options_refused("errors=zone", "remount-ro");
+	mount_options_refused("errors=", "remount-ro");
+	mount_options_refused("layout=flat", "zonefs|zloop");
+	mount_options_refused("commit=0", "from 1");
+	mount_options_refused("commit=86401", "to 86400");
+	mount_options_refused("cache=lots", "size");
+	mount_options_refused("strict=1", "takes no value");
+	mount_options_refused("uid", "needs a value");
+	mount_options_refused("data_file=", "needs a value");
+	mount_options_refused("max_threads=0", "from 1");
+	mount_options_refused("io_uring", "could hang");
+	mount_options_refused("ro,io_uring_q_depth=4", "could hang");
+	mount_options_refused("force_share", "with ro");
+	mount_options_refused("strict,perm=9", "perm=9");
 }
 END_TEST
 
 START_TEST(last_of_ro_and_rw)
 {
-	ck_assert_int_eq(parse("ro,rw"), 0);
+	ck_assert_int_eq(mount_options_parse("ro,rw"), 0);
 	ck_assert(cfg.rw && !cfg.ro);
-	ck_assert_int_eq(parse("rw,ro"), 0);
+	ck_assert_int_eq(mount_options_parse("rw,ro"), 0);
 	ck_assert(cfg.ro && !cfg.rw);
 }
 END_TEST
@@ -105,13 +106,14 @@ END_TEST
 START_TEST(what_fstab_has)
 {
 	ck_assert_int_eq(
-		parse("defaults,nofail,noauto,auto,_netdev,user,users,user=joe,x-systemd.x=1,"
-		      "X-mount.mkdir,comment=hi,owner,group,,"),
+		mount_options_parse(
+			"defaults,nofail,noauto,auto,_netdev,user,users,user=joe,x-systemd.x=1,"
+			"X-mount.mkdir,comment=hi,owner,group,,"),
 		0);
 	ck_assert_ptr_null(cfg.fuse);
 	ck_assert_ptr_null(cfg.unknown);
 	/* "rw" in fstab asks for it as on the command line. */
-	ck_assert_int_eq(parse("rw,noexec,nosuid"), 0);
+	ck_assert_int_eq(mount_options_parse("rw,noexec,nosuid"), 0);
 	ck_assert(cfg.rw);
 	ck_assert_str_eq(cfg.fuse, "noexec,nosuid");
 	ck_assert_ptr_null(cfg.unknown);
@@ -121,12 +123,12 @@ END_TEST
 
 START_TEST(handed_to_libfuse)
 {
-	ck_assert_int_eq(parse("fsname=a\\,b,quick_start,auto_unmount"), 0);
+	ck_assert_int_eq(mount_options_parse("fsname=a\\,b,quick_start,auto_unmount"), 0);
 	ck_assert_str_eq(cfg.fuse, "fsname=a\\,b,quick_start,auto_unmount");
 	ck_assert(cfg.fsname);
 	ck_assert_str_eq(cfg.unknown, "quick_start");
 	ck_assert_ptr_null(cfg.near);
-	ck_assert_int_eq(parse("explict-open"), 0);
+	ck_assert_int_eq(mount_options_parse("explict-open"), 0);
 	ck_assert_str_eq(cfg.unknown, "explict-open");
 	ck_assert_str_eq(cfg.near, "explicit-open");
 	fs_config_free(&cfg);
@@ -135,7 +137,7 @@ END_TEST
 
 START_TEST(commas_in_values)
 {
-	ck_assert_int_eq(parse("data_file=/a\\,b\\\\c,strict"), 0);
+	ck_assert_int_eq(mount_options_parse("data_file=/a\\,b\\\\c,strict"), 0);
 	ck_assert_str_eq(cfg.data_file, "/a,b\\c");
 	ck_assert(cfg.strict);
 	fs_config_free(&cfg);
@@ -154,7 +156,7 @@ END_TEST
 
 START_TEST(allow_other_checks_modes)
 {
-	ck_assert_int_eq(parse("allow_other"), 0);
+	ck_assert_int_eq(mount_options_parse("allow_other"), 0);
 	ck_assert(cfg.allow_other && cfg.default_permissions);
 }
 END_TEST

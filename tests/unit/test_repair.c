@@ -67,7 +67,7 @@ static bool arrived(void *data, size_t i, const struct memio_entry *e, uint64_t 
 }
 
 /* One state after a power failure: no worse than the damage was, and it can be mended. */
-static void judge(struct memio *m, uint64_t corruptions, const uint8_t *guest)
+static void repair_judge(struct memio *m, uint64_t corruptions, const uint8_t *guest)
 {
 	struct check_image s = { .m = m };
 
@@ -107,7 +107,7 @@ static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
 
 			seed++;
 			memio_replay(t.m, 0, at, m, arrived, &c);
-			judge(m, damage, guest);
+			repair_judge(m, damage, guest);
 			memio_free(m);
 			if (flushed == at)
 				break;
@@ -116,7 +116,7 @@ static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
 	memio_free(before);
 }
 
-static uint8_t *make(void (*change)(struct qcow2_create_params *p))
+static uint8_t *repair_make(void (*change)(struct qcow2_create_params *p))
 {
 	uint8_t *guest;
 
@@ -127,7 +127,7 @@ static uint8_t *make(void (*change)(struct qcow2_create_params *p))
 	return guest;
 }
 
-static void done(uint8_t *guest)
+static void repair_done(uint8_t *guest)
 {
 	free(guest);
 	check_image_free(&t);
@@ -135,20 +135,20 @@ static void done(uint8_t *guest)
 
 START_TEST(leaks)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 
 	check_image_set_count(&t, 900, 1);
 	check_image_set_count(&t, 1500, 7);
 	mend_and_replay(ZQ_REPAIR_LEAKS, guest);
 	ck_assert_uint_eq(check_image_count(&t, 900), 0);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 /* Giving leaks back is not a licence for anything else. */
 START_TEST(only_leaks)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	uint64_t host = check_image_host(&t, 0x20000);
 
 	check_image_set_count(&t, 900, 1);
@@ -161,13 +161,13 @@ START_TEST(only_leaks)
 	ck_assert_uint_eq(check_image_count(&t, host >> 12), 0);
 	ck_assert_uint_eq(check_image_count(&t, 900), 0);
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 1);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 START_TEST(counts_and_flags)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	uint64_t at = check_image_entry(&t, 0x40000);
 
 	check_image_set_count(&t, check_image_host(&t, 0x20000) >> 12, 0);
@@ -177,29 +177,29 @@ START_TEST(counts_and_flags)
 	check_image_set(&t, at, check_image_get(&t, at) & ~QCOW2_COPIED);
 	check_image_set(&t, t.l1, check_image_get(&t, t.l1) & ~QCOW2_COPIED);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 START_TEST(lost_block)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 
 	check_image_set(&t, t.table, 0);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
 	ck_assert_uint_ne(check_image_get(&t, t.table), 0);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 START_TEST(block_is_l2_table)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 
 	check_image_set(&t, t.table, t.l2);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
 	ck_assert_uint_ne(check_image_get(&t, t.table), t.l2);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
@@ -212,7 +212,7 @@ static void tiny_clusters(struct qcow2_create_params *p)
 
 START_TEST(table_grows)
 {
-	uint8_t *guest = make(tiny_clusters);
+	uint8_t *guest = repair_make(tiny_clusters);
 	uint64_t reach = t.hdr.reftable_clusters * 64 * 64;
 	struct zq_io *io;
 	struct zq_error err;
@@ -228,14 +228,14 @@ START_TEST(table_grows)
 	ck_assert_uint_ge(hdr.reftable_offset, reach * 512 - 512);
 	qcow2_header_free(&hdr);
 	io_close(io);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 /* All blocks are good, but one cluster is out of the table's reach: the old entries move along. */
 START_TEST(table_moves)
 {
-	uint8_t *guest = make(tiny_clusters);
+	uint8_t *guest = repair_make(tiny_clusters);
 	uint64_t far = t.hdr.reftable_clusters * 64 * 64 * 512 + 512;
 
 	memio_resize(t.m, far + 512);
@@ -243,13 +243,13 @@ START_TEST(table_moves)
 	check_image_expect(&t, 1, 0, "no refcount block");
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
 	ck_assert_uint_gt(check_image_get(&t, QCOW2_H_REFTABLE_OFFSET), far);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 START_TEST(pointers)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 
 	check_image_set(&t, t.wps, 0);			       /* conventional without its bit */
 	check_image_set(&t, t.wps + 2 * 8, 0x77000);	       /* of another zone */
@@ -264,14 +264,14 @@ START_TEST(pointers)
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 4 * 8), 0x43000);
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 0x50000);
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 6 * 8), 0x60000);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 /* While an entry is damaged, what it led to must not be given back. */
 START_TEST(damage_keeps_leaks)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	uint64_t at = check_image_entry(&t, 0x20000), word = check_image_get(&t, at);
 
 	check_image_set(&t, at, word | 0x200);
@@ -282,13 +282,13 @@ START_TEST(damage_keeps_leaks)
 	check_image_set(&t, at, word);
 	check_image_expect(&t, 0, 0, NULL);
 	assert_guest(t.m, guest);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 START_TEST(feature_bits)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	uint64_t bits = t.hdr.incompat;
 
 	check_image_set(&t, QCOW2_H_INCOMPAT, bits | QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT);
@@ -301,13 +301,13 @@ START_TEST(feature_bits)
 	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits | QCOW2_INCOMPAT_CORRUPT);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 START_TEST(rebuild)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	struct zq_error err = { "" };
 	struct zq_io *io;
 
@@ -326,7 +326,7 @@ START_TEST(rebuild)
 	ck_assert_int_eq(check_rebuild_refcounts(io, &t.hdr, &err), -EIO);
 	ck_assert_ptr_nonnull(strstr(err.msg, "overlap"));
 	io_close(io);
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
@@ -334,7 +334,7 @@ END_TEST
 START_TEST(write_errors)
 {
 	static const enum memio_op op[] = { MEMIO_WRITE, MEMIO_FLUSH };
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	struct memio *good = t.m;
 
 	for (size_t k = 0; k < ARRAY_SIZE(op); k++) {
@@ -360,14 +360,14 @@ START_TEST(write_errors)
 		}
 	}
 	t.m = good;
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 
 /* Any bytes of the tables may be anything: the check ends, and repair does no harm to itself. */
 START_TEST(noise)
 {
-	uint8_t *guest = make(NULL);
+	uint8_t *guest = repair_make(NULL);
 	struct memio *good = t.m;
 	uint64_t seed = 4711;
 
@@ -405,7 +405,7 @@ START_TEST(noise)
 		memio_free(t.m);
 	}
 	t.m = good;
-	done(guest);
+	repair_done(guest);
 }
 END_TEST
 

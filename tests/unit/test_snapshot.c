@@ -15,7 +15,7 @@
 
 #define TABLE 0x50000u /* behind the fixture's five clusters */
 
-static struct memio *with_table(uint32_t nr, uint64_t file_size)
+static struct memio *snapshot_with_table(uint32_t nr, uint64_t file_size)
 {
 	struct qcow2_create_params p = fixture_params();
 	struct memio *m = fixture_create(&p);
@@ -27,8 +27,8 @@ static struct memio *with_table(uint32_t nr, uint64_t file_size)
 }
 
 /* Writes one entry with "extra" bytes of extra data; returns the offset of the next. */
-static uint64_t put_entry(struct memio *m, uint64_t at, const char *id, const char *name,
-			  uint32_t extra)
+static uint64_t snapshot_put_entry(struct memio *m, uint64_t at, const char *id, const char *name,
+				   uint32_t extra)
 {
 	uint64_t len = 40 + extra + strlen(id) + strlen(name);
 
@@ -52,8 +52,8 @@ static uint64_t put_entry(struct memio *m, uint64_t at, const char *id, const ch
 	return at + align_up(len, 8);
 }
 
-static int read_table(struct memio *m, struct qcow2_snapshot **list, uint32_t *nr, uint64_t *end,
-		      struct zq_error *err)
+static int snapshot_read_table(struct memio *m, struct qcow2_snapshot **list, uint32_t *nr,
+			       uint64_t *end, struct zq_error *err)
 {
 	struct zq_io *io = memio_open(m, "disk.qcow2", false);
 	struct qcow2_header h;
@@ -69,17 +69,17 @@ static int read_table(struct memio *m, struct qcow2_snapshot **list, uint32_t *n
 
 START_TEST(entries)
 {
-	struct memio *m = with_table(4, 0x60000);
+	struct memio *m = snapshot_with_table(4, 0x60000);
 	struct qcow2_snapshot *s;
 	struct zq_error err = { "" };
 	uint64_t at = TABLE, end;
 	uint32_t nr;
 
-	at = put_entry(m, at, "1", "before the upgrade", 16);
-	at = put_entry(m, at, "2", "", 0);
-	at = put_entry(m, at, "", "old", 8);
-	at = put_entry(m, at, "id-4", "of a later revision", 21);
-	ck_assert_msg(read_table(m, &s, &nr, &end, &err) == 0, "%s", err.msg);
+	at = snapshot_put_entry(m, at, "1", "before the upgrade", 16);
+	at = snapshot_put_entry(m, at, "2", "", 0);
+	at = snapshot_put_entry(m, at, "", "old", 8);
+	at = snapshot_put_entry(m, at, "id-4", "of a later revision", 21);
+	ck_assert_msg(snapshot_read_table(m, &s, &nr, &end, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(nr, 4);
 	ck_assert_uint_eq(end, at);
 	ck_assert_str_eq(s[0].id, "1");
@@ -115,7 +115,7 @@ START_TEST(none)
 	struct zq_error err = { "" };
 	uint32_t nr;
 
-	ck_assert_int_eq(read_table(m, &s, &nr, NULL, &err), 0);
+	ck_assert_int_eq(snapshot_read_table(m, &s, &nr, NULL, &err), 0);
 	ck_assert_uint_eq(nr, 0);
 	ck_assert_ptr_null(s);
 	qcow2_snapshots_free(s, nr);
@@ -145,17 +145,17 @@ static const struct {
 
 START_TEST(hostile)
 {
-	struct memio *m = with_table(2, 0x60000);
+	struct memio *m = snapshot_with_table(2, 0x60000);
 	struct qcow2_snapshot *s;
 	struct zq_error err = { "" };
 	uint64_t at;
 	uint32_t nr;
 
-	at = put_entry(m, TABLE, "1", "abc", 16);
+	at = snapshot_put_entry(m, TABLE, "1", "abc", 16);
 	ck_assert_uint_eq(at, TABLE + 64);
-	put_entry(m, at, "2", "def", 16);
+	snapshot_put_entry(m, at, "2", "def", 16);
 	fixture_poke(m, bad[_i].off, bad[_i].bytes, bad[_i].value);
-	ck_assert_int_eq(read_table(m, &s, &nr, NULL, &err), -EINVAL);
+	ck_assert_int_eq(snapshot_read_table(m, &s, &nr, NULL, &err), -EINVAL);
 	ck_assert_str_eq(err.msg, bad[_i].msg);
 	ck_assert_ptr_null(s);
 	memio_free(m);
@@ -165,7 +165,7 @@ END_TEST
 /* A sparse file of any size cannot make it take more than its limit. */
 START_TEST(table_limit)
 {
-	struct memio *m = with_table(65536, UINT64_C(1) << 40);
+	struct memio *m = snapshot_with_table(65536, UINT64_C(1) << 40);
 	struct qcow2_snapshot *s;
 	struct zq_error err = { "" };
 	uint64_t at = TABLE;
@@ -175,7 +175,7 @@ START_TEST(table_limit)
 		fixture_poke(m, at + 36, 4, 4 << 20);
 		at += 40 + (4 << 20);
 	}
-	ck_assert_int_eq(read_table(m, &s, &nr, NULL, &err), -EINVAL);
+	ck_assert_int_eq(snapshot_read_table(m, &s, &nr, NULL, &err), -EINVAL);
 	ck_assert_str_eq(err.msg, "disk.qcow2: snapshot 16 of 65536: its entry of 4194344 bytes "
 				  "makes the table larger than 67108864");
 	memio_free(m);
@@ -186,14 +186,14 @@ START_TEST(read_errors)
 {
 	/* the header takes two reads; then each entry takes three */
 	for (unsigned n = 2; n < 8; n++) {
-		struct memio *m = with_table(2, 0x60000);
+		struct memio *m = snapshot_with_table(2, 0x60000);
 		struct qcow2_snapshot *s;
 		struct zq_error err = { "" };
 		uint32_t nr;
 
-		put_entry(m, put_entry(m, TABLE, "1", "a", 16), "2", "b", 16);
+		snapshot_put_entry(m, snapshot_put_entry(m, TABLE, "1", "a", 16), "2", "b", 16);
 		memio_fail(m, MEMIO_READ, n, EIO, true, 0);
-		ck_assert_int_eq(read_table(m, &s, &nr, NULL, &err), -EIO);
+		ck_assert_int_eq(snapshot_read_table(m, &s, &nr, NULL, &err), -EIO);
 		ck_assert_str_eq(err.msg,
 				 "disk.qcow2: reading the snapshot table: Input/output error");
 		memio_free(m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * zone/state.c: every state x operation x position x resource situation, against a table that
- * was written from FORMAT.md section 3 by hand.
+ * was written from src/DESIGN section 5 by hand.
  */
 #include <errno.h>
 #include <string.h>

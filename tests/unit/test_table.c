@@ -18,7 +18,7 @@ static struct memio *m;
 static struct zq_io *io;
 static struct qcow2_table t;
 
-static void setup(void)
+static void table_setup(void)
 {
 	m = memio_new();
 	for (unsigned i = 0; i < NR; i++) {
@@ -31,12 +31,12 @@ static void setup(void)
 	memset(&t, 0, sizeof(t));
 }
 
-static void load(void)
+static void table_test_load(void)
 {
 	ck_assert_int_eq(table_load(&t, io, 4096, NR), 0);
 }
 
-static void teardown(void)
+static void table_teardown(void)
 {
 	table_free(&t);
 	io->ops->close(io);
@@ -45,7 +45,7 @@ static void teardown(void)
 
 START_TEST(words_are_big_endian_on_disk)
 {
-	load();
+	table_test_load();
 	ck_assert_uint_eq(t.nr, NR);
 	ck_assert_uint_eq(t.offset, 4096);
 	for (unsigned i = 0; i < NR; i++)
@@ -66,7 +66,7 @@ START_TEST(commit_takes_changed_groups_only)
 	struct table_group *g;
 	size_t nr;
 
-	load();
+	table_test_load();
 	ck_assert_int_eq(table_commit_begin(&t, &g, &nr), 0);
 	ck_assert_uint_eq(nr, 0);
 	table_set(&t, 3, 7, false);
@@ -102,7 +102,7 @@ START_TEST(failed_commit_leaves_all_dirty)
 	struct table_group *g;
 	size_t nr;
 
-	load();
+	table_test_load();
 	table_set(&t, 70, 7, true);
 	ck_assert_int_eq(table_commit_begin(&t, &g, &nr), 0);
 	table_commit_end(&t, g, nr, false, zeroed);
@@ -122,7 +122,7 @@ START_TEST(grown_table_keeps_words_and_is_all_dirty)
 	struct table_group *g;
 	size_t nr;
 
-	load();
+	table_test_load();
 	table_set(&t, 5, 77, true);
 	ck_assert_int_eq(table_grow(&t, 300), 0);
 	ck_assert_uint_eq(t.nr, 300);
@@ -145,7 +145,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, table_setup, table_teardown);
 	tcase_add_test(tc, words_are_big_endian_on_disk);
 	tcase_add_test(tc, failed_read_is_an_error);
 	tcase_add_test(tc, commit_takes_changed_groups_only);

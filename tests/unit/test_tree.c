@@ -18,7 +18,7 @@ static const struct tree flat = { .nr_zones = 10, .nr_conv = 3, .flat = true };
 static const struct tree flat_aggr = { .nr_zones = 10, .nr_conv = 3, .flat = true, .aggr = true };
 
 /* Walks a folder: each entry's name leads back to its node, and each node is valid. */
-static void walk(const struct tree *t, uint64_t dir)
+static void tree_walk(const struct tree *t, uint64_t dir)
 {
 	for (uint32_t i = 0; i < tree_entries(t, dir); i++) {
 		char name[TREE_NAME_ROOM];
@@ -30,18 +30,18 @@ static void walk(const struct tree *t, uint64_t dir)
 		ck_assert_uint_eq(tree_parent(t, node), dir);
 		ck_assert_uint_ne(tree_ino(t, node), 0);
 		if (!tree_is_file(node))
-			walk(t, node);
+			tree_walk(t, node);
 	}
 }
 
 START_TEST(names_lead_back)
 {
-	walk(&normal, TREE_ROOT);
-	walk(&no_conv, TREE_ROOT);
-	walk(&all_conv, TREE_ROOT);
-	walk(&aggr, TREE_ROOT);
-	walk(&flat, TREE_ROOT);
-	walk(&flat_aggr, TREE_ROOT);
+	tree_walk(&normal, TREE_ROOT);
+	tree_walk(&no_conv, TREE_ROOT);
+	tree_walk(&all_conv, TREE_ROOT);
+	tree_walk(&aggr, TREE_ROOT);
+	tree_walk(&flat, TREE_ROOT);
+	tree_walk(&flat_aggr, TREE_ROOT);
 }
 END_TEST
 

@@ -14,13 +14,13 @@ struct sink {
 	size_t len;
 };
 
-static void begin(struct json *j, struct sink *s)
+static void util_json_begin(struct json *j, struct sink *s)
 {
 	*j = (struct json){ .out = open_memstream(&s->text, &s->len) };
 	ck_assert_ptr_nonnull(j->out);
 }
 
-static void expect(struct json *j, struct sink *s, const char *want)
+static void util_json_expect(struct json *j, struct sink *s, const char *want)
 {
 	ck_assert_int_eq(fclose(j->out), 0);
 	ck_assert_str_eq(s->text, want);
@@ -32,7 +32,7 @@ START_TEST(nests_with_commas_in_the_right_places)
 	struct json j;
 	struct sink s;
 
-	begin(&j, &s);
+	util_json_begin(&j, &s);
 	json_object(&j, NULL);
 	json_number(&j, "a", UINT64_MAX);
 	json_array(&j, "b");
@@ -52,16 +52,16 @@ START_TEST(nests_with_commas_in_the_right_places)
 	json_end_array(&j);
 	json_string(&j, "i", NULL);
 	json_end_object(&j);
-	expect(&j, &s,
-	       "{\n"
-	       "  \"a\": 18446744073709551615,\n"
-	       "  \"b\": [\n"
-	       "    {\"c\": \"d\", \"e\": null},\n"
-	       "    {\"f\": true, \"g\": [1, 2]}\n"
-	       "  ],\n"
-	       "  \"h\": [],\n"
-	       "  \"i\": null\n"
-	       "}\n");
+	util_json_expect(&j, &s,
+			 "{\n"
+			 "  \"a\": 18446744073709551615,\n"
+			 "  \"b\": [\n"
+			 "    {\"c\": \"d\", \"e\": null},\n"
+			 "    {\"f\": true, \"g\": [1, 2]}\n"
+			 "  ],\n"
+			 "  \"h\": [],\n"
+			 "  \"i\": null\n"
+			 "}\n");
 }
 END_TEST
 
@@ -89,9 +89,9 @@ START_TEST(escapes_strings)
 		struct json j;
 		struct sink s;
 
-		begin(&j, &s);
+		util_json_begin(&j, &s);
 		json_string(&j, NULL, t[i].in);
-		expect(&j, &s, t[i].want);
+		util_json_expect(&j, &s, t[i].want);
 	}
 }
 END_TEST

@@ -34,7 +34,7 @@ static uint64_t good(uint32_t zone)
 }
 
 /* Fills the table of an image with words in a byte order and opens it again. */
-static void with_table(const uint64_t *words, bool little)
+static void wptable_with_table(const uint64_t *words, bool little)
 {
 	qimage_init(&q);
 	qimage_create(&q);
@@ -81,7 +81,7 @@ START_TEST(byte_order_is_that_of_more_sane_words)
 
 	for (uint32_t i = 0; i < NR; i++)
 		words[i] = good(i);
-	with_table(words, _i);
+	wptable_with_table(words, _i);
 	ck_assert_int_eq(qcow2_zoned(q.img)->little_endian, _i);
 	ck_assert_uint_eq(qcow2_zoned(q.img)->corrupt, 0);
 	for (uint32_t i = 0; i < NR; i++) {
@@ -105,7 +105,7 @@ START_TEST(few_bad_words_do_not_change_the_order)
 	words[0] = UINT64_C(0x0123456789abcdef);
 	words[4] = 3 * ZS;
 	words[6] = ZONED_WP_CONV | 6 * ZS;
-	with_table(words, _i);
+	wptable_with_table(words, _i);
 	ck_assert_int_eq(qcow2_zoned(q.img)->little_endian, _i);
 	ck_assert_uint_eq(qcow2_zoned(q.img)->corrupt, 3);
 	ck_assert(qcow2_writable(q.img));
@@ -126,7 +126,7 @@ START_TEST(tie_is_big_endian)
 	/* as many sane in one order as in the other */
 	for (uint32_t i = 0; i < NR; i++)
 		words[i] = i % 2 ? good(i) : __builtin_bswap64(good(i));
-	with_table(words, false);
+	wptable_with_table(words, false);
 	ck_assert(!qcow2_zoned(q.img)->little_endian);
 	ck_assert_uint_eq(qcow2_zoned(q.img)->corrupt, 4);
 	ck_assert(qcow2_writable(q.img)); /* half is not more than half */
@@ -140,7 +140,7 @@ START_TEST(mostly_damaged_table_is_read_only)
 
 	for (uint32_t i = 0; i < NR; i++)
 		words[i] = i < 3 ? good(i) : UINT64_MAX;
-	with_table(words, false);
+	wptable_with_table(words, false);
 	ck_assert_uint_eq(qcow2_zoned(q.img)->corrupt, 5);
 	ck_assert(!qcow2_writable(q.img));
 	ck_assert_ptr_nonnull(strstr(qcow2_readonly_reason(q.img), "write pointers"));
@@ -156,7 +156,7 @@ START_TEST(writing_keeps_order_and_other_words)
 	for (uint32_t i = 0; i < NR; i++)
 		words[i] = good(i);
 	words[6] = UINT64_C(0x7fffffffffffffff); /* damaged: stays as it is */
-	with_table(words, _i);
+	wptable_with_table(words, _i);
 	at = qcow2_zoned(q.img)->table_offset;
 	memio_peek(q.m, at, before, sizeof(before));
 	qcow2_wp_forward(q.img, 3, 3 * ZS + 8192);

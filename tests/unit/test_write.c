@@ -21,7 +21,7 @@ static uint64_t host_of(uint64_t guest)
 	return qimage_disk_entry(&q, guest, NULL) & QCOW2_OFFSET_MASK;
 }
 
-static void create(void)
+static void write_create(void)
 {
 	qimage_init(&q);
 	qimage_create(&q);
@@ -31,7 +31,7 @@ START_TEST(first_write_maps_and_later_ones_stay_in_place)
 {
 	uint64_t host;
 
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, 8 * C, 'a', C), 0);
 	qimage_commit(&q);
 	host = host_of(8 * C);
@@ -51,7 +51,7 @@ END_TEST
 
 START_TEST(large_write_is_one_run)
 {
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, 20 * C, 'z', C), 0); /* makes the table */
 	memio_log_start(q.m);
 	ck_assert_int_eq(qimage_write(&q, 512, 'a', 10 * C), 0);
@@ -81,7 +81,7 @@ START_TEST(recycled_cluster_shows_nothing_of_before)
 {
 	uint8_t raw[4096];
 
-	create();
+	write_create();
 	leave_old_data();
 	ck_assert_int_eq(qimage_write(&q, 3 * C + 1000, 'n', 100), 0);
 	qimage_expect(&q, 3 * C, 1000, 0);
@@ -102,7 +102,7 @@ START_TEST(padding_is_written_as_zeros)
 	struct qcow2_write w = { .off = C, .len = 100, .pad = 412, .zero_end = 2 * C };
 	uint8_t buf[100];
 
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, C, 'o', C), 0);
 	memset(buf, 'p', sizeof(buf));
 	w.buf = buf;
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST(pointer_moves_with_the_last_byte_only)
 {
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_append(&q, 3, 'a', 20480), 0);
 	ck_assert_uint_eq(qcow2_wp_get(q.img, 3, NULL), (3 << 16) + 20480);
 	memio_fail(q.m, MEMIO_WRITE, 0, EIO, true, 100);
@@ -135,7 +135,7 @@ START_TEST(pointer_moves_with_the_last_byte_only)
 END_TEST
 
 /* Makes the cluster look like one that a snapshot shares. */
-static uint64_t share(uint64_t guest)
+static uint64_t write_share(uint64_t guest)
 {
 	uint64_t host;
 
@@ -153,9 +153,9 @@ START_TEST(shared_cluster_is_copied_first)
 	uint8_t raw[4096];
 	uint64_t host;
 
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, 2 * C, 's', C), 0);
-	host = share(2 * C);
+	host = write_share(2 * C);
 	ck_assert_int_eq(qimage_write(&q, 2 * C + 10, 'n', 20), 0);
 	qimage_expect(&q, 2 * C, 10, 's');
 	qimage_expect(&q, 2 * C + 10, 20, 'n');
@@ -175,7 +175,7 @@ START_TEST(zero_flag_with_a_cluster_is_reused)
 {
 	uint64_t host;
 
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, 2 * C, 'z', C), 0);
 	qimage_commit(&q);
 	host = host_of(2 * C);
@@ -196,7 +196,7 @@ END_TEST
 
 START_TEST(damaged_entry_is_refused_and_stays)
 {
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, 2 * C, 'd', C), 0);
 	qimage_commit(&q);
 	qimage_close(&q);
@@ -213,7 +213,7 @@ END_TEST
 
 START_TEST(range_is_checked)
 {
-	create();
+	write_create();
 	ck_assert_int_eq(qimage_write(&q, q.p.geo.size - 512, 'x', 512), 0);
 	ck_assert_int_eq(qimage_write(&q, q.p.geo.size - 512, 'x', 513), -EINVAL);
 	ck_assert_int_eq(qimage_write(&q, UINT64_MAX - 511, 'x', 512), -EINVAL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * zone/: open and active limits, the implicit close of what was written longest ago, explicit
- * opens, counters. FORMAT.md section 3.
+ * opens, counters. src/DESIGN section 5.
  */
 #include <errno.h>
 
@@ -12,7 +12,7 @@
 
 static struct zonedev z;
 
-static void setup(uint32_t max_open, uint32_t max_active)
+static void zone_limits_setup(uint32_t max_open, uint32_t max_active)
 {
 	zonedev_init(&z);
 	z.geo.max_open = max_open;
@@ -20,7 +20,7 @@ static void setup(uint32_t max_open, uint32_t max_active)
 	zonedev_create(&z);
 }
 
-static void finish(void)
+static void zone_limits_finish(void)
 {
 	zonedev_check_counts(&z);
 	zonedev_reopen(&z);
@@ -42,86 +42,86 @@ static void expect_states(const char *states)
 	zonedev_check_counts(&z);
 }
 
-static ssize_t put(uint32_t zone)
+static ssize_t zone_limits_put(uint32_t zone)
 {
 	return zonedev_append(&z, zone, 'a', 512);
 }
 
 START_TEST(the_longest_unwritten_zone_is_closed)
 {
-	setup(3, 0);
-	put(2);
-	put(3);
-	put(4);
+	zone_limits_setup(3, 0);
+	zone_limits_put(2);
+	zone_limits_put(3);
+	zone_limits_put(4);
 	expect_states("IIIEEE");
-	put(2); /* 3 is the oldest now */
-	put(5);
+	zone_limits_put(2); /* 3 is the oldest now */
+	zone_limits_put(5);
 	expect_states("ICIIEE");
-	put(3);
+	zone_limits_put(3);
 	expect_states("IICIEE");
 	/* a write that is refused makes no zone young */
 	ck_assert_int_eq(zq_append(z.dev, 2, NULL, 5120, "x", 1, 0, NULL), -EINVAL);
-	put(6);
+	zone_limits_put(6);
 	expect_states("CICIIE");
-	finish();
+	zone_limits_finish();
 }
 END_TEST
 
 START_TEST(explicit_zones_stay_open)
 {
-	setup(2, 0);
+	zone_limits_setup(2, 0);
 	ck_assert_int_eq(zq_zone_open(z.dev, 2), 0);
-	put(3);
-	put(4);
+	zone_limits_put(3);
+	zone_limits_put(4);
 	expect_states("XCIEEE");
 	ck_assert_int_eq(zq_zone_open(z.dev, 5), 0); /* closes 4 */
 	expect_states("XCCXEE");
-	ck_assert_int_eq(put(3), -EBUSY);
-	ck_assert_int_eq(put(6), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(3), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(6), -EBUSY);
 	ck_assert_int_eq(zq_zone_open(z.dev, 4), -EBUSY);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 4), -EBUSY);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 6), -EBUSY);
 	expect_states("XCCXEE");
 	/* what is open may be written, opened again, closed: empty when nothing was written */
-	ck_assert_int_eq(put(2), 512);
+	ck_assert_int_eq(zone_limits_put(2), 512);
 	ck_assert_int_eq(zq_zone_open(z.dev, 2), 0);
 	ck_assert_int_eq(zq_zone_close(z.dev, 2), 0);
 	ck_assert_int_eq(zq_zone_close(z.dev, 5), 0);
 	expect_states("CCCEEE");
-	ck_assert_int_eq(put(3), 512);
+	ck_assert_int_eq(zone_limits_put(3), 512);
 	/* conversion of an implicitly open one takes no slot */
 	ck_assert_int_eq(zq_zone_open(z.dev, 4), 0);
 	ck_assert_int_eq(zq_zone_open(z.dev, 3), 0);
 	expect_states("CXXEEE");
-	finish();
+	zone_limits_finish();
 }
 END_TEST
 
 START_TEST(active_slots_run_out)
 {
-	setup(2, 3);
-	put(2);
-	put(3);
-	put(4); /* 2 is closed but stays active */
+	zone_limits_setup(2, 3);
+	zone_limits_put(2);
+	zone_limits_put(3);
+	zone_limits_put(4); /* 2 is closed but stays active */
 	expect_states("CIIEEE");
-	ck_assert_int_eq(put(5), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(5), -EBUSY);
 	ck_assert_int_eq(zq_zone_open(z.dev, 5), -EBUSY);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 5), -EBUSY);
 	expect_states("CIIEEE"); /* a refusal closes nothing */
 	/* each way out of the active states frees a slot: reset, finish, fill */
 	ck_assert_int_eq(zq_zone_reset(z.dev, 2), 0);
-	ck_assert_int_eq(put(5), 512);
-	ck_assert_int_eq(put(6), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(5), 512);
+	ck_assert_int_eq(zone_limits_put(6), -EBUSY);
 	expect_states("ECIIEE");
 	ck_assert_int_eq(zq_zone_finish(z.dev, 3), 0); /* from closed: needs to be open, 4 closes */
 	expect_states("EFCIEE");
-	ck_assert_int_eq(put(6), 512);
-	ck_assert_int_eq(put(7), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(6), 512);
+	ck_assert_int_eq(zone_limits_put(7), -EBUSY);
 	ck_assert_int_eq(zonedev_append(&z, 6, 'f', CAP), CAP - 512);
 	expect_states("EFCIFE");
 	ck_assert_int_eq(zonedev_append(&z, 7, 'f', CAP), CAP); /* an empty one in one write */
 	expect_states("EFCIFF");
-	finish();
+	zone_limits_finish();
 }
 END_TEST
 
@@ -129,8 +129,8 @@ START_TEST(an_image_may_exceed_its_limit)
 {
 	uint64_t size = 64 << 10;
 
-	setup(1, 2);
-	put(2);
+	zone_limits_setup(1, 2);
+	zone_limits_put(2);
 	for (uint32_t i = 3; i < 6; i++) {
 		zonedev_poke_wp(&z, i, i * size + 512);
 		zonedev_reopen(&z);
@@ -138,20 +138,20 @@ START_TEST(an_image_may_exceed_its_limit)
 	/* four closed zones with two active slots: they count, nothing new becomes active */
 	for (uint32_t i = 2; i < 6; i++)
 		ck_assert_uint_eq(zonedev_state(&z, i), ZQ_CLOSED);
-	ck_assert_int_eq(put(6), -EBUSY);
-	ck_assert_int_eq(put(3), 512);
+	ck_assert_int_eq(zone_limits_put(6), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(3), 512);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 3), 0);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 4), 0);
-	ck_assert_int_eq(put(6), -EBUSY);
+	ck_assert_int_eq(zone_limits_put(6), -EBUSY);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 5), 0);
-	ck_assert_int_eq(put(6), 512);
-	finish();
+	ck_assert_int_eq(zone_limits_put(6), 512);
+	zone_limits_finish();
 }
 END_TEST
 
 START_TEST(impossible_transitions)
 {
-	setup(0, 0);
+	zone_limits_setup(0, 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		ck_assert_int_eq(zq_zone_open(z.dev, i), -EINVAL);
 		ck_assert_int_eq(zq_zone_close(z.dev, i), -EINVAL);
@@ -165,7 +165,7 @@ START_TEST(impossible_transitions)
 	ck_assert_int_eq(zq_zone_close(z.dev, 2), 0);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 2), 0);
 	expect_states("FEEEEE");
-	finish();
+	zone_limits_finish();
 }
 END_TEST
 
@@ -173,14 +173,14 @@ START_TEST(states_set_by_hand)
 {
 	char c;
 
-	setup(0, 0);
-	put(2);
-	put(3);
+	zone_limits_setup(0, 0);
+	zone_limits_put(2);
+	zone_limits_put(3);
 	ck_assert_int_eq(zq_zone_set_state(z.dev, 2, ZQ_EMPTY), -EINVAL);
 	ck_assert_int_eq(zq_zone_set_state(z.dev, 2, ZQ_READ_ONLY), 0);
 	ck_assert_int_eq(zq_zone_set_state(z.dev, 3, ZQ_OFFLINE), 0);
 	expect_states("ROEEEE");
-	ck_assert_int_eq(put(2), -EPERM);
+	ck_assert_int_eq(zone_limits_put(2), -EPERM);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 2), -EPERM);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 2), -EPERM);
 	ck_assert_int_eq(zq_zone_open(z.dev, 2), -EPERM);
@@ -200,7 +200,7 @@ START_TEST(states_set_by_hand)
 	zonedev_reopen(&z);
 	expect_states("CCEEEE");
 	ck_assert_uint_eq(zonedev_state(&z, 1), ZQ_NOT_WP);
-	finish();
+	zone_limits_finish();
 }
 END_TEST
 

@@ -15,14 +15,14 @@
 
 static struct zonedev z;
 
-static void setup(unsigned cluster_bits)
+static void zone_reset_setup(unsigned cluster_bits)
 {
 	zonedev_init(&z);
 	z.cluster_bits = cluster_bits;
 	zonedev_create(&z);
 }
 
-static void finish(void)
+static void zone_reset_finish(void)
 {
 	zonedev_check_counts(&z);
 	zonedev_free(&z);
@@ -33,7 +33,7 @@ static const unsigned cluster_bits[] = { 9, 12, 16, 18 };
 
 static void reset_and_rewrite(unsigned bits)
 {
-	setup(bits);
+	zone_reset_setup(bits);
 	for (uint32_t i = 2; i < 8; i++)
 		ck_assert_int_eq(zonedev_append(&z, i, (int)('a' + i), 40 * KIB), 40 * KIB);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
@@ -55,7 +55,7 @@ static void reset_and_rewrite(unsigned bits)
 		zonedev_reopen(&z);
 	}
 	ck_assert_uint_eq(zonedev_state(&z, 4), ZQ_FULL);
-	finish();
+	zone_reset_finish();
 }
 
 START_TEST(reset_leaves_nothing_behind)
@@ -70,7 +70,7 @@ START_TEST(reset_of_an_empty_zone_does_nothing)
 	struct zq_zone_info before, after;
 	struct memio_stats st;
 
-	setup(12);
+	zone_reset_setup(12);
 	ck_assert_int_eq(zq_zone_open(z.dev, 3), 0);
 	before = zonedev_zone(&z, 2);
 	memio_clear_stats(z.m);
@@ -84,13 +84,13 @@ START_TEST(reset_of_an_empty_zone_does_nothing)
 	memio_get_stats(z.m, &st);
 	ck_assert_uint_eq(st.ops[MEMIO_WRITE], 0);
 	ck_assert_uint_eq(st.ops[MEMIO_FLUSH], 0);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
 START_TEST(reset_keeps_an_explicit_open)
 {
-	setup(12);
+	zone_reset_setup(12);
 	ck_assert_int_eq(zq_zone_open(z.dev, 3), 0);
 	ck_assert_int_eq(zonedev_append(&z, 3, 'a', 1000), 1000);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 3), 0);
@@ -98,7 +98,7 @@ START_TEST(reset_keeps_an_explicit_open)
 	ck_assert_uint_eq(zonedev_written(&z, 3), 0);
 	ck_assert_int_eq(zq_zone_close(z.dev, 3), 0);
 	ck_assert_uint_eq(zonedev_state(&z, 3), ZQ_EMPTY);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -106,7 +106,7 @@ START_TEST(reset_gives_space_back)
 {
 	uint64_t used;
 
-	setup(12);
+	zone_reset_setup(12);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	used = memio_used(z.m);
 	for (uint32_t i = 2; i < 8; i++)
@@ -117,7 +117,7 @@ START_TEST(reset_gives_space_back)
 		ck_assert_int_eq(zq_zone_reset(z.dev, i), 0);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	ck_assert_uint_lt(memio_used(z.m), used + CAP);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -126,7 +126,7 @@ START_TEST(zeroing_in_place_comes_after_the_pointer)
 {
 	struct zonedev crashed;
 
-	setup(18);
+	zone_reset_setup(18);
 	zonedev_append(&z, 4, 'a', CAP);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 4), 0);
@@ -135,7 +135,7 @@ START_TEST(zeroing_in_place_comes_after_the_pointer)
 	zonedev_reopen(&crashed);
 	ck_assert_uint_eq(zonedev_written(&crashed, 4), 0);
 	zonedev_free(&crashed);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -159,7 +159,7 @@ START_TEST(a_read_overtaken_by_a_reset_mixes_nothing)
 {
 	unsigned char got[CAP];
 
-	setup(18); /* zeroed in place, so the late read meets the new bytes */
+	zone_reset_setup(18); /* zeroed in place, so the late read meets the new bytes */
 	zonedev_append(&z, 4, 'o', CAP);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	atomic_store(&resets_to_do, 1);
@@ -169,7 +169,7 @@ START_TEST(a_read_overtaken_by_a_reset_mixes_nothing)
 	ck_assert_int_le(atomic_load(&resets_to_do), 0);
 	ck_assert_uint_eq(got[0], 'n');
 	ck_assert_uint_eq(got[511], 'n');
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -178,7 +178,7 @@ START_TEST(finish_reads_as_zeros)
 	struct zq_zone_info i;
 	struct zq_counts c;
 
-	setup(16);
+	zone_reset_setup(16);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'a', 5000), 5000);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 2), 0);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 3), 0); /* an empty one */
@@ -195,7 +195,7 @@ START_TEST(finish_reads_as_zeros)
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EFBIG);
 	ck_assert_int_eq(zq_zone_reset(z.dev, 2), 0);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), 512);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -210,7 +210,7 @@ START_TEST(finish_of_a_short_last_zone)
 	ck_assert_uint_eq(zonedev_state(&z, 7), ZQ_FULL);
 	ck_assert_uint_eq(zonedev_zone(&z, 7).wp, 8 * 64 * KIB);
 	zonedev_expect(&z, 7, 100, 5 * KIB - 100, 0);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -218,7 +218,7 @@ START_TEST(pointers_of_every_kind)
 {
 	uint64_t size = 64 * KIB;
 
-	setup(12);
+	zone_reset_setup(12);
 	zonedev_append(&z, 2, 'a', 512);
 	zonedev_poke_wp(&z, 3, 3 * size + size + 1);
 	zonedev_reopen(&z);
@@ -241,7 +241,7 @@ START_TEST(pointers_of_every_kind)
 	ck_assert_int_eq(zq_zone_reset(z.dev, 4), -EPERM);
 	ck_assert_int_eq(zonedev_append(&z, 6, 'a', 512), 1);
 	ck_assert_uint_eq(zonedev_state(&z, 6), ZQ_FULL);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(conventional_zones_are_random_access)
 	uint64_t end = 128 * KIB;
 	char got[8];
 
-	setup(12);
+	zone_reset_setup(12);
 	ck_assert_int_eq(zq_write(z.dev, 65533, "across", 6, 0), 6);
 	ck_assert_int_eq(zq_read_conv(z.dev, 65533, got, 6), 6);
 	ck_assert_int_eq(memcmp(got, "across", 6), 0);
@@ -273,7 +273,7 @@ START_TEST(conventional_zones_are_random_access)
 	ck_assert_int_eq(memcmp(got, "\0\0\0\0\0\0", 6), 0);
 	zonedev_expect(&z, 2, 0, 512, 's');
 	ck_assert_int_eq(zq_zero(z.dev, end, 1), -EFBIG);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 
@@ -281,7 +281,7 @@ START_TEST(seek_tells_data_from_holes)
 {
 	uint64_t at = 99;
 
-	setup(12);
+	zone_reset_setup(12);
 	ck_assert_int_eq(zq_seek(z.dev, 2, 0, false, 0, &at), -ENXIO);
 	ck_assert_int_eq(zq_seek(z.dev, 2, 0, true, 0, &at), -ENXIO);
 	zonedev_append(&z, 2, 'a', 4096);
@@ -301,7 +301,7 @@ START_TEST(seek_tells_data_from_holes)
 	ck_assert_int_eq(zq_seek(z.dev, 0, 0, false, 128 * KIB, &at), 0);
 	ck_assert_uint_eq(at, 64 * KIB + 4096);
 	ck_assert_int_eq(zq_seek(z.dev, 0, 0, false, 0, &at), -ENXIO);
-	finish();
+	zone_reset_finish();
 }
 END_TEST
 

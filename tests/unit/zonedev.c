@@ -10,7 +10,7 @@
 #include "zone/zone.h"
 #include "zonedev.h"
 
-static void keep_line(void *data, int priority, const char *line)
+static void zonedev_keep_line(void *data, int priority, const char *line)
 {
 	struct zonedev *z = data;
 
@@ -32,11 +32,11 @@ void zonedev_init(struct zonedev *z)
 		.max_append = 4096,
 	};
 	z->cluster_bits = 12;
-	z->opts.log = keep_line;
+	z->opts.log = zonedev_keep_line;
 	z->opts.log_data = z;
 }
 
-static void open_device(struct zonedev *z)
+static void zonedev_open_device(struct zonedev *z)
 {
 	struct zq_error err = { "" };
 	int rc = zq_open_device_io(memio_open(z->m, "mem", true), &z->opts, &z->dev, &err);
@@ -62,14 +62,14 @@ void zonedev_create(struct zonedev *z)
 	rc = qcow2_create(io, &p, &err);
 	ck_assert_msg(rc == 0, "create: %d %s", rc, err.msg);
 	io->ops->close(io);
-	open_device(z);
+	zonedev_open_device(z);
 }
 
 void zonedev_reopen(struct zonedev *z)
 {
 	if (z->dev)
 		ck_assert_int_eq(zq_close_device(z->dev), 0);
-	open_device(z);
+	zonedev_open_device(z);
 }
 
 void zonedev_free(struct zonedev *z)

@@ -2,7 +2,7 @@
 /*
  * Check and repair of an image file that nobody has open: the qcow2 side of zq_check. It
  * reads the tables by itself and never through the engine's caches, so that an image that the
- * engine would refuse can still be checked. Spec: "Host cluster management"; FORMAT.md.
+ * engine would refuse can still be checked. Spec: "Host cluster management"; FORMAT.
  */
 #ifndef ZQ_QCOW2_CHECK_CHECK_H
 #define ZQ_QCOW2_CHECK_CHECK_H

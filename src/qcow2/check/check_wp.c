@@ -3,7 +3,7 @@
  * Check of the write pointers: against their zones, the header and the active mapping,
  * which is walked in ascending order, so that one zone at a time is enough. Owns what
  * repair will write. Repair touches only words that are not sane, and never shows less of a
- * zone than its mapping holds. FORMAT.md section 2.
+ * zone than its mapping holds. FORMAT section 4.
  */
 #include <byteswap.h>
 #include <errno.h>

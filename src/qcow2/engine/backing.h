@@ -2,7 +2,7 @@
 /*
  * The backing file: a raw file or a qcow2 image that is read where this image has nothing.
  * Opened read-only, relative to the image's folder; never written, never locked for more
- * than reading. FORMAT.md section 4, spec "Backing file name".
+ * than reading. FORMAT section 8, spec "Backing file name".
  */
 #ifndef ZQ_QCOW2_ENGINE_BACKING_H
 #define ZQ_QCOW2_ENGINE_BACKING_H

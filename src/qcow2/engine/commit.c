@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ordered commit: what has changed goes to disk in such an order that at every moment
- * the file is an image that QEMU could open. DESIGN.md "commit" gives the steps; here they
+ * the file is an image that QEMU could open. src/DESIGN section 6 gives the steps; here they
  * are functions. One commit runs at a time, in the thread of whoever asked first; it takes a
  * copy of all changed values under the lock and then writes without it.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The zonedmeta region: one word per zone. Keeps what each pointer is and what it is on
- * disk, and which ones went back since the last commit. FORMAT.md section 2.
+ * disk, and which ones went back since the last commit. FORMAT section 4.
  * The public part (qcow2_wp_*) is in qcow2.h.
  */
 #ifndef ZQ_QCOW2_ENGINE_WPTABLE_H
@@ -15,7 +15,7 @@ struct qcow2_wptable;
 int wptable_load(struct qcow2_image *img, struct zq_error *err);
 void wptable_free(struct qcow2_wptable *t);
 
-/* Is the word sane for this zone (masked), by the table of FORMAT.md section 2? */
+/* Is the word sane for this zone (masked), by the table of FORMAT section 4? */
 bool wptable_word_sane(const struct zq_geometry *g, uint32_t zone, uint64_t word);
 
 /* With the lock held. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The rules that a zoned device's shape must meet, in one function that creating and opening
- * share. Pure: no I/O, no memory, no locks. FORMAT.md section 1.
+ * share. Pure: no I/O, no memory, no locks. FORMAT section 3.
  */
 #include <errno.h>
 #include <inttypes.h>

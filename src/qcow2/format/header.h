@@ -15,7 +15,7 @@
 #include <zqfs/error.h>
 #include <zqfs/geometry.h>
 
-/* The zoned extension as stored. FORMAT.md section 1. */
+/* The zoned extension as stored. FORMAT section 1. */
 struct qcow2_zoned_ext {
 	bool present;
 	unsigned layout;		 /* 48 or 56: length of the known layout */
