@@ -66,7 +66,7 @@ static int posix_pread(struct zq_io *io, void *buf, size_t len, uint64_t off)
 	return 0;
 }
 
-static int write_all(int fd, const uint8_t *from, size_t len, uint64_t off)
+static int write_fully(int fd, const uint8_t *from, size_t len, uint64_t off)
 {
 	while (len) {
 		ssize_t n = pwrite(fd, from, len, (off_t)off);
@@ -117,8 +117,8 @@ static int posix_pwritev(struct zq_io *io, const struct iovec *iov, int niov, ui
 			continue;
 		/* It stopped within a vector (or wrote nothing): that one by hand, which
 		 * also brings out the reason. */
-		ret = write_all(p->fd, (const uint8_t *)iov->iov_base + left, iov->iov_len - left,
-				off);
+		ret = write_fully(p->fd, (const uint8_t *)iov->iov_base + left, iov->iov_len - left,
+				  off);
 		if (ret)
 			return ret;
 		off += iov->iov_len - left;

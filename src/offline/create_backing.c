@@ -57,7 +57,7 @@ static void link_free(struct link *l)
 	*l = (struct link){ NULL, NULL };
 }
 
-static int is_qcow2(struct zq_io *io, const char *format, bool *qcow2, struct zq_error *err)
+static int base_is_qcow2(struct zq_io *io, const char *format, bool *qcow2, struct zq_error *err)
 {
 	uint8_t magic[4] = { 0 };
 	int ret;
@@ -84,7 +84,7 @@ static int look_into(struct zq_io *io, const char *format, struct link *next, st
 
 	if (ret)
 		return ret;
-	ret = is_qcow2(io, format, &qcow2, err);
+	ret = base_is_qcow2(io, format, &qcow2, err);
 	if (ret || !qcow2)
 		return ret;
 	ret = qcow2_header_read(io, false, &h, err);

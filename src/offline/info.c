@@ -57,7 +57,7 @@ static void take_header(struct qcow2_header *h, struct zq_image_info *info)
 	}
 }
 
-/* Counts the sane words in both byte orders, as opening does. FORMAT.md section 2. */
+/* Counts the sane words in both byte orders, as opening does. qcow2/FORMAT section 4. */
 static int read_pointers(struct zq_io *io, struct zq_image_info *info, struct zq_error *err)
 {
 	uint8_t *buf CLEANUP_FREE = malloc(CHUNK_WORDS * 8);

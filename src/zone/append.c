@@ -182,7 +182,7 @@ static void scrub_tail(struct append *a)
 }
 
 /* The state, the data, the pointer: all of it or nothing. */
-static int write_out(struct append *a, uint64_t end, uint64_t new_wp)
+static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 {
 	const struct zq_geometry *g = &a->dev->geo;
 	bool fills = new_wp >= cap_end(a);
@@ -235,7 +235,7 @@ static int append_locked(struct append *a)
 		return rc;
 	end = a->pos + a->len;
 	padded = align_up(end, ZQ_BLOCK);
-	rc = write_out(a, end, max_u64(padded, a->wp));
+	rc = append_data(a, end, max_u64(padded, a->wp));
 	if (rc < 0)
 		return rc;
 	z->stamp++;

@@ -81,7 +81,8 @@ static enum zq_lock lock_mode(const struct zq_open_opts *opts, bool writable)
 	return writable ? ZQ_LOCK_WRITE : ZQ_LOCK_READ;
 }
 
-static int open_image(struct zq_device *dev, struct zq_io *io, bool writable, struct zq_error *err)
+static int open_zoned_image(struct zq_device *dev, struct zq_io *io, bool writable,
+			    struct zq_error *err)
 {
 	struct qcow2_open_opts q = {
 		.writable = writable,
@@ -134,7 +135,7 @@ static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writa
 			opts->data_io->ops->close(opts->data_io);
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
-	rc = open_image(dev, io, writable, err);
+	rc = open_zoned_image(dev, io, writable, err);
 	if (rc == 0) {
 		rc = set_up(dev, writable, why, err);
 		if (rc < 0)

@@ -164,8 +164,8 @@ static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
 	return rc < 0 ? zone_fault(dev, zone, rc, "reset") : 0;
 }
 
-static int run(struct zq_device *dev, uint32_t zone,
-	       int (*op)(struct zq_device *dev, uint32_t zone, bool *changed))
+static int run_locked(struct zq_device *dev, uint32_t zone,
+		      int (*op)(struct zq_device *dev, uint32_t zone, bool *changed))
 {
 	struct zone_stripe *s = zone_stripe(dev, zone);
 	bool changed = false;
@@ -189,12 +189,12 @@ static int run(struct zq_device *dev, uint32_t zone,
 
 int zq_zone_finish(struct zq_device *dev, uint32_t zone)
 {
-	return run(dev, zone, finish);
+	return run_locked(dev, zone, finish);
 }
 
 int zq_zone_reset(struct zq_device *dev, uint32_t zone)
 {
-	return run(dev, zone, reset);
+	return run_locked(dev, zone, reset);
 }
 
 /* ---- states set by hand ------------------------------------------------------------------------

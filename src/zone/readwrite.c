@@ -21,7 +21,7 @@ static uint64_t conv_end(const struct zq_device *dev)
 }
 
 /* -EPERM when a zone of the range does not take the access. */
-static int check_zones(const struct zq_device *dev, uint64_t off, uint64_t len, bool write)
+static int check_access(const struct zq_device *dev, uint64_t off, uint64_t len, bool write)
 {
 	for (uint32_t i = zone_at(dev, off); i <= zone_at(dev, off + len - 1); i++) {
 		enum zq_zone_state state = zone_state(dev, i);
@@ -72,7 +72,7 @@ ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len)
 	if (!len || off >= conv_end(dev))
 		return 0;
 	len = (size_t)min_u64(len, conv_end(dev) - off);
-	rc = check_zones(dev, off, len, false);
+	rc = check_access(dev, off, len, false);
 	if (rc == 0)
 		rc = qcow2_read(dev->img, off, buf, len);
 	return rc < 0 ? rc : (ssize_t)len;
@@ -84,7 +84,7 @@ static int check_conv(const struct zq_device *dev, uint64_t off, uint64_t len)
 {
 	int rc = device_check_writable(dev);
 
-	return rc < 0 ? rc : check_zones(dev, off, len, true);
+	return rc < 0 ? rc : check_access(dev, off, len, true);
 }
 
 /* Times, or the effect of a failure, for all zones of a range. */

@@ -86,7 +86,7 @@ int zones_load(struct zq_device *dev)
 
 /* ---- the list of implicitly open zones ------------------------------------------------------ */
 
-static void lru_remove(struct zq_device *dev, uint32_t zone)
+static void implicit_remove(struct zq_device *dev, uint32_t zone)
 {
 	struct zone *z = &dev->zones[zone];
 
@@ -101,7 +101,7 @@ static void lru_remove(struct zq_device *dev, uint32_t zone)
 	z->prev = z->next = ZONE_NONE;
 }
 
-static void lru_append(struct zq_device *dev, uint32_t zone)
+static void implicit_append(struct zq_device *dev, uint32_t zone)
 {
 	struct zone *z = &dev->zones[zone];
 
@@ -129,9 +129,9 @@ void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, ui
 	dev->by_state[old]--;
 	dev->by_state[next]++;
 	if (old == ZQ_IMPLICIT_OPEN)
-		lru_remove(dev, zone);
+		implicit_remove(dev, zone);
 	if (next == ZQ_IMPLICIT_OPEN)
-		lru_append(dev, zone);
+		implicit_append(dev, zone);
 	atomic_store(&dev->zones[zone].state, (unsigned char)next);
 }
 
@@ -186,8 +186,8 @@ int zone_begin(struct zq_device *dev, uint32_t zone, enum zone_op op, bool fills
 	if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED) {
 		zone_move(dev, zone, ZQ_IMPLICIT_OPEN, wp, wp);
 	} else if (c->before == ZQ_IMPLICIT_OPEN) {
-		lru_remove(dev, zone);
-		lru_append(dev, zone);
+		implicit_remove(dev, zone);
+		implicit_append(dev, zone);
 	}
 	return 0;
 }
