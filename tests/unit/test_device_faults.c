@@ -39,7 +39,7 @@ static void break_writes(int error)
 	memio_fail(z.m, MEMIO_WRITE, 0, error, true, 0);
 }
 
-static void mend(void)
+static void mend_device(void)
 {
 	memio_fail(z.m, MEMIO_WRITE, 0, 0, false, 0);
 	memio_fail(z.m, MEMIO_FLUSH, 0, 0, false, 0);
@@ -57,7 +57,7 @@ START_TEST(a_failed_write_changes_nothing)
 		ck_assert_int_eq(zonedev_append(&z, zone, 'b', 3000), -EIO);
 		ck_assert_int_eq(zonedev_append(&z, zone, 'b', CAP),
 				 -EIO); /* would have filled it */
-		mend();
+		mend_device();
 		after = zonedev_zone(&z, zone);
 		ck_assert_uint_eq(after.state, before.state);
 		ck_assert_uint_eq(after.wp, before.wp);
@@ -118,7 +118,7 @@ START_TEST(errors_remount_ro)
 	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
 	break_writes(EIO);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
-	mend();
+	mend_device();
 	ck_assert(zq_device_readonly(z.dev));
 	ck_assert_ptr_nonnull(strstr(zq_device_readonly_reason(z.dev), "zone 2"));
 	ck_assert_ptr_nonnull(strstr(z.logged, "read-only"));
@@ -135,7 +135,7 @@ START_TEST(errors_zone_ro)
 	device_faults_setup(ZQ_ERRORS_ZONE_RO);
 	break_writes(EIO);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
-	mend();
+	mend_device();
 	ck_assert(!zq_device_readonly(z.dev));
 	ck_assert_uint_eq(zonedev_state(&z, 2), ZQ_READ_ONLY);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EPERM);
@@ -152,7 +152,7 @@ START_TEST(errors_zone_offline)
 	device_faults_setup(ZQ_ERRORS_ZONE_OFFLINE);
 	break_writes(EIO);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
-	mend();
+	mend_device();
 	ck_assert_uint_eq(zonedev_state(&z, 2), ZQ_OFFLINE);
 	ck_assert_uint_eq(zonedev_written(&z, 2), 0);
 	ck_assert_int_eq(zq_read(z.dev, 2, 0, &c, 1), -EPERM);
@@ -160,7 +160,7 @@ START_TEST(errors_zone_offline)
 	/* a conventional zone as well */
 	break_writes(EIO);
 	ck_assert_int_eq(zq_write(z.dev, 0, "x", 1, 0), -EIO);
-	mend();
+	mend_device();
 	ck_assert_uint_eq(zonedev_state(&z, 0), ZQ_OFFLINE);
 	ck_assert_uint_eq(zonedev_state(&z, 1), ZQ_NOT_WP);
 	device_faults_finish();
@@ -178,7 +178,7 @@ START_TEST(a_failed_finish_changes_nothing)
 	zonedev_append(&z, 2, 'a', 512); /* the first change is behind us */
 	break_writes(EIO);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 3), -EIO);
-	mend();
+	mend_device();
 	ck_assert_uint_eq(zonedev_state(&z, 3), ZQ_CLOSED);
 	ck_assert_uint_eq(zonedev_written(&z, 3), 512);
 	zonedev_check_counts(&z);
@@ -206,7 +206,7 @@ START_TEST(a_failed_reset_shows_nothing_old)
 	/* what is stale goes before anything else comes */
 	ck_assert_int_lt(zonedev_append(&z, 4, 'x', 512), 0);
 	ck_assert_uint_eq(zonedev_state(&z, 4), ZQ_EMPTY);
-	mend();
+	mend_device();
 	ck_assert_int_eq(zonedev_append(&z, 4, 'x', 512), 512);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 4), 0);
 	zonedev_expect(&z, 4, 0, 512, 'x');
@@ -225,7 +225,7 @@ START_TEST(a_failed_commit_is_reported)
 	ck_assert(zq_device_readonly(z.dev));
 	ck_assert_ptr_nonnull(strstr(z.logged, "commit failed"));
 	/* all is still dirty: it goes to disk once it can */
-	mend();
+	mend_device();
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	zonedev_reopen(&z);
 	ck_assert_uint_eq(zonedev_written(&z, 2), 1536);
@@ -240,7 +240,7 @@ START_TEST(a_commit_without_room_is_no_fault)
 	break_writes(ENOSPC);
 	ck_assert_int_eq(zq_sync(z.dev), -ENOSPC);
 	ck_assert(!zq_device_readonly(z.dev));
-	mend();
+	mend_device();
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	device_faults_finish();
 }
@@ -267,7 +267,7 @@ START_TEST(news_are_critical)
 			ck_assert_int_lt(zonedev_append(&z, 2, 'b', 512), 0);
 		ck_assert_int_eq(z.nr_critical, all[i].critical);
 		ck_assert_int_eq(z.nr_logged, all[i].critical ? 1 : 3);
-		mend();
+		mend_device();
 		device_faults_finish();
 	}
 	/* a commit that fails is told of once, and so is a flush, which is for good */
@@ -279,7 +279,7 @@ START_TEST(news_are_critical)
 	ck_assert_int_eq(z.nr_critical, 1);
 	ck_assert_int_eq(z.priority, LOG_CRIT);
 	ck_assert_ptr_nonnull(strstr(z.logged, "nothing more will be committed"));
-	mend();
+	mend_device();
 	device_faults_finish();
 }
 END_TEST
@@ -299,7 +299,7 @@ START_TEST(a_limit_is_a_full_host)
 	ck_assert_int_eq(z.nr_critical, 2);
 	ck_assert_ptr_nonnull(strstr(z.logged, "a limit, not the disk"));
 	ck_assert(!zq_device_readonly(z.dev));
-	mend();
+	mend_device();
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	device_faults_finish();
 }
@@ -321,7 +321,7 @@ START_TEST(a_background_failure_reaches_the_next_sync_once)
 		usleep(5000);
 	zq_stop_committer(z.dev);
 	ck_assert_uint_gt(memio_failures(z.m, MEMIO_WRITE), 0);
-	mend();
+	mend_device();
 	ck_assert_int_eq(zq_sync(z.dev), -EIO);
 	ck_assert_int_eq(zq_sync(z.dev), 0);
 	ck_assert_int_eq(z.nr_logged, 1);

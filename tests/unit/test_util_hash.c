@@ -9,7 +9,7 @@ struct thing {
 	unsigned seen;
 };
 
-static struct thing *add(struct hash *h, uint64_t key)
+static struct thing *hash_test_add(struct hash *h, uint64_t key)
 {
 	struct thing *t = calloc(1, sizeof(*t));
 
@@ -34,7 +34,7 @@ START_TEST(finds_what_was_added_and_not_what_was_removed)
 	struct thing *gone = NULL;
 
 	for (uint64_t i = 0; i < 5000; i++) {
-		struct thing *t = add(&h, i << 16);
+		struct thing *t = hash_test_add(&h, i << 16);
 
 		if (i == 1234)
 			gone = t;
@@ -60,7 +60,7 @@ START_TEST(walks_over_each_node_once)
 	unsigned n = 0;
 
 	for (uint64_t i = 0; i < 777; i++)
-		add(&h, i * i * 4096);
+		hash_test_add(&h, i * i * 4096);
 	for (struct hash_node *i = hash_next(&h, NULL); i; i = hash_next(&h, i), n++)
 		ck_assert_uint_eq(((struct thing *)i)->seen++, 0);
 	ck_assert_uint_eq(n, 777);
