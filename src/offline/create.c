@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * zq_create: from a person's options to an image under its name. Defaults and the rules
- * between options are here; what the bytes are is qcow2/create.c's business. A file that
- * is there already is touched in the last step only, and not while somebody uses it.
+ * between options are here; the files are in new_image.c, the bytes in qcow2/create.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,8 +15,7 @@
 #include "qcow2/format/format.h"
 #include "util/cleanup.h"
 #include "util/math.h"
-#include "offline/create_backing.h"
-#include "offline/new_file.h"
+#include "offline/new_image.h"
 
 #define DEFAULT_ZONE_SIZE     (UINT64_C(256) << 20)
 #define DEFAULT_CLUSTER_SIZE  (UINT64_C(64) << 10)
@@ -130,7 +128,7 @@ static int check_files(const struct zq_create_opts *o, struct zq_error *err)
 	return 0;
 }
 
-static int make_params(const struct zq_create_opts *o, struct qcow2_create_params *p,
+int create_make_params(const struct zq_create_opts *o, struct qcow2_create_params *p,
 		       struct zq_error *err)
 {
 	int ret;
@@ -154,102 +152,14 @@ static int make_params(const struct zq_create_opts *o, struct qcow2_create_param
 	return ret;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
-
-/* Two names for one file, of which the second would be lost in the first. */
-static int check_distinct(const struct new_file *image, const struct new_file *data,
-			  struct zq_error *err)
-{
-	bool same = !strcmp(image->path, data->path);
-
-	if (image->old && data->old)
-		same = image->old_st.st_dev == data->old_st.st_dev &&
-		       image->old_st.st_ino == data->old_st.st_ino;
-	return same ? zq_fail(err, -EINVAL, "data_file %s is the image itself", data->path) : 0;
-}
-
-static int check_backing(const char *path, const struct zq_create_opts *o, const struct new_file *f,
-			 struct zq_error *err)
-{
-	int ret;
-
-	if (!o->backing_file)
-		return 0;
-	ret = create_check_backing(path, o->backing_file, o->backing_fmt,
-				   f->old ? &f->old_st : NULL, err);
-	if (ret)
-		zq_error_prefix(err, "backing file");
-	return ret;
-}
-
-/* Writes both files (data may be NULL) and names them: the image last, which is worth nothing
- * without the other. */
-static int fill_and_publish(struct new_file *image, struct new_file *data,
-			    const struct qcow2_create_params *p, struct zq_error *err)
-{
-	int ret = qcow2_create(image->io, p, err);
-
-	if (ret)
-		return ret;
-	if (data) {
-		ret = new_file_publish(data, err);
-		if (ret)
-			zq_error_prefix(err, data->path);
-	}
-	if (ret)
-		return ret;
-	ret = new_file_publish(image, err);
-	if (ret && data)
-		new_file_retract(data);
-	return ret;
-}
-
-static int create_with_data(const char *path, const struct zq_create_opts *o,
-			    struct new_file *image, struct qcow2_create_params *p,
-			    struct zq_error *err)
-{
-	char *data_path CLEANUP_FREE = create_beside(path, o->data_file);
-	struct new_file data;
-	int ret;
-
-	if (!data_path)
-		return zq_fail(err, -ENOMEM, "out of memory");
-	ret = new_file_begin(&data, data_path, o->force, "the data file", err);
-	if (ret)
-		return ret;
-	ret = check_distinct(image, &data, err);
-	if (!ret)
-		ret = check_backing(path, o, &data, err);
-	if (!ret) {
-		p->data_io = data.io;
-		ret = fill_and_publish(image, &data, p, err);
-	}
-	new_file_end(&data);
-	return ret;
-}
-
 int zq_create(const char *path, const struct zq_create_opts *o, struct zq_error *err)
 {
-	struct qcow2_create_params p;
-	struct new_file image;
-	int ret;
+	struct new_image n;
+	int ret = new_image_begin(&n, path, o, err);
 
-	ret = make_params(o, &p, err);
-	if (ret) {
-		zq_error_prefix(err, path);
-		return ret;
-	}
-	ret = new_file_begin(&image, path, o->force, "the image", err);
 	if (ret)
 		return ret;
-	ret = check_backing(path, o, &image, err);
-	if (!ret && o->data_file)
-		ret = create_with_data(path, o, &image, &p, err);
-	else if (!ret)
-		ret = fill_and_publish(&image, NULL, &p, err);
-	new_file_end(&image);
-	if (ret)
-		zq_error_prefix(err, path);
+	ret = new_image_publish(&n, err);
+	new_image_end(&n);
 	return ret;
 }

@@ -24,10 +24,11 @@
 		memcpy(p, &v, sizeof(v));                                                          \
 	}
 
-/* get_be16(p), put_be16(p, v), ... get_be64, put_be64, get_le64, put_le64 */
+/* get_be16(p), put_be16(p, v), ... get_be64, put_be64, get_le32, ... put_le64 */
 ZQ_DEFINE_ACCESSORS(be, 16)
 ZQ_DEFINE_ACCESSORS(be, 32)
 ZQ_DEFINE_ACCESSORS(be, 64)
+ZQ_DEFINE_ACCESSORS(le, 32)
 ZQ_DEFINE_ACCESSORS(le, 64)
 
 #undef ZQ_DEFINE_ACCESSORS
