@@ -24,6 +24,11 @@ step finish all "2 3 4 5 6 7 8 9 10 11"
 step reset all ""
 step reset all ""
 step finish 4,4-4,3-5 "3 4 5"
+# as the files are named: seq/3 is zone 5 here
+step reset seq/1-2 "5"
+step finish seq/0,seq/8- "2 5 10 11"
+step reset seq-000010,5 "2 11"
+step finish 3-5 "2 3 4 5 11"
 assert_status 0 "$ZQFS" check a.qcow2
 
 # refusals change nothing
@@ -37,15 +42,18 @@ refused() { # "PART OF THE MESSAGE" ZONES
     done
     assert_same a.qcow2 before
 }
-refused "zones: 12: the last zone is 11" 12
-refused "zones: 3-12: the last zone is 11" 3-12
-refused "zones: 99999999999999999999: the last zone is 11" 99999999999999999999
+refused "zones: 12: the last zone is 11 (seq/9)" 12
+refused "zones: 3-12: the last zone is 11 (seq/9)" 3-12
+refused "zones: 99999999999999999999: the last zone is 11 (seq/9)" 99999999999999999999
 refused "zones: 7-3 runs backwards" 7-3
 refused "zones: 'x' is not a zone" x
 refused "zones: '' is not a zone" 3,
-refused "zone 0 is conventional and has no write pointer" 0
-refused "zone 1 is conventional and has no write pointer" 4,1-3
-refused "zone 0 is conventional" 0-
+refused "zone 0 (cnv/0) is conventional and has no write pointer" 0
+refused "zone 1 (cnv/1) is conventional and has no write pointer" 4,1-3
+refused "zone 0 (cnv/0) is conventional" 0-
+refused "zone 1 (cnv/1) is conventional" cnv/1
+refused "zones: seq/10: the last sequential zone is 11 (seq/9)" seq/10
+refused "zones: cnv/2: the last conventional zone is 1 (cnv/1)" cnv/2
 
 # an image that cannot be written
 if [ "$(id -u)" -ne 0 ]; then

@@ -65,6 +65,22 @@ static inline uint64_t zq_zone_cap(const struct zq_geometry *g, uint32_t zone)
 	return len < g->zone_capacity ? len : g->zone_capacity;
 }
 
+/* How zones are named where they are files: "seq/3", or "seq-000005" by the zone's number. */
+enum zq_naming { ZQ_NAMES_FOLDERS, ZQ_NAMES_FLAT };
+
+#define ZQ_ZONE_NAME_MAX 24 /* bytes, with the NUL */
+
+/*
+ * The name of a zone's file below a mount point: "cnv/0", "seq/3", numbers counting within the
+ * folder; with ZQ_NAMES_FLAT "cnv-000000", "seq-000005", numbers counting all zones. The first
+ * nr_conv zones are conventional. buf holds ZQ_ZONE_NAME_MAX bytes; returns buf.
+ */
+char *zq_zone_name(uint32_t nr_conv, uint32_t zone, enum zq_naming naming, char *buf);
+
+/* The zone as messages name it, by both numbers: "zone 5 (seq/3)". ZQ_ZONE_LABEL_MAX bytes. */
+#define ZQ_ZONE_LABEL_MAX 48
+char *zq_zone_label(uint32_t nr_conv, uint32_t zone, char *buf);
+
 #ifdef __cplusplus
 }
 #endif

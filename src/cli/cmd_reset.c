@@ -50,11 +50,14 @@ static int refuse_change(const char *image, const struct action *act)
 static int check_types(const char *image, const struct zq_geometry *g,
 		       const struct zone_ranges *list, const struct action *act)
 {
+	char label[ZQ_ZONE_LABEL_MAX], first[ZQ_ZONE_LABEL_MAX];
+
 	if (list->all || list->r[0].first >= g->nr_conv)
 		return CLI_DONE;
-	return cli_error("%s: zone %u is conventional and has no write pointer to %s; the first "
-			 "sequential zone is %u",
-			 image, list->r[0].first, act->verb, g->nr_conv);
+	return cli_error("%s: %s is conventional and has no write pointer to %s; the first "
+			 "sequential zone is %s",
+			 image, zq_zone_label(g->nr_conv, list->r[0].first, label), act->verb,
+			 zq_zone_label(g->nr_conv, g->nr_conv, first) + strlen("zone "));
 }
 
 static int each_zone(struct zq_device *dev, const char *image, const struct zone_ranges *list,
@@ -62,6 +65,7 @@ static int each_zone(struct zq_device *dev, const char *image, const struct zone
 {
 	uint32_t nr_conv = zq_device_geometry(dev)->nr_conv;
 	double total = (double)ranges_count(list), done = 0;
+	char label[ZQ_ZONE_LABEL_MAX];
 	struct progress progress;
 	int ret = 0;
 
@@ -73,8 +77,8 @@ static int each_zone(struct zq_device *dev, const char *image, const struct zone
 			progress_update(&progress, ++done / total);
 			if (ret) {
 				progress_end(&progress);
-				cli_error("%s: cannot %s zone %u: %s", image, act->verb, zone,
-					  strerror(-ret));
+				cli_error("%s: cannot %s %s: %s", image, act->verb,
+					  zq_zone_label(nr_conv, zone, label), strerror(-ret));
 			}
 		}
 	}
@@ -93,7 +97,7 @@ static int change_zones(struct zq_device *dev, const struct cli_args *args,
 	if (zq_device_readonly(dev))
 		return cli_error("%s: cannot be changed: %s", args->operands[0],
 				 zq_device_readonly_reason(dev));
-	if (ranges_parse(args->operands[1], g->nr_zones, &list, &err))
+	if (ranges_parse(args->operands[1], g, &list, &err))
 		return cli_error("%s: %s", args->operands[0], err.msg);
 	ret = check_types(args->operands[0], g, &list, act);
 	if (!ret)

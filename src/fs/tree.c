@@ -75,7 +75,7 @@ uint64_t tree_entry(const struct tree *t, uint64_t dir, uint32_t i, char *name)
 	else
 		zone = t->nr_conv + i - (dir == TREE_ROOT ? nr_cnv : 0);
 	if (t->flat)
-		snprintf(name, TREE_NAME_ROOM, "%s-%06u", cnv ? "cnv" : "seq", zone);
+		zq_zone_name(t->nr_conv, zone, ZQ_NAMES_FLAT, name);
 	else
 		snprintf(name, TREE_NAME_ROOM, "%u", i);
 	return tree_node_of_zone(zone);
@@ -117,17 +117,12 @@ uint64_t tree_lookup(const struct tree *t, uint64_t dir, const char *name)
 
 char *tree_path(const struct tree *t, uint64_t node, char *buf)
 {
-	uint32_t zone = tree_zone(node);
-
 	if (node == TREE_ROOT)
 		snprintf(buf, TREE_NAME_ROOM, "/");
 	else if (!tree_is_file(node))
 		snprintf(buf, TREE_NAME_ROOM, "%s", node == TREE_CNV ? "cnv" : "seq");
-	else if (t->flat)
-		snprintf(buf, TREE_NAME_ROOM, "%s-%06u", zone < t->nr_conv ? "cnv" : "seq", zone);
-	else if (zone < t->nr_conv)
-		snprintf(buf, TREE_NAME_ROOM, "cnv/%u", zone);
 	else
-		snprintf(buf, TREE_NAME_ROOM, "seq/%u", zone - t->nr_conv);
+		zq_zone_name(t->nr_conv, tree_zone(node),
+			     t->flat ? ZQ_NAMES_FLAT : ZQ_NAMES_FOLDERS, buf);
 	return buf;
 }

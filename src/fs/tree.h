@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TREE_NAME_MAX  16 /* longest name that is not "too long" */
-#define TREE_NAME_ROOM 24 /* room for a name, or for a path as in messages, and its NUL */
+#include <zqfs/geometry.h>
+
+#define TREE_NAME_MAX 16 /* longest name that is not "too long" */
+#define TREE_NAME_ROOM                                                                             \
+	ZQ_ZONE_NAME_MAX /* room for a name, or for a path as in messages, and its NUL */
 
 /* What FUSE knows an object by. A file's node is its (first) zone + TREE_ZONES. */
 enum { TREE_NONE = 0, TREE_ROOT = 1, TREE_CNV = 2, TREE_SEQ = 3, TREE_ZONES = 4 };

@@ -71,13 +71,14 @@ int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 {
 	const char *effect = "";
 	bool news = false;
-	char part[64];
+	char label[ZQ_ZONE_LABEL_MAX], part[ZQ_ZONE_LABEL_MAX + 32];
 
 	if (harmless(rc))
 		return host_error(dev, rc);
+	zq_zone_label(dev->geo.nr_conv, zone, label);
 	switch (dev->opts.on_error) {
 	case ZQ_ERRORS_REMOUNT_RO:
-		snprintf(part, sizeof(part), "%s of zone %u", what, zone);
+		snprintf(part, sizeof(part), "%s of %s", what, label);
 		news = make_readonly(dev, part, rc);
 		effect = "; the device is now read-only";
 		break;
@@ -92,7 +93,7 @@ int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 	case ZQ_ERRORS_REPAIR:
 		break;
 	}
-	device_log(dev, news ? LOG_CRIT : LOG_ERR, "zone %u: %s failed: %s%s", zone, what,
+	device_log(dev, news ? LOG_CRIT : LOG_ERR, "%s: %s failed: %s%s", label, what,
 		   strerror(-rc), effect);
 	return rc;
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/math.h"
+
 /* Reads decimal digits at *s and moves behind them. Numbers of any length are told from
  * each other by saturation: what does not fit into 32 bits is beyond every device. */
 static bool take_number(const char **s, uint64_t *value)
@@ -25,33 +27,82 @@ static bool take_number(const char **s, uint64_t *value)
 	return true;
 }
 
-/* Reads one "N", "N-M" or "N-" and moves behind it. */
-static int take_range(const char **s, uint32_t nr, struct zone_range *r, struct zq_error *err)
+static int not_a_zone(int len, const char *item, struct zq_error *err)
+{
+	return zq_fail(err, -EINVAL,
+		       "zones: '%.*s' is not a zone: write 3, 3-7, 3,5,9-, seq/0, seq/0-4, cnv/1 "
+		       "or all",
+		       len, item);
+}
+
+/* What the numbers of an item count: all zones, or those of a kind from its first one on. */
+struct zone_span {
+	uint32_t base; /* the zone that number 0 stands for */
+	uint32_t first, end;
+	const char *kind; /* "", "conventional ", "sequential " */
+};
+
+/* Moves behind "seq/" or "cnv/", or behind "seq-" or "cnv-", whose numbers count all zones. */
+static struct zone_span take_kind(const char **s, const struct zq_geometry *g)
+{
+	const char *p = *s;
+	bool seq = !strncmp(p, "seq", 3), cnv = !strncmp(p, "cnv", 3);
+	uint32_t first = seq ? g->nr_conv : 0;
+
+	if ((!seq && !cnv) || (p[3] != '/' && p[3] != '-'))
+		return (struct zone_span){ 0, 0, g->nr_zones, "" };
+	*s += 4;
+	return (struct zone_span){
+		.base = p[3] == '/' ? first : 0,
+		.first = first,
+		.end = seq ? g->nr_zones : g->nr_conv,
+		.kind = seq ? "sequential " : "conventional ",
+	};
+}
+
+static int no_such_zone(const struct zone_span *span, const struct zq_geometry *g, int len,
+			const char *item, struct zq_error *err)
+{
+	char label[ZQ_ZONE_LABEL_MAX];
+
+	if (span->first == span->end)
+		return zq_fail(err, -EINVAL, "zones: %.*s: there are no %szones", len, item,
+			       span->kind);
+	return zq_fail(err, -EINVAL, "zones: %.*s: the last %szone is %s", len, item, span->kind,
+		       zq_zone_label(g->nr_conv, span->end - 1, label) + strlen("zone "));
+}
+
+/* Reads one "N", "N-M" or "N-", a kind of zone in front of it or not, and moves behind it. */
+static int take_range(const char **s, const struct zq_geometry *g, struct zone_range *r,
+		      struct zq_error *err)
 {
 	const char *item = *s;
 	int len = (int)strcspn(item, ",");
+	struct zone_span span = take_kind(s, g);
+	char label[ZQ_ZONE_LABEL_MAX];
 	uint64_t first, last;
 
 	if (!take_number(s, &first))
-		return zq_fail(err, -EINVAL,
-			       "zones: '%.*s' is not a zone: write 3, 3-7, 3,5,9- or all", len,
-			       item);
+		return not_a_zone(len, item, err);
 	last = first;
 	if (**s == '-') {
 		++*s;
 		if (!take_number(s, &last)) /* an open end */
-			last = first > nr - 1 ? first : nr - 1;
+			last = max_u64(first, (uint64_t)span.end - 1 - span.base);
 	}
 	if (**s != ',' && **s != '\0')
-		return zq_fail(err, -EINVAL,
-			       "zones: '%.*s' is not a zone: write 3, 3-7, 3,5,9- or all", len,
-			       item);
+		return not_a_zone(len, item, err);
 	if (last < first)
 		return zq_fail(err, -EINVAL, "zones: %.*s runs backwards", len, item);
-	if (last >= nr)
-		return zq_fail(err, -EINVAL, "zones: %.*s: the last zone is %u", len, item, nr - 1);
-	r->first = (uint32_t)first;
-	r->last = (uint32_t)last;
+	/* A zloop name that says the wrong kind. */
+	if (first + span.base < span.first)
+		return zq_fail(err, -EINVAL, "zones: %.*s: %s is conventional", len, item,
+			       zq_zone_label(g->nr_conv, (uint32_t)first, label));
+	/* take_number() stops not far above 2^32, so the sum fits. */
+	if (last + span.base >= span.end)
+		return no_such_zone(&span, g, len, item, err);
+	r->first = (uint32_t)first + span.base;
+	r->last = (uint32_t)last + span.base;
 	return 0;
 }
 
@@ -79,7 +130,8 @@ static void normalise(struct zone_ranges *ranges)
 	ranges->nr = n + 1;
 }
 
-int ranges_parse(const char *text, uint32_t nr, struct zone_ranges *out, struct zq_error *err)
+int ranges_parse(const char *text, const struct zq_geometry *g, struct zone_ranges *out,
+		 struct zq_error *err)
 {
 	struct zone_ranges ranges = { .all = !strcmp(text, "all") };
 	size_t items = 1;
@@ -91,13 +143,13 @@ int ranges_parse(const char *text, uint32_t nr, struct zone_ranges *out, struct 
 	if (!ranges.r)
 		return zq_fail(err, -ENOMEM, "zones: out of memory");
 	if (ranges.all) {
-		ranges.r[0].last = nr - 1;
+		ranges.r[0].last = g->nr_zones - 1;
 		ranges.nr = 1;
 		*out = ranges;
 		return 0;
 	}
 	for (const char *p = text; !ret; p++) {
-		ret = take_range(&p, nr, &ranges.r[ranges.nr], err);
+		ret = take_range(&p, g, &ranges.r[ranges.nr], err);
 		ranges.nr += !ret;
 		if (ret || !*p)
 			break;

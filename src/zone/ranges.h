@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lists of zones as people type them: "3", "3-7", "3,5,9-", "all". Pure.
+ * Lists of zones as people type them: "3", "3-7", "3,5,9-", "seq/3", "cnv/0-1", "all". A bare
+ * number counts all zones, as the device does; with seq/ or cnv/ it counts as the names of
+ * the files do. Pure.
  */
 #ifndef ZQ_ZONE_RANGES_H
 #define ZQ_ZONE_RANGES_H
@@ -10,6 +12,7 @@
 #include <stdint.h>
 
 #include <zqfs/error.h>
+#include <zqfs/geometry.h>
 
 struct zone_range {
 	uint32_t first, last; /* zone numbers, both included */
@@ -23,11 +26,13 @@ struct zone_ranges {
 };
 
 /*
- * Parses text for a device of nr zones (> 0). An open end ("9-") runs to the last zone.
- * -EINVAL with a sentence for what is not a list, runs backwards or names a zone that does
+ * Parses text for a device of that geometry. An open end ("9-") runs to the last zone, with seq/
+ * or cnv/ to the last of that kind. "seq-000003", the name of a file in the layout zloop, is
+ * zone 3. -EINVAL with a sentence for what is not a list, runs backwards or names a zone that does
  * not exist; -ENOMEM. On failure there is nothing to free.
  */
-int ranges_parse(const char *text, uint32_t nr, struct zone_ranges *out, struct zq_error *err);
+int ranges_parse(const char *text, const struct zq_geometry *g, struct zone_ranges *out,
+		 struct zq_error *err);
 void ranges_free(struct zone_ranges *ranges);
 
 /* Number of zones in the list. */

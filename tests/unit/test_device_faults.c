@@ -66,7 +66,7 @@ START_TEST(a_failed_write_changes_nothing)
 		zonedev_check_counts(&z);
 	}
 	ck_assert_int_ge(z.nr_logged, 1);
-	ck_assert_ptr_nonnull(strstr(z.logged, "zone 3: write failed"));
+	ck_assert_ptr_nonnull(strstr(z.logged, "zone 3 (seq/1): write failed"));
 	/* and everything goes on */
 	ck_assert_int_eq(zonedev_append(&z, 3, 'b', 512), 512);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), 512);

@@ -113,11 +113,16 @@ static void add_fix(struct check *c, uint32_t zone, uint64_t word)
 	w->fix[w->nr_fix++] = (struct wp_fix){ .zone = zone, .word = word };
 }
 
+static const char *label_of(const struct check *c, uint32_t zone, char *buf)
+{
+	return zq_zone_label(geo(c)->nr_conv, zone, buf);
+}
+
 static void insane(struct check *c, uint32_t zone, uint64_t word)
 {
 	uint64_t start = zq_zone_start(geo(c), zone), wp = word & ZONED_WP_MASK, better;
 	bool conv = zq_zone_is_conv(geo(c), zone), fix = check_repairs(c) && !c->refs_only;
-	char why[128], what[64] = "";
+	char why[128], what[64] = "", label[ZQ_ZONE_LABEL_MAX];
 
 	better = better_word(c, zone, word);
 	if (fix)
@@ -135,9 +140,8 @@ static void insane(struct check *c, uint32_t zone, uint64_t word)
 		snprintf(why, sizeof(why),
 			 "0x%" PRIx64 " is outside of its zone 0x%" PRIx64 "-0x%" PRIx64, wp, start,
 			 start + geo(c)->zone_size);
-	check_found(c, ZQ_FOUND_CORRUPTION, 1, fix,
-		    "zone %" PRIu32 ": write pointer 0x%016" PRIx64 ": %s%s", zone, word, why,
-		    what);
+	check_found(c, ZQ_FOUND_CORRUPTION, 1, fix, "%s: write pointer 0x%016" PRIx64 ": %s%s",
+		    label_of(c, zone, label), word, why, what);
 	if (fix)
 		add_fix(c, zone, better);
 }
@@ -146,28 +150,29 @@ static void insane(struct check *c, uint32_t zone, uint64_t word)
 static void note_mapping(struct check *c, uint32_t zone, uint64_t wp)
 {
 	uint64_t start = zq_zone_start(geo(c), zone), cap = start + zq_zone_cap(geo(c), zone);
+	char label[ZQ_ZONE_LABEL_MAX];
 	uint64_t clusters;
 
 	if (c->wp.beyond)
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "zone %" PRIu32 ": %" PRIu64
-			    " cluster%s mapped beyond the write pointer 0x%" PRIx64,
-			    zone, c->wp.beyond, c->wp.beyond == 1 ? " is" : "s are", wp);
+			    "%s: %" PRIu64 " cluster%s mapped beyond the write pointer 0x%" PRIx64,
+			    label_of(c, zone, label), c->wp.beyond,
+			    c->wp.beyond == 1 ? " is" : "s are", wp);
 	if (wp > cap && wp != start + geo(c)->zone_size)
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "zone %" PRIu32 ": write pointer 0x%" PRIx64
-			    " is between the capacity 0x%" PRIx64 " and the zone's end",
-			    zone, wp, cap);
+			    "%s: write pointer 0x%" PRIx64 " is between the capacity 0x%" PRIx64
+			    " and the zone's end",
+			    label_of(c, zone, label), wp, cap);
 	/* What a finished zone or a backing file leaves unmapped reads as it should. */
 	if (wp >= cap || c->hdr->backing_file)
 		return;
 	clusters = div_up(wp, c->cluster_size) - (start >> c->cluster_bits);
 	if (wp > start && c->wp.below < clusters)
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "zone %" PRIu32 ": %" PRIu64 " of %" PRIu64
+			    "%s: %" PRIu64 " of %" PRIu64
 			    " clusters before the write pointer 0x%" PRIx64
 			    " have no data and read as zeros",
-			    zone, clusters - c->wp.below, clusters, wp);
+			    label_of(c, zone, label), clusters - c->wp.below, clusters, wp);
 }
 
 static void judge(struct check *c, uint32_t zone)

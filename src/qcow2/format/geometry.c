@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include <zqfs/geometry.h>
 
@@ -89,4 +90,25 @@ int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err)
 			      "max_append_bytes %" PRIu32 " is larger than zone_capacity %" PRIu64,
 			      g->max_append, g->zone_capacity);
 	return 0;
+}
+
+char *zq_zone_name(uint32_t nr_conv, uint32_t zone, enum zq_naming naming, char *buf)
+{
+	bool conv = zone < nr_conv;
+	const char *folder = conv ? "cnv" : "seq";
+
+	if (naming == ZQ_NAMES_FLAT)
+		snprintf(buf, ZQ_ZONE_NAME_MAX, "%s-%06u", folder, zone);
+	else
+		snprintf(buf, ZQ_ZONE_NAME_MAX, "%s/%u", folder, conv ? zone : zone - nr_conv);
+	return buf;
+}
+
+char *zq_zone_label(uint32_t nr_conv, uint32_t zone, char *buf)
+{
+	char name[ZQ_ZONE_NAME_MAX];
+
+	snprintf(buf, ZQ_ZONE_LABEL_MAX, "zone %u (%s)", zone,
+		 zq_zone_name(nr_conv, zone, ZQ_NAMES_FOLDERS, name));
+	return buf;
 }
