@@ -36,7 +36,8 @@ BASE_LDFLAGS = -pthread $(CFLAGS) $(SAN) $(LDFLAGS)
 
 # Asked once, and only when something is compiled: "make help" needs no library.
 pkg = $(or $(shell $(PKG_CONFIG) $(1) $(2)),$(if $(shell $(PKG_CONFIG) --exists $(2) || echo no),$(error \
-	$(2) not found; on Debian run: contrib/setup.sh build test)))
+	$(if $(shell command -v $(PKG_CONFIG) || true),$(2) not found,$(PKG_CONFIG) is not installed); \
+	"contrib/setup.sh install build test" installs it, or says what to install)))
 FUSE_CFLAGS = $(eval FUSE_CFLAGS := $$(call pkg,--cflags,fuse3))$(FUSE_CFLAGS)
 FUSE_LIBS = $(eval FUSE_LIBS := $$(call pkg,--libs,fuse3))$(FUSE_LIBS)
 COMP_CFLAGS = $(eval COMP_CFLAGS := $$(call pkg,--cflags,libzstd zlib))$(COMP_CFLAGS)
@@ -160,7 +161,7 @@ RUN_TESTS = BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' JOBS='$(JOBS)'
 # The packages come first, in a make of their own: pkg-config is asked after they are there.
 .PHONY: check
 check:
-	@contrib/setup.sh build test
+	@contrib/setup.sh install build test
 	+@$(SUBMAKE) check-built
 
 .PHONY: check-built
@@ -171,14 +172,14 @@ check-built: all unit
 STRESS_SECONDS ?= 600
 .PHONY: stress
 stress:
-	@contrib/setup.sh build test
+	@contrib/setup.sh install build test
 	+@$(SUBMAKE) --quiet all unit
 	@STRESS_SECONDS='$(STRESS_SECONDS)' BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' \
 		tests/run -v -j 1 -t stress
 
 .PHONY: demo
 demo:
-	@contrib/setup.sh build demo
+	@contrib/setup.sh install build demo
 	+@$(SUBMAKE) --quiet all
 	@ZQFS='$(abspath $(PROG))' contrib/demo.sh
 
@@ -225,7 +226,7 @@ fuzz-built:
 
 .PHONY: bench
 bench:
-	@contrib/setup.sh build bench
+	@contrib/setup.sh install build bench
 	+@$(SUBMAKE) --quiet all unit
 	@test -x tests/bench/run || { echo 'tests/bench/run is missing: nothing to measure with'; exit 1; }
 	@BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/bench/run $(BENCH_ARGS)
@@ -334,9 +335,13 @@ uninstall:
 # In a checkout what git knows, outside of one what the tarball's own list says.
 DIST := zqfs-$(VERSION)
 DISTDIR ?= .
-SOURCE_DATE = $(shell if [ -e .git ]; then git log -1 --format=%ct; else stat -c %Y MANIFEST; fi)
+SOURCE_DATE = $(shell if [ -e .git ]; then git log -1 --format=%ct; else stat -c %Y MANIFEST 2>/dev/null; fi)
 .PHONY: dist
 dist:
+	@if [ -e .git ]; then git ls-files --error-unmatch Makefile >/dev/null || \
+		{ echo 'make dist: git must tell what belongs to a release, and it does not work here' >&2; exit 1; }; \
+	else [ -s MANIFEST ] || \
+		{ echo 'make dist: works in a clone with git, or in a release, which has a MANIFEST' >&2; exit 1; }; fi
 	@rm -rf '$(BUILD)/dist' && mkdir -p '$(BUILD)/dist/$(DIST)' '$(DISTDIR)'
 	@[ ! -e .git ] || git ls-files -o --exclude-standard | sed 's/^/not in it, for git does not know it: /' >&2
 	@if [ -e .git ]; then git ls-files; else cat MANIFEST; fi | grep -vx MANIFEST | sort \

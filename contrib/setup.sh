@@ -1,12 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Makes sure that what zqfs needs is installed: contrib/setup.sh GROUP...
-# Groups: build, demo, test, lint, bench. Installs through apt-get where it may, else says in one
-# line what to install. Does nothing, quickly, when all is there. ZQFS_NO_INSTALL=1: never installs.
+# The first command on a fresh machine: installs what is missing, if it may, then builds and runs.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-# GROUP NEED CHECK PACKAGE; a check is a command, a pkg-config name or a file. What is
-# optional only makes tests skip.
+usage() {
+    cat <<'END'
+Usage: contrib/setup.sh demo             builds zqfs and shows what it does, step by step
+       contrib/setup.sh check [WORD...]  builds it and runs all tests (those whose names contain a WORD)
+       contrib/setup.sh install GROUP... installs packages only: build, demo, test, lint, bench
+
+Packages are installed through apt-get, as root or where sudo asks for no password. Where that cannot
+be, it says in one line what to install. ZQFS_NO_INSTALL=1: never installs anything.
+END
+}
+
+# GROUP NEED CHECK PACKAGE. A check is a command, a pkg-config name or a file (a pattern). Without what
+# is wanted, tests are skipped; without what is needed, nothing works.
 table() {
     cat <<'END'
 build need cmd:gcc build-essential
@@ -22,13 +32,25 @@ test need cmd:fusermount3 fuse3
 test need cmd:getfattr attr
 test need pc:check check
 test want cmd:zstd zstd
+test want cmd:git git
 test want cmd:qemu-img qemu-utils
+test want cmd:qemu-storage-daemon qemu-system-common
 test want cmd:fio fio
 test want cmd:jq jq
+test want cmd:strace strace
+test want cmd:rsync rsync
+test want cmd:python3 python3
 test want cmd:mandoc mandoc
 test want cmd:zsh zsh
 test want cmd:fish fish
 test want cmd:shellcheck shellcheck
+test want cmd:clang clang
+test want file:/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev
+test want cmd:dpkg-buildpackage dpkg-dev
+test want cmd:dh debhelper
+test want cmd:lintian lintian
+test want cmd:systemd-analyze systemd
+test want cmd:ps procps
 test want file:/usr/include/libaio.h libaio-dev
 lint need cmd:clang-tidy clang-tidy
 lint need cmd:clang-format clang-format
@@ -42,28 +64,37 @@ bench want cmd:strace strace
 END
 }
 
+has_pc() { # NAME: also where pkg-config is what is missing
+    if command -v pkg-config >/dev/null; then
+        pkg-config --exists "$1" 2>/dev/null
+    else
+        compgen -G "/usr/lib/*/pkgconfig/$1.pc" >/dev/null || [ -e "/usr/share/pkgconfig/$1.pc" ]
+    fi
+}
+
 present() { # CHECK
     case $1 in
-        cmd:*) command -v "${1#cmd:}" >/dev/null ;;
-        pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
-        file:*) [ -e "${1#file:}" ] ;;
+        cmd:*) command -v "${1#cmd:}" >/dev/null || [ -x "/usr/sbin/${1#cmd:}" ] ;;
+        pc:*) has_pc "${1#pc:}" ;;
+        file:*) compgen -G "${1#file:}" >/dev/null ;;
     esac
 }
 
-need=() want=()
-for group in "$@"; do
-    case $group in
-        build | demo | test | lint | bench) ;;
-        *) echo "contrib/setup.sh: no group $group (build, demo, test, lint, bench)" >&2; exit 2 ;;
-    esac
-    while read -r g kind check package; do
-        if [ "$g" = "$group" ] && ! present "$check"; then
-            case " ${need[*]} ${want[*]} " in *" $package "*) continue ;; esac
-            if [ "$kind" = need ]; then need+=("$package"); else want+=("$package"); fi
-        fi
-    done < <(table)
-done
-[ $((${#need[@]} + ${#want[@]})) -gt 0 ] || exit 0
+# Fills need and want with the packages of the groups that are not there.
+find_missing() { # GROUP...
+    local group g kind check package
+    need=() want=()
+    for group in "$@"; do
+        table | grep -q "^$group " ||
+            { echo "contrib/setup.sh: no group $group; --help lists them" >&2; exit 2; }
+        while read -r g kind check package; do
+            if [ "$g" = "$group" ] && ! present "$check"; then
+                case " ${need[*]} ${want[*]} " in *" $package "*) continue ;; esac
+                if [ "$kind" = need ]; then need+=("$package"); else want+=("$package"); fi
+            fi
+        done < <(table)
+    done
+}
 
 as_root=()
 can_install() {
@@ -73,23 +104,56 @@ can_install() {
     as_root=(sudo -n)
 }
 
-install_packages() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+apt_install() {
+    [ $# -eq 0 ] || "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -q --no-install-recommends "$@" >&2
 }
 
-if can_install; then
-    echo "installing: ${need[*]} ${want[*]}" >&2
-    # the package lists of a fresh machine are empty or old: fetch them, then install
-    install_packages "${need[@]}" "${want[@]}" 2>/dev/null ||
-        { "${as_root[@]}" apt-get update -q >&2 || true
-          install_packages "${need[@]}" "${want[@]}"; } ||
-        { [ ${#need[@]} -eq 0 ] || install_packages "${need[@]}"; } ||
-        { echo "could not install; needed: ${need[*]}" >&2; exit 1; }
-    exit 0
-fi
-if [ ${#need[@]} -gt 0 ]; then
-    echo "please install first: apt-get install ${need[*]} ${want[*]}" >&2
-    exit 1
-fi
-echo "some tests will be skipped; for all of them: apt-get install ${want[*]}" >&2
+# Those of the packages that this release has: a name that it does not know fails the others too.
+known() {
+    local p
+    for p; do
+        [ -z "$(apt-cache show --no-all-versions "$p" 2>/dev/null | head -n 1)" ] || printf '%s\n' "$p"
+    done
+}
+
+install_groups() { # GROUP...
+    local need want some
+    find_missing "$@"
+    [ $((${#need[@]} + ${#want[@]})) -gt 0 ] || return 0
+    if can_install; then
+        echo "installing: ${need[*]} ${want[*]}" >&2
+        # the package lists of a fresh machine are empty or old: fetch them, then try again
+        apt_install "${need[@]}" "${want[@]}" 2>/dev/null && return
+        "${as_root[@]}" apt-get update -q >&2 || true
+        mapfile -t some < <(known "${want[@]}")
+        apt_install "${need[@]}" "${some[@]}" || apt_install "${need[@]}" ||
+            { echo "contrib/setup.sh: cannot install packages; needed: ${need[*]}" >&2; exit 1; }
+        return 0
+    fi
+    if [ ${#need[@]} -gt 0 ]; then
+        echo "contrib/setup.sh: please install first, as root: apt-get install ${need[*]} ${want[*]}" >&2
+        exit 1
+    fi
+    echo "some tests will be skipped; for all of them, as root: apt-get install ${want[*]}" >&2
+}
+
+case ${1:-} in
+    demo)
+        [ $# -eq 1 ] || { usage >&2; exit 2; }
+        install_groups build demo
+        exec make --no-print-directory demo
+        ;;
+    check)
+        shift
+        install_groups build test
+        exec make --no-print-directory check TESTS="$*"
+        ;;
+    install)
+        shift
+        [ $# -gt 0 ] || { usage >&2; exit 2; }
+        install_groups "$@"
+        ;;
+    -h | --help) usage ;;
+    *) usage >&2; exit 2 ;;
+esac
