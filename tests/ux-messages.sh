@@ -98,3 +98,15 @@ misplaced
 assert_eq "$(wc -l <log)" 2 "lines of the log after a second open file"
 kill "$pid"
 wait "$pid"
+
+# names from outside cannot make up lines or drive the terminal
+odd=$'odd\nzqfs: \e[31mname.qcow2'
+shown='odd\nzqfs: \x1b[31mname.qcow2'
+assert_eq "$("$ZQFS" create -o zone.size=1M "$odd" 4M)" "created $shown: 4 MiB, 4 zones of 1 MiB" \
+    "create of an odd name"
+assert_eq "$("$ZQFS" info "$odd" | head -n 1)" "image:             $shown" "info of an odd name"
+assert_eq "$("$ZQFS" check "$odd" | head -n 1)" "$shown: no errors" "check of an odd name"
+expect_fail "zqfs: $shown: zones: 4: the last zone is 3 (seq/3)" "$ZQFS" reset "$odd" 4
+expect_fail "zqfs: ${shown}x: No such file or directory" "$ZQFS" info "${odd}x"
+assert_status 2 "$ZQFS" info "$odd" "$odd"
+assert_eq "$(head -n 1 out)" "zqfs: info: '$shown' is one argument too many" "an odd argument"

@@ -14,6 +14,7 @@
 #include "cli/images.h"
 #include "cli/term.h"
 #include "util/json.h"
+#include "util/printable.h"
 #include "util/size.h"
 
 enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE };
@@ -43,7 +44,9 @@ static void on_found(void *data, enum zq_finding_kind kind, bool fixed, const ch
 		return;
 	}
 	progress_end(&c->progress);
-	printf("%s: %s%s\n", kind_names[kind], line, fixed ? " (repaired)" : "");
+	printf("%s: ", kind_names[kind]);
+	printable_write(stdout, line);
+	puts(fixed ? " (repaired)" : "");
 }
 
 static void on_progress(void *data, double done)
@@ -82,10 +85,10 @@ static void text_summary(const char *image, const struct zq_check_result *res)
 	text_count("corruption", "corruptions", res->corruptions, res->corruptions_fixed);
 	text_count("leaked cluster", "leaked clusters", res->leaks, res->leaks_fixed);
 	text_count("note", "notes", res->notes, 0);
-	if (!res->corruptions && !res->leaks)
-		printf("%s: no errors\n", image);
-	else if (exit_status(res) == CLI_DONE)
-		printf("%s: all repaired\n", image);
+	if (exit_status(res) == CLI_DONE) {
+		printable_write(stdout, image);
+		puts(res->corruptions || res->leaks ? ": all repaired" : ": no errors");
+	}
 	printf("%" PRIu64 " of %" PRIu64 " clusters allocated (%.2f %%), %" PRIu64
 	       " compressed; the image ends at %s\n",
 	       res->allocated_clusters, res->total_clusters, share, res->compressed_clusters,

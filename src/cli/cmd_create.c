@@ -12,6 +12,7 @@
 
 #include "cli/command.h"
 #include "util/cleanup.h"
+#include "util/printable.h"
 #include "util/size.h"
 
 static bool create_key(size_t i, struct cli_key *key)
@@ -88,13 +89,14 @@ static void say_created(const char *image)
 	struct zq_image_info info;
 	struct zq_error err = { "" };
 
+	fputs("created ", stdout);
+	printable_write(stdout, image);
 	if (zq_get_image_info(image, NULL, true, &info, &err)) {
-		printf("created %s\n", image);
+		putchar('\n');
 		return;
 	}
-	printf("created %s: %s, %u zone%s of %s", image, size_format(info.geo.size, size),
-	       info.geo.nr_zones, info.geo.nr_zones == 1 ? "" : "s",
-	       size_format(info.geo.zone_size, zone));
+	printf(": %s, %u zone%s of %s", size_format(info.geo.size, size), info.geo.nr_zones,
+	       info.geo.nr_zones == 1 ? "" : "s", size_format(info.geo.zone_size, zone));
 	if (info.geo.zone_capacity != info.geo.zone_size)
 		printf(" (%s usable)", size_format(info.geo.zone_capacity, cap));
 	if (info.geo.nr_conv)

@@ -16,8 +16,10 @@
 #include "cli/command.h"
 #include "cli/images.h"
 #include "cli/zones.h"
+#include "util/cleanup.h"
 #include "util/json.h"
 #include "util/math.h"
+#include "util/printable.h"
 #include "util/size.h"
 
 enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE };
@@ -49,12 +51,15 @@ static void count_states(struct facts *f, bool force_share, const char *data_fil
 static void info_line(const char *key, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void info_line(const char *key, const char *fmt, ...)
 {
+	char *text CLEANUP_FREE = NULL;
 	va_list ap;
 
 	printf("%-18s ", key);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
+	printable_write(stdout, text ? text : "out of memory");
 	putchar('\n');
 }
 
@@ -82,8 +87,10 @@ static void text_states(const struct facts *f)
 	const char *sep = "";
 
 	printf("%-18s ", "zones by state:");
-	if (!f->has_states)
-		printf("not known: %s", f->no_states.msg);
+	if (!f->has_states) {
+		fputs("not known: ", stdout);
+		printable_write(stdout, f->no_states.msg);
+	}
 	for (int s = 0; f->has_states && s < ZQ_NR_STATES; s++) {
 		if (!f->by_state[s])
 			continue;
@@ -183,7 +190,7 @@ static void format_date(uint64_t seconds, char *buf, size_t size)
 
 static void text_snapshots(const struct zq_image_info *i)
 {
-	char date[32], size[SIZE_TEXT_MAX];
+	char date[32], size[SIZE_TEXT_MAX], id[64], name[256];
 
 	if (!i->nr_snapshots)
 		return;
@@ -192,7 +199,8 @@ static void text_snapshots(const struct zq_image_info *i)
 		const struct zq_snapshot_info *s = &i->snapshots[n];
 
 		format_date(s->date_sec, date, sizeof(date));
-		printf("  %-5s %-24s %-19s  %s\n", s->id, s->name, date,
+		printf("  %-5s %-24s %-19s  %s\n", printable_to(s->id, id, sizeof(id)),
+		       printable_to(s->name, name, sizeof(name)), date,
 		       size_format(s->disk_size, size));
 	}
 }

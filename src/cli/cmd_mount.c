@@ -64,10 +64,7 @@ static int check_mountpoint(const char *dir)
 	if (!S_ISDIR(st.st_mode))
 		return cli_error("%s: not a directory", dir);
 	if (!is_empty_dir(dir))
-		fprintf(stderr,
-			"zqfs: %s: not empty; what is in it is hidden while the image is "
-			"mounted\n",
-			dir);
+		cli_error("%s: not empty; what is in it is hidden while the image is mounted", dir);
 	return CLI_DONE;
 }
 

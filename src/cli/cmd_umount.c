@@ -189,7 +189,7 @@ static double waited(struct patience *p)
 
 	if (seconds > 1 && !p->told) {
 		if (term_is_fancy(stderr))
-			fprintf(stderr, "zqfs: %s: writing what is left ...\n", p->image);
+			cli_error("%s: writing what is left ...", p->image);
 		p->told = true;
 	}
 	return seconds;

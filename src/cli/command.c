@@ -15,6 +15,7 @@
 #include <zqfs/version.h>
 
 #include "util/cleanup.h"
+#include "util/printable.h"
 #include "util/suggest.h"
 
 const struct cli_command *const cli_commands[] = {
@@ -24,16 +25,30 @@ const struct cli_command *const cli_commands[] = {
 
 const struct cli_option cli_help_option = { 'h', "help", NULL, NULL, "show this help" };
 
+/* A sentence on stderr behind "zqfs: " and, unless it is NULL, the command's name. What comes from
+ * outside is made printable. */
+static void say_sentence(const char *command, const char *fmt, va_list ap)
+{
+	char *text CLEANUP_FREE = NULL;
+
+	fflush(stdout);
+	fprintf(stderr, "zqfs: %s%s", command ? command : "", command ? ": " : "");
+	if (vasprintf(&text, fmt, ap) < 0) {
+		text = NULL;
+		fputs("out of memory", stderr);
+	} else {
+		printable_write(stderr, text);
+	}
+	putc('\n', stderr);
+}
+
 int cli_error(const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fputs("zqfs: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say_sentence(NULL, fmt, ap);
 	va_end(ap);
-	putc('\n', stderr);
 	return CLI_FAILED;
 }
 
@@ -41,13 +56,9 @@ int cli_usage_error(const struct cli_command *cmd, const char *fmt, ...)
 {
 	va_list ap;
 
-	fflush(stdout);
-	fprintf(stderr, "zqfs: %s%s", cmd && cmd != &cmd_mount ? cmd->name : "",
-		cmd && cmd != &cmd_mount ? ": " : "");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say_sentence(cmd && cmd != &cmd_mount ? cmd->name : NULL, fmt, ap);
 	va_end(ap);
-	putc('\n', stderr);
 	if (cmd)
 		cli_print_usage(stderr, cmd);
 	return CLI_USAGE;

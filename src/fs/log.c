@@ -13,20 +13,23 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/printable.h"
 
 void fs_vlog(const struct fs_log *log, int priority, const char *fmt, va_list ap)
 {
 	int saved = errno;
-	char text[1024], line[1300];
+	char text[1024], shown[1024], image[256], line[1300];
 
 	if (priority == LOG_DEBUG && !log->debug)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
+	printable_to(text, shown, sizeof(shown));
+	printable_to(log->image, image, sizeof(image));
 	if (log->to_syslog) {
-		syslog(priority, "%s: %s", log->image, text);
+		syslog(priority, "%s: %s", image, shown);
 	} else {
-		int n = snprintf(line, sizeof(line), "zqfs: %.200s: %s\n", log->image, text);
+		int n = snprintf(line, sizeof(line), "zqfs: %s: %s\n", image, shown);
 
 		/* Nobody is left to tell that stderr cannot be written. */
 		if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)

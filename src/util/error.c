@@ -9,29 +9,19 @@
 
 #include <zqfs/error.h>
 
-/*
- * One line, whatever a hostile image put into a name that is quoted in it: control
- * characters become question marks. A UTF-8 character that the end of the buffer
- * cut in two goes as a whole.
- */
-static void tidy(char *msg, size_t size)
+#include "util/printable.h"
+
+/* A UTF-8 character that the end of the buffer cut in two goes as a whole. */
+static void drop_cut_character(char *msg, size_t size)
 {
-	size_t len = strlen(msg);
+	size_t start = strlen(msg);
 
-	if (len == size - 1) {
-		size_t start = len;
-
-		while (start && ((unsigned char)msg[start - 1] & 0xc0) == 0x80)
-			start--;
-		if (start && ((unsigned char)msg[start - 1] & 0xc0) == 0xc0)
-			msg[start - 1] = '\0';
-	}
-	for (char *p = msg; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c < 0x20 || c == 0x7f)
-			*p = '?';
-	}
+	if (start < size - 1)
+		return;
+	while (start && ((unsigned char)msg[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (start && ((unsigned char)msg[start - 1] & 0xc0) == 0xc0)
+		msg[start - 1] = '\0';
 }
 
 int zq_fail(struct zq_error *err, int code, const char *fmt, ...)
@@ -45,8 +35,9 @@ int zq_fail(struct zq_error *err, int code, const char *fmt, ...)
 	if (vsnprintf(text.msg, sizeof(text.msg), fmt, ap) < 0)
 		text.msg[0] = '\0';
 	va_end(ap);
-	tidy(text.msg, sizeof(text.msg));
-	memcpy(err->msg, text.msg, strlen(text.msg) + 1);
+	drop_cut_character(text.msg, sizeof(text.msg));
+	/* One line, whatever a hostile image put into a name that is quoted in it. */
+	printable_to(text.msg, err->msg, sizeof(err->msg));
 	return code;
 }
 

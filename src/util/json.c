@@ -7,25 +7,7 @@
 
 #include <stddef.h>
 
-/* Length of the UTF-8 sequence at p, 0 when it is not one (overlong, surrogate, cut off). */
-static size_t utf8_len(const unsigned char *p)
-{
-	static const unsigned min[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	unsigned code;
-
-	if (len < 2)
-		return len;
-	if (p[0] > 0xf4)
-		return 0;
-	code = p[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (p[i] & 0x3fu);
-	}
-	return code < min[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : len;
-}
+#include "util/printable.h"
 
 static void put_string(struct json *j, const char *s)
 {
