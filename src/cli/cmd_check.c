@@ -111,8 +111,7 @@ static void json_summary(struct json *j, const struct zq_check_result *res)
 	json_end_object(j);
 }
 
-/* ---- the command ------------------------------------------------------------------------------
- */
+/* ---- the command ---------------------------------------------------------------------- */
 
 static int parse_repair(const struct cli_args *args, enum zq_repair *repair)
 {

@@ -31,8 +31,7 @@ static bool mount_key(size_t i, struct cli_key *key)
 	return true;
 }
 
-/* ---- what people get wrong --------------------------------------------------------------------
- */
+/* ---- what people get wrong ------------------------------------------------------------ */
 
 static bool is_empty_dir(const char *path)
 {
@@ -84,8 +83,7 @@ static int check_image_and_dir(const struct cli_args *args)
 	return check_mountpoint(dir);
 }
 
-/* ---- the command ------------------------------------------------------------------------------
- */
+/* ---- the command ---------------------------------------------------------------------- */
 
 static int run_mount(const struct cli_args *args)
 {

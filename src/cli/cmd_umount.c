@@ -228,8 +228,7 @@ static void wait_for_lock(const char *image, struct patience *p)
 	}
 }
 
-/* ---- was it written? --------------------------------------------------------------------------
- */
+/* ---- was it written? ------------------------------------------------------------------ */
 
 /*
  * 0, or why the image could not be completed. Asked while it is mounted, as nobody tells of it

@@ -16,8 +16,7 @@
 #include "util/size.h"
 #include "util/suggest.h"
 
-/* ---- one function for each kind of value -------------------------------------------------------
- */
+/* ---- one function for each kind of value ---------------------------------------------- */
 
 typedef int (*set_fn)(void *field, const char *name, const char *value, struct zq_error *err);
 
@@ -179,8 +178,7 @@ static int set_model(void *field, const char *name, const char *value, struct zq
 	return i < 0 ? i : 0;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------ */
 
 /* X(name, placeholder, help, alias, field, setter); help and list show them in this order. */
 #define OPTIONS(X)                                                                                 \

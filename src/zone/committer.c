@@ -164,8 +164,7 @@ void committer_destroy(struct zq_device *dev)
 	pthread_mutex_destroy(&dev->committer.lock);
 }
 
-/* ---- what starts a commit -----------------------------------------------------------------------
- */
+/* ---- what starts a commit ------------------------------------------------------------- */
 
 void zq_sync_soon(struct zq_device *dev)
 {

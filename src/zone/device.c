@@ -236,8 +236,7 @@ int zq_close_device(struct zq_device *dev)
 	return rc;
 }
 
-/* ---- facts --------------------------------------------------------------------------------------
- */
+/* ---- facts ---------------------------------------------------------------------------- */
 
 const struct zq_geometry *zq_device_geometry(const struct zq_device *dev)
 {

@@ -96,8 +96,7 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 	return 0;
 }
 
-/* ---- reset ------------------------------------------------------------------------------------
- */
+/* ---- reset ---------------------------------------------------------------------------- */
 
 /* Where zeroing overwrites bytes, no pointer on disk may cover them any more. */
 static int erase(struct zq_device *dev, uint32_t zone)
@@ -197,8 +196,7 @@ int zq_zone_reset(struct zq_device *dev, uint32_t zone)
 	return run_locked(dev, zone, reset);
 }
 
-/* ---- states set by hand ------------------------------------------------------------------------
- */
+/* ---- states set by hand --------------------------------------------------------------- */
 
 int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
 {

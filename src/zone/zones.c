@@ -114,8 +114,7 @@ static void implicit_append(struct zq_device *dev, uint32_t zone)
 	dev->lru_last = zone;
 }
 
-/* ---- transitions ------------------------------------------------------------------------------
- */
+/* ---- transitions ---------------------------------------------------------------------- */
 
 void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, uint64_t wp_old,
 	       uint64_t wp_new)

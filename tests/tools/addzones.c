@@ -65,8 +65,7 @@ static void addzones_parse(struct zones *z, char *arg)
 		addzones_usage();
 }
 
-/* ---- room in the header -----------------------------------------------------------------------
- */
+/* ---- room in the header --------------------------------------------------------------- */
 
 /* Where the list of extensions ends: the offset of its end mark. */
 static uint64_t extensions_end(const struct qheader *q)
@@ -99,8 +98,7 @@ static uint64_t make_room(struct qheader *q, uint64_t len)
 	return end;
 }
 
-/* ---- the region -------------------------------------------------------------------------------
- */
+/* ---- the region ----------------------------------------------------------------------- */
 
 /* Sets the refcount of one new cluster to 1; a new block is made at the end of the file. */
 static void count_cluster(struct qheader *q, uint64_t offset, uint64_t *file_end)
@@ -179,8 +177,7 @@ static uint64_t write_region(struct qheader *q, const struct zones *z, uint32_t 
 	return at;
 }
 
-/* ---- the extension ----------------------------------------------------------------------------
- */
+/* ---- the extension -------------------------------------------------------------------- */
 
 static void put_extension(unsigned char *p, const struct zones *z, uint32_t nr, uint64_t region)
 {

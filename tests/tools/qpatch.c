@@ -81,8 +81,7 @@ static void write_hex(int fd, uint64_t off, const char *hex)
 	}
 }
 
-/* ---- places in an image -----------------------------------------------------------------------
- */
+/* ---- places in an image --------------------------------------------------------------- */
 
 static uint64_t zoned_ext(const struct qheader *q)
 {

@@ -49,8 +49,7 @@ struct model {
 	char what[160]; /* the operation that runs, for messages */
 };
 
-/* ---- the model ----------------------------------------------------------------------------------
- */
+/* ---- the model ------------------------------------------------------------------------ */
 
 static inline unsigned count(const struct model *m, enum state s)
 {

@@ -255,8 +255,7 @@ static void open_reader(struct reader *rd, unsigned kind)
 		race_wrong("reader: %s", tool_errno(errno));
 }
 
-/* ---- the one who changes the zone -------------------------------------------------------------
- */
+/* ---- the one who changes the zone ----------------------------------------------------- */
 
 static void zrace_set_state(const char *state)
 {

@@ -98,8 +98,7 @@ static void zstress_check_all(const struct model *m)
 	zstress_check_counters(m);
 }
 
-/* ---- operations
- * ----------------------------------------------------------------------------------- */
+/* ---- operations ----------------------------------------------------------------------- */
 
 static void zstress_op_write(struct model *m, unsigned zone)
 {

@@ -267,8 +267,7 @@ int memio_save(struct memio *m, const char *path)
 	return 0;
 }
 
-/* ---- direct access ----------------------------------------------------------------------------
- */
+/* ---- direct access -------------------------------------------------------------------- */
 
 uint64_t memio_size(struct memio *m)
 {

@@ -303,8 +303,7 @@ unsigned memio_open_count(struct memio *m)
 	return n;
 }
 
-/* ---- settings and counters --------------------------------------------------------------------
- */
+/* ---- settings and counters ------------------------------------------------------------ */
 
 void memio_set_hook(struct memio *m, memio_hook hook, void *data)
 {
@@ -349,8 +348,7 @@ void memio_clear_stats(struct memio *m)
 	memset(&m->stats, 0, sizeof(m->stats));
 }
 
-/* ---- log and replay ----------------------------------------------------------------------------
- */
+/* ---- log and replay ------------------------------------------------------------------- */
 
 void memio_log_start(struct memio *m)
 {

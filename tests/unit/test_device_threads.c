@@ -121,8 +121,7 @@ START_TEST(pieces_come_in_order)
 }
 END_TEST
 
-/* ---- many zones, few slots ----------------------------------------------------------------------
- */
+/* ---- many zones, few slots ------------------------------------------------------------ */
 
 static void *work_on_zones(void *arg)
 {
@@ -166,8 +165,7 @@ START_TEST(limits_hold_under_load)
 }
 END_TEST
 
-/* ---- readers during resets
- * ----------------------------------------------------------------------- */
+/* ---- readers during resets ------------------------------------------------------------ */
 
 static atomic_uint round_no; /* what is in the zone has this number, or the one before */
 

@@ -78,8 +78,7 @@ int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
 	return end > size ? io_write(io, "", 1, end - 1) : 0;
 }
 
-/* ---- I/O in flight -----------------------------------------------------------------------------
- */
+/* ---- I/O in flight -------------------------------------------------------------------- */
 
 /*
  * Two counters, by the parity of the epoch. A drain moves the epoch on and waits until

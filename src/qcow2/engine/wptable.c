@@ -103,8 +103,7 @@ void wptable_free(struct qcow2_wptable *t)
 	free(t);
 }
 
-/* ---- in memory ---------------------------------------------------------------------------------
- */
+/* ---- in memory ------------------------------------------------------------------------ */
 
 const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img)
 {
@@ -181,8 +180,7 @@ void qcow2_wp_back(struct qcow2_image *img, uint32_t zone)
 	pthread_mutex_unlock(&img->lock);
 }
 
-/* ---- on disk
- * ------------------------------------------------------------------------------------- */
+/* ---- on disk -------------------------------------------------------------------------- */
 
 static int by_zone(const void *a, const void *b)
 {

@@ -42,8 +42,7 @@ static uint64_t cluster_of(const struct qcow2_image *img, uint64_t off)
 	return align_down(off, img->cluster_size);
 }
 
-/* ---- deciding ----------------------------------------------------------------------------------
- */
+/* ---- deciding ------------------------------------------------------------------------- */
 
 /* What a write to [off, end) of this guest cluster has to do, or -EIO. */
 static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct l2_entry e)
@@ -238,8 +237,7 @@ static int fill_edges(struct qcow2_image *img, const struct chunk *c)
 	return rc;
 }
 
-/* ---- writing and entering
- * ------------------------------------------------------------------------ */
+/* ---- writing and entering ------------------------------------------------------------- */
 
 static int write_data(struct qcow2_image *img, const struct chunk *c)
 {
