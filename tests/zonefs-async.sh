@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asynchronous direct writes that fail or are cut, RWF_APPEND after changes from elsewhere, signals.
+# Asynchronous writes that fail or are cut, RWF_APPEND after changes from elsewhere, signals.
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
 source "${0%/*}/lib.sh"
@@ -20,6 +20,10 @@ for options in "" max_threads=1 max_threads=8 sync,max_threads=2; do
     ok "${options:-default}: one piece" "$TOOLS/zaio" "$S/0" 1 1M 1M 30 7 rounds=12
     ok "${options:-default}: pieces" "$TOOLS/zaio" "$S/1" 4 4M 8M 30 8 rounds=12
     ok "${options:-default}: appended pieces" "$TOOLS/zaio" "$S/2" 4 4M 8M 30 9 append rounds=12
+    # without O_DIRECT the kernel sends them in the same way
+    ok "${options:-default}: buffered" "$TOOLS/zaio" "$S/3" 4 4M 8M 30 8 buffered rounds=12
+    ok "${options:-default}: appended, buffered" "$TOOLS/zaio" "$S/4" 4 4M 8M 30 9 append buffered \
+        rounds=12
     unmount "$M"
 done
 

@@ -124,10 +124,12 @@ ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, s
 /*
  * Whoever appends through one open file description. It knows where the stream ends that
  * does not fill its last block: the next write of the same writer goes on behind the last
- * byte, another writer's goes behind the padding. The caller provides the memory, zeroed.
+ * byte, another writer's goes behind the padding. The caller provides the memory, zeroed. A
+ * writer that wrote to another zone or device last, or before a reset, finish or close of its
+ * zone, is like a new one.
  */
 struct zq_writer {
-	uint64_t stamp; /* zone's change number after the last write; private */
+	uint64_t stamp; /* of its last write; private */
 	uint64_t end;	/* exact end of the stream, absolute; private */
 };
 
@@ -135,8 +137,9 @@ enum zq_write_flags {
 	ZQ_WRITE_APPEND = 1, /* write at the end whatever off is */
 	ZQ_WRITE_DIRECT = 2, /* off and len must be whole blocks (-EINVAL) */
 	ZQ_WRITE_SYNC = 4,   /* on stable storage when it returns */
-	/* Ahead of the end: wait for the gap to close, as long as the end moves and 50 ms more,
-	 * with DIRECT also behind the capacity. An append is early like any other write then. */
+	/* The write may be a piece of a larger one whose pieces come in any order, off is where
+	 * its caller takes the end of the zone to be, with APPEND too. A piece that others must
+	 * come before waits for them: as long as the zone is written to, and 50 ms more. */
 	ZQ_WRITE_WAIT = 8,
 };
 

@@ -166,51 +166,51 @@ static int check_strict(struct fs *fs, uint64_t node, uint64_t off, int flags)
 }
 
 static void write_failed(struct fs *fs, fuse_req_t req, uint64_t node, struct handle *h,
-			 uint64_t off, int flags, int rc)
+			 uint64_t off, int rc)
 {
 	if (rc == -EINVAL)
 		warn_misplaced(fs, node, h, off);
-	if (changes_state(rc) || (flags & O_DIRECT))
-		notify_failed(fs, node, flags & O_DIRECT, req, rc);
-	else
-		fuse_reply_err(req, -rc);
+	/* If it is a piece of an asynchronous write, the kernel will truncate the file to the size
+	 * that it believes in. */
+	notify_failed(fs, node, true, req, rc);
 }
 
 static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *buf, size_t size,
 		      uint64_t off, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_of(fi);
-	unsigned flags = sync_flag(fi->flags);
+	/* Any write may be a piece of an asynchronous one, which the kernel sends all at once. */
+	unsigned flags = sync_flag(fi->flags) | ZQ_WRITE_WAIT;
 	uint64_t where = off;
-	bool cut, stripped;
+	bool behind, stripped;
 	ssize_t n;
 
 	if (!h) {
 		fuse_reply_err(req, EBADF);
 		return;
 	}
-	/* Only direct writes come in parallel pieces; of an append the offset tells their order. */
 	if (fi->flags & O_DIRECT)
-		flags |= ZQ_WRITE_DIRECT | ZQ_WRITE_WAIT;
+		flags |= ZQ_WRITE_DIRECT;
 	if (fi->flags & O_APPEND)
 		flags |= ZQ_WRITE_APPEND;
 	n = check_strict(fs, node, off, fi->flags);
 	if (!n)
 		n = zq_append(fs->dev, tree_zone(node), &h->writer, off, buf, size, flags, &where);
 	if (n < 0) {
-		write_failed(fs, req, node, h, off, fi->flags, (int)n);
+		write_failed(fs, req, node, h, off, (int)n);
 		return;
 	}
 	atomic_store_explicit(&h->end, where + (uint64_t)n, memory_order_release);
 	handle_used(&fs->handles, h);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
-	/* The kernel took the pages at its own offset out of the cache, not these. Of a direct
-	 * write that was shortened it may make a failure. */
-	cut = (fi->flags & O_DIRECT) && (size_t)n < size;
+	/* The kernel took the pages at its own offset out of the cache, not these, and it will take
+	 * its own offset and this length for the size: too little where the write landed further
+	 * on. Of a shortened piece of an asynchronous write it makes a failure. */
+	behind = where > off || (size_t)n < size;
 	stripped = strips_mode(fs, req, node);
-	if ((where != off || cut) && n) /* of the attributes it tells as well */
-		notify_landed(fs, node, where, (size_t)n, cut, req);
+	if ((where != off || behind) && n) /* of the attributes it tells as well */
+		notify_landed(fs, node, where, (size_t)n, behind, req);
 	else if (stripped)
 		notify_stripped(fs, node, (size_t)n, req);
 	else

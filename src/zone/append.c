@@ -16,8 +16,8 @@
 #include "util/math.h"
 #include "zone/zone.h"
 
-/* How long a write waits for those before it: they are in the hands of other threads already, so
- * this is about a thread that gets no processor. */
+/* How long a write waits for those before it, counted from the last one that came: they are in
+ * the hands of other threads already, so this is about a thread that gets no processor. */
 #define GAP_WAIT_NS INT64_C(50000000)
 
 /* One write on its way. Offsets are absolute. */
@@ -26,7 +26,7 @@ struct append {
 	uint32_t zone;
 	struct zq_writer *w; /* or NULL */
 	const void *buf;
-	uint64_t off; /* where the caller wants it; of an append that may wait, its turn */
+	uint64_t off; /* where the caller wants it, or takes the end to be */
 	uint64_t len; /* clamped to the capacity */
 	unsigned flags;
 	uint64_t wp;  /* the pointer, as last looked at */
@@ -42,6 +42,27 @@ static uint64_t cap_end(const struct append *a)
 static bool owns_tail(const struct append *a)
 {
 	return a->w && a->w->stamp == a->dev->zones[a->zone].stamp;
+}
+
+/* Where the last stream ends, without its padding. */
+static uint64_t stream_end(const struct append *a)
+{
+	return a->wp - a->dev->zones[a->zone].tail_pad;
+}
+
+/*
+ * Is an append at that offset the next one? An append that may wait brings the end that its
+ * caller believes in: for the first piece of a call the caller's size of the file, for each
+ * further piece the end of the piece before it. The caller's size is one of three: the true
+ * one, the end of the last stream, or what the caller made of the last write's own offset,
+ * which differs when that write landed elsewhere. The three are less than a block apart, and
+ * only pieces smaller than that could take each other's turn.
+ */
+static bool is_next(const struct append *a)
+{
+	return !(a->flags & ZQ_WRITE_WAIT) || zone_state(a->dev, a->zone) == ZQ_FULL ||
+	       a->off == a->wp || a->off == stream_end(a) ||
+	       a->off == a->dev->zones[a->zone].asked_end;
 }
 
 /* Sets pos and shortens the write there. */
@@ -80,11 +101,15 @@ static int place_at_offset(struct append *a)
 
 	if (rc < 0)
 		return rc;
-	if (a->off == a->wp || (owns_tail(a) && a->off == a->w->end))
-		return put_at(a, a->off);
-	/* The kernel turns RWF_APPEND into the size it knows, which is where the last stream
-	 * ends; padding included, that is the pointer. */
-	if (a->off == a->wp - z->tail_pad)
+	if (a->off == a->wp)
+		return put_at(a, a->wp);
+	/* Its stream goes on, also where it has landed elsewhere and the caller counts from
+	 * the offset that it had asked for. */
+	if (owns_tail(a) && (a->off == a->w->end || a->off == z->asked_end))
+		return put_at(a, a->w->end);
+	/* The kernel turns RWF_APPEND into the size it believes in, see is_next(). With the
+	 * padding that is the pointer. */
+	if (a->off == stream_end(a) || (a->off == z->asked_end && a->off > a->wp))
 		return put_at(a, a->wp);
 	return a->off > a->wp ? -EAGAIN : -EINVAL;
 }
@@ -110,61 +135,68 @@ static int place(struct append *a)
 	a->wp = zone_wp(a->dev, a->zone);
 	if (!(a->flags & ZQ_WRITE_APPEND))
 		return place_at_offset(a);
-	return a->off > a->wp ? -EAGAIN : place_at_end(a);
+	return is_next(a) ? place_at_end(a) : -EAGAIN;
 }
 
-/*
- * Asynchronous writes may overtake each other on their way here: waits until the pointer
- * comes to the offset, for as long as it moves now and then. Drops the stripe
- * while it waits; whoever writes holds it, so a slow disk is no pointer that stands still.
- */
+/* Nothing has come that the write was to follow. An append ahead of the pointer may be a piece of
+ * a call whose first one failed. One that is not ahead has a caller who has missed a write. */
+static int place_late(struct append *a)
+{
+	if ((a->flags & ZQ_WRITE_APPEND) && a->off < a->wp)
+		return place_at_end(a);
+	return -EINVAL;
+}
+
+/* A wait for writes that come before this one. */
+struct gap {
+	uint64_t stamp;	  /* the zone's when the wait began anew; 0: it has not begun */
+	int64_t deadline; /* most writes never look at the clock */
+	bool timeout;
+};
+
+/* Waits until something is written to the zone; false when nothing has come for GAP_WAIT_NS. Drops
+ * the stripe meanwhile. Whoever writes holds it, so a slow disk does not end the wait. */
+static bool wait_in_gap(const struct append *a, struct gap *gap)
+{
+	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
+	uint64_t stamp = a->dev->zones[a->zone].stamp;
+
+	if (stamp != gap->stamp) {
+		gap->stamp = stamp;
+		gap->deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
+	} else if (gap->timeout) {
+		return false;
+	}
+	gap->timeout = cond_wait_until(&s->cond, &s->lock, gap->deadline) == -ETIMEDOUT;
+	return true;
+}
+
+/* The pieces of an asynchronous write may overtake each other on their way here. */
 static int place_waiting(struct append *a)
 {
-	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
-	int64_t deadline = 0; /* most writes never look at the clock */
-	bool timeout = false;
-	int rc;
+	struct gap gap = { .stamp = 0 };
+	int rc = place(a);
 
-	for (;;) {
-		uint64_t seen = a->wp;
-
+	while (rc == -EAGAIN && (a->flags & ZQ_WRITE_WAIT) && wait_in_gap(a, &gap))
 		rc = place(a);
-		if (rc != -EAGAIN || !(a->flags & ZQ_WRITE_WAIT))
-			break;
-		if (!deadline || a->wp != seen)
-			deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
-		else if (timeout)
-			break;
-		timeout = cond_wait_until(&s->cond, &s->lock, deadline) == -ETIMEDOUT;
-	}
-	return rc == -EAGAIN ? -EINVAL : rc;
+	return rc == -EAGAIN ? place_late(a) : rc;
 }
 
 /*
- * A piece of a direct write that lies behind the capacity is refused in any case, but not
- * before the pieces in front of it have been written: the kernel takes the first failure for
- * that of the whole write and truncates the file to the size that it then knows, of an empty
- * zone to 0.
+ * A piece of an asynchronous write that lies behind the capacity is refused in any case, but
+ * not before the pieces in front of it have been written: the kernel takes the first failure
+ * for that of the whole write and truncates the file to the size that it then knows, of an
+ * empty zone to 0.
  */
-static int refuse_behind(struct append *a)
+static int refuse_behind(const struct append *a)
 {
-	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
-	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
-	bool timeout = false;
+	struct gap gap = { .stamp = 0 };
 
-	if ((a->flags & (ZQ_WRITE_WAIT | ZQ_WRITE_DIRECT)) != (ZQ_WRITE_WAIT | ZQ_WRITE_DIRECT))
+	if (!(a->flags & ZQ_WRITE_WAIT))
 		return -EFBIG;
-	SCOPE_LOCK(&s->lock);
-	while (zone_takes_writes(a)) {
-		uint64_t seen = a->wp;
-
-		a->wp = zone_wp(a->dev, a->zone);
-		if (a->wp != seen)
-			deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
-		else if (timeout)
-			break;
-		timeout = cond_wait_until(&s->cond, &s->lock, deadline) == -ETIMEDOUT;
-	}
+	SCOPE_LOCK(&zone_stripe(a->dev, a->zone)->lock);
+	while (zone_takes_writes(a) && wait_in_gap(a, &gap))
+		;
 	return -EFBIG;
 }
 
@@ -238,8 +270,9 @@ static int append_locked(struct append *a)
 	rc = append_data(a, end, max_u64(padded, a->wp));
 	if (rc < 0)
 		return rc;
-	z->stamp++;
+	z->stamp = zone_new_stamp();
 	z->tail_pad = (uint16_t)(padded - end);
+	z->asked_end = a->flags & ZQ_WRITE_WAIT ? a->off + a->len : end;
 	if (a->w) {
 		a->w->stamp = z->stamp;
 		a->w->end = end;
@@ -281,17 +314,12 @@ ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uin
 		return -EINVAL;
 	start = zq_zone_start(&dev->geo, zone);
 	cap = zq_zone_cap(&dev->geo, zone);
-	if (flags & ZQ_WRITE_APPEND) {
-		a.off = flags & ZQ_WRITE_WAIT ? start + min_u64(off, cap) : start;
-		off = 0;
-	} else if (off >= cap) {
+	if (!(flags & ZQ_WRITE_APPEND) && off >= cap)
 		return refuse_behind(&a);
-	} else {
-		a.off = start + off;
-	}
 	if (!len)
 		return 0;
-	a.len = min_u64(len, cap - off);
+	a.off = start + min_u64(off, UINT64_MAX - start);
+	a.len = min_u64(len, flags & ZQ_WRITE_APPEND ? cap : cap - off);
 
 	s = zone_stripe(dev, zone);
 	pthread_mutex_lock(&s->lock);

@@ -12,7 +12,7 @@
 /* The last stream's padding is final: nobody goes on within it. [stripe] */
 static void end_stream(struct zq_device *dev, uint32_t zone)
 {
-	dev->zones[zone].stamp++;
+	dev->zones[zone].stamp = zone_new_stamp();
 	dev->zones[zone].tail_pad = 0;
 }
 
@@ -91,6 +91,7 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 	if (rc < 0)
 		return zone_fault(dev, zone, rc, "finish");
 	end_stream(dev, zone);
+	dev->zones[zone].asked_end = new_wp;
 	qcow2_stream_release(dev->img, zone);
 	*changed = true;
 	return 0;
@@ -155,6 +156,7 @@ static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
 		return host_error(dev, rc);
 	if (*changed) {
 		end_stream(dev, zone);
+		dev->zones[zone].asked_end = zq_zone_start(&dev->geo, zone);
 		atomic_fetch_add(&dev->zones[zone].resets, 1);
 		qcow2_stream_release(dev->img, zone);
 		dev->zones[zone].stale = true;

@@ -33,10 +33,17 @@
 #define ZONE_STRIPES 128u
 #define ZONE_NONE    UINT32_MAX /* no zone */
 
-/* All that a zone costs beside its pointer, which qcow2/ keeps: 32 bytes. */
+#define ZONE_NO_STAMP                                                                              \
+	1u /* of a zone that nobody has written to since opening; a writer has 0 then */
+
+/* All that a zone costs beside its pointer, which qcow2/ keeps: 40 bytes. */
 struct zone {
 	int64_t mtime;	/* [lock] nanoseconds since the epoch */
-	uint64_t stamp; /* [stripe] changes with each write, and when the tail is padded for good */
+	uint64_t stamp; /* [stripe] a new one with each write, and when the tail is padded for good
+			 */
+	/* [stripe] Where the caller of the last write takes its end to be, absolute: what it asked
+	 * for, which is elsewhere than the true end when the write had to land elsewhere. */
+	uint64_t asked_end;
 	uint32_t prev, next; /* [lock] list of implicitly open zones */
 	atomic_uint resets;  /* [stripe] to write */
 	uint16_t tail_pad;   /* [stripe] padding behind the last writer's stream, 0 to 511 bytes */
@@ -107,6 +114,8 @@ uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_s
 		      uint64_t wp);
 /* First states, counters and times from the pointers; when opening. -ENOMEM. */
 int zones_load(struct zq_device *dev);
+/* Never the same twice in a process: no two writes to any zone of any device share one. */
+uint64_t zone_new_stamp(void);
 
 /*
  * Sets a zone's state and keeps the counters and the list. wp_old and wp_new: where its pointer

@@ -60,6 +60,14 @@ static enum zq_zone_state first_state(struct zq_device *dev, uint32_t zone, uint
 	return *wp < start + zq_zone_cap(&dev->geo, zone) ? ZQ_CLOSED : ZQ_FULL;
 }
 
+uint64_t zone_new_stamp(void)
+{
+	/* of the process: a writer may be kept from one device to the next */
+	static _Atomic uint64_t last = ZONE_NO_STAMP;
+
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
 int zones_load(struct zq_device *dev)
 {
 	int64_t now = clock_ns(CLOCK_REALTIME);
@@ -74,7 +82,7 @@ int zones_load(struct zq_device *dev)
 		enum zq_zone_state state = first_state(dev, i, &wp);
 
 		z->mtime = now;
-		z->stamp = 1; /* 0 is a writer that has written nothing */
+		z->stamp = ZONE_NO_STAMP;
 		z->prev = z->next = ZONE_NONE;
 		atomic_init(&z->state, (unsigned char)state);
 		dev->by_state[state]++;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asynchronous direct I/O to one sequential file, round after round: appending writes of any
+ * Asynchronous I/O to one sequential file, round after round: appending writes of any
  * size in order, many in flight, with reads of what is there among them, past the capacity. Each
  * result, the size, the state and every byte are checked.
  *
- *     zaio FILE DEPTH MIN MAX SECONDS SEED [append] [rounds=N]
+ *     zaio FILE DEPTH MIN MAX SECONDS SEED [append] [buffered] [rounds=N]
  *
- * "append" opens with O_APPEND. Resets the file first and after each round.
+ * "append" opens with O_APPEND, "buffered" without O_DIRECT. Resets the file first and after each
+ * round.
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -32,7 +33,7 @@ struct aio {
 	aio_context_t ctx;
 	unsigned depth, inflight;
 	uint64_t min, max, cap, random;
-	bool append;
+	bool append, buffered;
 	struct request req[MAX_DEPTH];
 	uint64_t key;	  /* of this round's contents */
 	uint64_t next;	  /* where the next write goes */
@@ -251,7 +252,8 @@ int main(int argc, char **argv)
 	double end;
 
 	if (argc < 7)
-		tool_die("usage: zaio FILE DEPTH MIN MAX SECONDS SEED [append] [rounds=N]");
+		tool_die("usage: zaio FILE DEPTH MIN MAX SECONDS SEED [append] [buffered] "
+			 "[rounds=N]");
 	a.path = argv[1];
 	a.depth = (unsigned)tool_number(argv[2]);
 	a.min = (uint64_t)tool_number(argv[3]);
@@ -261,6 +263,8 @@ int main(int argc, char **argv)
 	for (int i = 7; i < argc; i++) {
 		if (!strcmp(argv[i], "append"))
 			a.append = true;
+		else if (!strcmp(argv[i], "buffered"))
+			a.buffered = true;
 		else if (!strncmp(argv[i], "rounds=", 7))
 			limit = (uint64_t)tool_number(argv[i] + 7);
 		else
@@ -268,7 +272,8 @@ int main(int argc, char **argv)
 	}
 	if (!a.depth || a.depth > MAX_DEPTH || a.min < BLOCK || a.max < a.min)
 		tool_die("depth or sizes out of bounds");
-	a.fd = open(a.path, O_RDWR | O_DIRECT | O_CLOEXEC | (a.append ? O_APPEND : 0));
+	a.fd = open(a.path,
+		    O_RDWR | O_CLOEXEC | (a.buffered ? 0 : O_DIRECT) | (a.append ? O_APPEND : 0));
 	if (a.fd < 0)
 		race_wrong("%s: open: %s", a.path, tool_errno(errno));
 	a.cap = race_number(a.path, "capacity");

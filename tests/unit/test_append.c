@@ -162,6 +162,33 @@ START_TEST(a_stream_is_contiguous)
 }
 END_TEST
 
+START_TEST(a_writer_belongs_to_one_zone_and_one_opening)
+{
+	struct zq_writer w = { 0 };
+
+	zonedev_init(&z);
+	zonedev_create(&z);
+	/* as many writes in both zones, the last block of the second is somebody else's */
+	ck_assert_int_eq(append_write_at(&w, 0, "www", ZQ_WRITE_APPEND), 3);
+	for (uint32_t zone = ZONE; zone < ZONE + 2; zone++)
+		ck_assert_int_eq(zonedev_append(&z, zone, 'B', 600), 600);
+	ck_assert_int_eq(zq_append(z.dev, ZONE + 1, &w, 0, "WWW", 3, ZQ_WRITE_APPEND, NULL), 3);
+	zonedev_expect(&z, ZONE + 1, 0, 600, 'B');
+	zonedev_expect(&z, ZONE + 1, 1024, 3, 'W');
+	/* the same number of writes after the next opening */
+	memset(&w, 0, sizeof(w));
+	ck_assert_int_eq(zq_zone_reset(z.dev, ZONE), 0);
+	zonedev_reopen(&z);
+	ck_assert_int_eq(append_write_at(&w, 0, "www", ZQ_WRITE_APPEND), 3);
+	zonedev_reopen(&z);
+	ck_assert_int_eq(zonedev_append(&z, ZONE, 'B', 600), 600);
+	ck_assert_int_eq(append_write_at(&w, 0, "WWW", ZQ_WRITE_APPEND), 3);
+	zonedev_expect(&z, ZONE, 512, 600, 'B');
+	zonedev_expect(&z, ZONE, 1536, 3, 'W');
+	zonedev_free(&z);
+}
+END_TEST
+
 START_TEST(another_writer_goes_behind_the_padding)
 {
 	struct zq_writer a = { 0 }, b = { 0 };
@@ -324,6 +351,7 @@ int main(void)
 		CHECK_TEST(ends_at_the_capacity),
 		CHECK_TEST(direct_and_strict_take_whole_blocks),
 		CHECK_TEST(a_stream_is_contiguous),
+		CHECK_TEST(a_writer_belongs_to_one_zone_and_one_opening),
 		CHECK_TEST(another_writer_goes_behind_the_padding),
 		CHECK_TEST(closing_and_reset_end_a_stream),
 		CHECK_TEST(the_last_block_of_a_full_zone),

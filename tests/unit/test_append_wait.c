@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * zone/append.c: what depends on somebody else. How long a direct piece behind the capacity waits
+ * zone/append.c: what depends on somebody else. How long a piece behind the capacity waits
  * for those before it, and what zq_settle changes for other writers. Times
  * are only compared with bounds that a busy machine keeps; what a busy machine may spoil is tried
  * again.
@@ -18,7 +18,7 @@
 #define ZONE	3u /* any sequential one */
 #define PIECES	8u
 #define PIECE	(CAP / PIECES)
-#define BEHIND	(ZQ_WRITE_DIRECT | ZQ_WRITE_WAIT)
+#define BEHIND	ZQ_WRITE_WAIT
 #define WAIT_MS 50 /* how long the pointer may stand still, include/zqfs/device.h */
 
 static struct zonedev z;
@@ -137,7 +137,6 @@ START_TEST(does_not_wait_in_vain)
 	/* not one of several pieces */
 	expect_at_once(0);
 	expect_at_once(ZQ_WRITE_DIRECT);
-	expect_at_once(ZQ_WRITE_WAIT);
 	/* nothing can come any more */
 	ck_assert_int_eq(zq_zone_finish(z.dev, ZONE), 0);
 	expect_at_once(BEHIND);
@@ -146,6 +145,117 @@ START_TEST(does_not_wait_in_vain)
 	expect_at_once(BEHIND);
 	ck_assert_int_eq(zq_zone_set_state(z.dev, ZONE, ZQ_OFFLINE), 0);
 	expect_at_once(BEHIND);
+	append_wait_finish();
+}
+END_TEST
+
+/* ---- the pieces of one call -------------------------------------------------------------- */
+
+struct piece {
+	pthread_t thread;
+	struct zq_writer *w;
+	uint64_t off;
+	size_t len;
+	char fill;
+	unsigned flags;
+	ssize_t rc;
+};
+
+static void *send_piece(void *arg)
+{
+	struct piece *p = arg;
+	char data[1024];
+
+	memset(data, p->fill, sizeof(data));
+	p->rc = zq_append(z.dev, ZONE, p->w, p->off, data, p->len, p->flags | ZQ_WRITE_WAIT, NULL);
+	return NULL;
+}
+
+/* Four pieces that the caller takes to begin at off, the last one first. False when the machine
+ * was so busy that one of them has not waited long enough. */
+static bool send_backwards(struct zq_writer *w, uint64_t off, unsigned flags)
+{
+	struct piece p[4];
+	struct timespec ts = { .tv_nsec = 1000000 };
+	bool all = true;
+
+	for (int i = 3; i >= 0; i--) {
+		p[i] = (struct piece){ .w = w,
+				       .off = off + (unsigned)i * 700,
+				       .len = 700,
+				       .fill = (char)('a' + i),
+				       .flags = flags };
+		pthread_create(&p[i].thread, NULL, send_piece, &p[i]);
+		nanosleep(&ts, NULL);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(p[i].thread, NULL);
+		ck_assert(p[i].rc == 700 || p[i].rc == -EINVAL);
+		all = all && p[i].rc == 700;
+	}
+	return all;
+}
+
+static void expect_pieces(uint64_t begin)
+{
+	for (unsigned i = 0; i < 4; i++)
+		zonedev_expect(&z, ZONE, begin + i * 700, 700, 'a' + (int)i);
+}
+
+static bool send_calls(unsigned flags)
+{
+	struct zq_writer w = { 0 }, other = { 0 };
+
+	if (!send_backwards(&w, 0, flags))
+		return false;
+	expect_pieces(0);
+	/* the same writer goes on within its last block, an append also when its caller has seen
+	 * the padding */
+	if (!send_backwards(&w, 2800, flags))
+		return false;
+	expect_pieces(2800);
+	if (!send_backwards(&w, flags ? 5632 : 5600, flags))
+		return false;
+	expect_pieces(5600);
+	/* another one goes behind the padding, wherever its caller takes the end to be */
+	if (!send_backwards(&other, flags ? 5632 + 2800 : 8400, flags))
+		return false;
+	expect_pieces(8704);
+	return true;
+}
+
+START_TEST(pieces_find_their_order)
+{
+	bool done[2] = { false, false };
+
+	for (int try = 0; try < 20 && !(done[0] && done[1]); try++) {
+		int append = done[0];
+
+		append_wait_setup();
+		done[append] = send_calls(append ? ZQ_WRITE_APPEND : 0);
+		append_wait_finish();
+	}
+	ck_assert(done[0] && done[1]);
+}
+END_TEST
+
+START_TEST(a_call_whose_first_piece_is_missing_is_refused)
+{
+	struct zq_writer w = { 0 };
+	struct piece p = { .w = &w, .off = 700, .len = 700, .fill = 'b' };
+
+	append_wait_setup();
+	send_piece(&p);
+	ck_assert_int_eq(p.rc, -EINVAL);
+	p.flags = ZQ_WRITE_APPEND;
+	send_piece(&p);
+	ck_assert_int_eq(p.rc, -EINVAL);
+	ck_assert_uint_eq(zonedev_written(&z, ZONE), 0);
+	/* a caller that has missed writes of others appends all the same */
+	ck_assert_int_eq(zonedev_append(&z, ZONE, 'x', 4096), 4096);
+	send_piece(&p);
+	ck_assert_int_eq(p.rc, 700);
+	zonedev_expect(&z, ZONE, 4096, 700, 'b');
 	append_wait_finish();
 }
 END_TEST
@@ -231,6 +341,8 @@ int main(void)
 		CHECK_TEST(waits_while_the_pointer_moves),
 		CHECK_TEST(gives_up_when_nothing_comes),
 		CHECK_TEST(does_not_wait_in_vain),
+		CHECK_TEST(pieces_find_their_order),
+		CHECK_TEST(a_call_whose_first_piece_is_missing_is_refused),
 		CHECK_TEST(settled_padding_is_no_place_for_others),
 		CHECK_TEST(settling_leaves_the_stream_its_end),
 		CHECK_TEST(settles_only_what_was_told),
