@@ -7,7 +7,7 @@ _zqfs_options() { # COMMAND
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
         create) options='-o -F --force -q --quiet -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
-        report) options='-c --cond -n --count --csv --json -U --force-share --data-file -h --help' ;;
+        report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;
         finish) options='--data-file -h --help' ;;
         check) options='-r --repair --json --data-file -h --help' ;;
@@ -43,6 +43,8 @@ _zqfs_value() { # COMMAND OPTION
         esac ;;
         report) case $2 in
             -c|--cond) words='not-wp empty implicit-open explicit-open closed full read-only offline' ;;
+            -o) kind='keys' ;;
+            -l|--length) kind='none' ;;
             --data-file) kind='file' ;;
         esac ;;
         reset) case $2 in

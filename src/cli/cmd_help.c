@@ -72,10 +72,10 @@ void cli_print_help(FILE *out, const struct cli_command *cmd)
 {
 	cli_print_usage(out, cmd);
 	putc('\n', out);
-	term_paragraph(out, cmd->summary);
+	term_paragraph(out, 80, cmd->summary);
 	if (cmd->details) {
 		putc('\n', out);
-		term_paragraph(out, cmd->details);
+		term_paragraph(out, 80, cmd->details);
 	}
 	fputs("\noptions:\n", out);
 	print_options(out, cmd);

@@ -42,7 +42,7 @@ static void count_states(struct facts *f, bool force_share, const char *data_fil
 
 	if (zones_open(&src, f->path, force_share, data_file, &f->no_states))
 		return;
-	f->has_states = !zones_count(&src, f->by_state, &f->no_states);
+	f->has_states = !zones_count(&src, 0, src.nr, f->by_state, &f->no_states);
 	zones_close(&src);
 }
 

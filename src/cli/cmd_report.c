@@ -7,198 +7,33 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/images.h"
+#include "cli/report_output.h"
 #include "cli/term.h"
 #include "cli/zones.h"
 #include "util/cleanup.h"
-#include "util/json.h"
 #include "util/math.h"
+#include "util/printable.h"
+#include "util/size.h"
+#include "zone/ranges.h"
 
 #define ROWS_AT_ONCE 512u
 
-enum { OPT_JSON = CLI_LONG_ONLY, OPT_CSV, OPT_DATA_FILE };
-enum form { FORM_TEXT, FORM_CSV, FORM_JSON };
+enum { OPT_JSON = CLI_LONG_ONLY, OPT_CSV, OPT_WATCH, OPT_DATA_FILE };
 
 struct report {
-	enum form form;
+	const struct cli_args *args;
+	struct report_output out;
 	bool count_only;
 	bool wanted[ZQ_NR_STATES]; /* by the filter; all of them without one */
-	bool bars, colour;
-	int width; /* of a byte column in text */
-	struct json json;
+	uint32_t first, count;	   /* rows, of those that there are */
 };
 
-static const char *type_name(const struct zq_zone_info *z)
-{
-	return z->conventional ? "conventional" : "sequential";
-}
-
-/* ---- rows ---------------------------------------------------------------------------------- */
-
-static const char *state_colour(enum zq_zone_state state)
-{
-	switch (state) {
-	case ZQ_IMPLICIT_OPEN:
-	case ZQ_EXPLICIT_OPEN:
-		return "\033[32m";
-	case ZQ_CLOSED:
-		return "\033[36m";
-	case ZQ_FULL:
-		return "\033[33m";
-	case ZQ_READ_ONLY:
-	case ZQ_OFFLINE:
-		return "\033[31m";
-	default:
-		return "";
-	}
-}
-
-static void text_header(const struct report *r, bool files)
-{
-	printf("%-7s %-12s %-13s %*s %*s %*s %*s%s%s\n", "number", "type", "state", r->width,
-	       "start", r->width, "size", r->width, "capacity", r->width, "wp",
-	       r->bars ? "  filled" : "", files ? "  file" : "");
-}
-
-/* How much of a zone is taken, for the bar. */
-static uint64_t row_filled(const struct zone_row *row)
-{
-	const struct zq_zone_info *z = &row->info;
-
-	if (z->state == ZQ_FULL)
-		return z->capacity;
-	return row->has_wp ? min_u64(z->wp - z->start, z->capacity) : 0;
-}
-
-static void text_row(const struct report *r, const struct zone_row *row)
-{
-	const struct zq_zone_info *z = &row->info;
-	const char *colour = r->colour ? state_colour(z->state) : "";
-	char bar[TERM_BAR_MAX];
-
-	printf("%-7u %-12s %s%-13s%s %*" PRIu64 " %*" PRIu64 " %*" PRIu64 " ", z->number,
-	       type_name(z), colour, zq_state_name(z->state), *colour ? "\033[0m" : "", r->width,
-	       z->start, r->width, z->len, r->width, z->capacity);
-	if (row->has_wp)
-		printf("%*" PRIu64, r->width, z->wp);
-	else
-		printf("%*s", r->width, "-");
-	if (r->bars && !z->conventional)
-		printf("  %s", term_bar(row_filled(row), z->capacity, bar));
-	if (row->file)
-		printf("%s  %s", r->bars && z->conventional ? "                " : "", row->file);
-	putchar('\n');
-}
-
-/* A file name in CSV: quoted where it must be, quotes doubled. */
-static void csv_text(const char *s)
-{
-	if (!strpbrk(s, ",\"\r\n")) {
-		fputs(s, stdout);
-		return;
-	}
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"')
-			putchar('"');
-		putchar(*s);
-	}
-	putchar('"');
-}
-
-static void csv_row(const struct zone_row *row)
-{
-	const struct zq_zone_info *z = &row->info;
-
-	printf("%u,%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", z->number, type_name(z),
-	       zq_state_name(z->state), z->start, z->len, z->capacity);
-	if (row->has_wp)
-		printf("%" PRIu64, z->wp);
-	if (row->file) {
-		putchar(',');
-		csv_text(row->file);
-	}
-	putchar('\n');
-}
-
-static void json_row(struct json *j, const struct zone_row *row)
-{
-	const struct zq_zone_info *z = &row->info;
-
-	json_object_line(j, NULL);
-	json_number(j, "number", z->number);
-	json_string(j, "type", type_name(z));
-	json_string(j, "state", zq_state_name(z->state));
-	json_number(j, "start", z->start);
-	json_number(j, "size", z->len);
-	json_number(j, "capacity", z->capacity);
-	if (row->has_wp)
-		json_number(j, "wp", z->wp);
-	else
-		json_null(j, "wp");
-	if (row->file)
-		json_string(j, "file", row->file);
-	json_end_object(j);
-}
-
-static void print_row(struct report *r, const struct zone_row *row)
-{
-	switch (r->form) {
-	case FORM_TEXT:
-		text_row(r, row);
-		break;
-	case FORM_CSV:
-		csv_row(row);
-		break;
-	case FORM_JSON:
-		json_row(&r->json, row);
-		break;
-	}
-}
-
-/* ---- counts -------------------------------------------------------------------------------- */
-
-static void print_counts(struct report *r, const uint32_t *by_state)
-{
-	uint64_t total = 0;
-
-	if (r->form == FORM_CSV)
-		puts("state,zones");
-	if (r->form == FORM_JSON)
-		json_object(&r->json, "counts");
-	for (int s = 0; s < ZQ_NR_STATES; s++) {
-		const char *name = zq_state_name((enum zq_zone_state)s);
-
-		if (!r->wanted[s])
-			continue;
-		total += by_state[s];
-		if (r->form == FORM_JSON)
-			json_number(&r->json, name, by_state[s]);
-		else
-			printf(r->form == FORM_CSV ? "%s,%u\n" : "%-13s %u\n", name, by_state[s]);
-	}
-	if (r->form == FORM_JSON) {
-		json_end_object(&r->json);
-		json_number(&r->json, "total", total);
-	} else if (r->form == FORM_TEXT) {
-		printf("%-13s %" PRIu64 "\n", "total", total);
-	}
-}
-
-/* ---- the whole ----------------------------------------------------------------------------- */
-
-static void json_head(struct json *j, const struct zone_source *src)
-{
-	json_object(j, NULL);
-	json_string(j, "image", src->image);
-	json_string(j, "mountpoint", src->mountpoint);
-	if (src->has_geo)
-		images_json_geometry(j, &src->geo);
-	else
-		json_null(j, "geometry");
-}
+/* ---- output --------------------------------------------------------------------------------- */
 
 static int print_rows(struct report *r, struct zone_source *src, struct zq_error *err)
 {
@@ -207,13 +42,13 @@ static int print_rows(struct report *r, struct zone_source *src, struct zq_error
 
 	if (!rows)
 		return zq_fail(err, -ENOMEM, "out of memory");
-	for (uint32_t first = 0; !ret && first < src->nr; first += ROWS_AT_ONCE) {
-		uint32_t n = (uint32_t)min_u64(src->nr - first, ROWS_AT_ONCE);
+	for (uint32_t done = 0; !ret && done < r->count; done += ROWS_AT_ONCE) {
+		uint32_t n = (uint32_t)min_u64(r->count - done, ROWS_AT_ONCE);
 
-		ret = zones_read(src, first, n, rows, err);
+		ret = zones_read(src, r->first + done, n, rows, err);
 		for (uint32_t i = 0; !ret && i < n; i++)
 			if (r->wanted[rows[i].info.state])
-				print_row(r, &rows[i]);
+				output_row(&r->out, &rows[i]);
 	}
 	return ret;
 }
@@ -222,24 +57,10 @@ static int print_zones(struct report *r, struct zone_source *src, struct zq_erro
 {
 	int ret;
 
-	if (r->form == FORM_TEXT)
-		text_header(r, src->files != NULL);
-	else if (r->form == FORM_CSV)
-		printf("number,type,state,start,size,capacity,wp%s\n", src->files ? ",file" : "");
-	else
-		json_array(&r->json, "zones");
+	output_zones(&r->out, src, r->first + r->count - 1);
 	ret = print_rows(r, src, err);
-	if (r->form == FORM_JSON)
-		json_end_array(&r->json);
+	output_zones_end(&r->out);
 	return ret;
-}
-
-/* Wide enough for the largest offset, so that columns stay aligned. */
-static int byte_width(const struct zone_source *src)
-{
-	int width = src->has_geo ? snprintf(NULL, 0, "%" PRIu64, src->geo.size) : 14;
-
-	return width > 10 ? width : 10;
 }
 
 static int report_source(struct report *r, struct zone_source *src)
@@ -250,19 +71,54 @@ static int report_source(struct report *r, struct zone_source *src)
 
 	/* Counted first, so that a failure does not leave half a document behind. */
 	if (r->count_only)
-		ret = zones_count(src, by_state, &err);
+		ret = zones_count(src, r->first, r->count, by_state, &err);
 	if (ret)
 		return cli_error("%s", err.msg);
-	r->width = byte_width(src);
-	if (r->form == FORM_JSON)
-		json_head(&r->json, src);
+	output_begin(&r->out, src);
 	if (r->count_only)
-		print_counts(r, by_state);
+		output_counts(&r->out, by_state, r->wanted);
 	else
 		ret = print_zones(r, src, &err);
-	if (r->form == FORM_JSON)
-		json_end_object(&r->json);
+	output_end(&r->out);
 	return ret ? cli_error("%s", err.msg) : CLI_DONE;
+}
+
+/* ---- which zones ---------------------------------------------------------------------------- */
+
+/* -o FIRST, a zone by either of its numbers. */
+static int select_first(struct report *r, const struct zone_source *src, const char *text)
+{
+	const char *what = r->args->operands[0];
+	struct zq_error err = { "" };
+	struct zone_ranges list;
+	uint64_t nr;
+	int ret = ranges_parse(text, &src->geo, &list, &err);
+
+	if (ret)
+		return cli_error("%s: %s", what, err.msg);
+	nr = ranges_count(&list);
+	r->first = list.r[0].first;
+	ranges_free(&list);
+	return nr == 1 ? CLI_DONE
+		       : cli_usage_error(r->args->cmd, "-o takes one zone, not '%s'", text);
+}
+
+static int select_zones(struct report *r, const struct zone_source *src)
+{
+	const char *first = cli_value(r->args, 'o'), *count = cli_value(r->args, 'l');
+	uint64_t n = src->nr;
+	int ret = CLI_DONE;
+
+	r->first = 0;
+	if ((first || count) && src->files)
+		return cli_usage_error(r->args->cmd,
+				       "-o and -l choose zones of an image or a mount, not files");
+	if (first)
+		ret = select_first(r, src, first);
+	if (!ret && count && (number_parse(count, UINT32_MAX, &n) || !n))
+		ret = cli_usage_error(r->args->cmd, "-l takes a number of zones, not '%s'", count);
+	r->count = (uint32_t)min_u64(n, src->nr - r->first);
+	return ret;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -317,29 +173,110 @@ static int report_open(const struct cli_args *args, struct zone_source *src)
 	return 0;
 }
 
+static int report_once(struct report *r)
+{
+	struct zone_source src;
+	int ret = report_open(r->args, &src);
+
+	if (ret)
+		return ret;
+	ret = select_zones(r, &src);
+	if (!ret)
+		ret = report_source(r, &src);
+	zones_close(&src);
+	return ret;
+}
+
+/* Draws text over what is on the screen: each line wipes its rest, the last one what is below. */
+static void redraw(const char *text)
+{
+	fputs("\033[H", stdout);
+	for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+		printf("%.*s\033[K\n", (int)(end - text), text);
+	fputs("\033[J", stdout);
+	fflush(stdout);
+}
+
+static void watch_head(FILE *out, const char *what)
+{
+	char clock[16], *shown CLEANUP_FREE = printable_dup(what);
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (!localtime_r(&now, &tm) || !strftime(clock, sizeof(clock), "%H:%M:%S", &tm))
+		clock[0] = '\0';
+	fprintf(out, "%s  %s\n", clock, shown ? shown : "");
+}
+
+/* Each second once more, until it fails or is interrupted. */
+static int watch(struct report *r)
+{
+	int ret = CLI_DONE;
+
+	for (bool first = true; !ret; first = false) {
+		char *text = NULL;
+		size_t size = 0;
+		int lines;
+
+		if (!first)
+			sleep(1);
+		term_size(stdout, &r->out.style.columns, &lines);
+		/* around the zones: the line with the time, the header, what is left out, totals */
+		r->out.style.max_lines = lines > 8 ? lines - 6 : 2;
+		r->out.out = open_memstream(&text, &size);
+		if (!r->out.out)
+			return cli_error("out of memory");
+		watch_head(r->out.out, r->args->operands[0]);
+		ret = report_once(r);
+		if (fclose(r->out.out))
+			ret = cli_error("out of memory");
+		if (first && !ret)
+			fputs("\033[H\033[J", stdout);
+		if (!ret)
+			redraw(text);
+		free(text);
+		if (ferror(stdout))
+			return CLI_FAILED;
+	}
+	return ret;
+}
+
+static void choose_style(struct report *r, const struct cli_args *args)
+{
+	bool person = isatty(STDOUT_FILENO);
+	int lines;
+
+	r->out.style = (struct table_style){
+		.human = person && !cli_given(args, 'b'),
+		.fold = person && !cli_given(args, 'v'),
+		.bars = term_is_fancy(stdout),
+		.colour = term_has_colour(stdout),
+		.total = person,
+	};
+	if (person)
+		term_size(stdout, &r->out.style.columns, &lines);
+}
+
 static int run_report(const struct cli_args *args)
 {
-	struct report r = { .json = { .out = stdout } };
-	struct zone_source src;
+	struct report r = { .args = args, .out = { .out = stdout } };
 	int ret;
 
 	if (cli_given(args, OPT_JSON) && cli_given(args, OPT_CSV))
 		return cli_usage_error(args->cmd, "--json and --csv exclude each other");
-	r.form = cli_given(args, OPT_JSON)  ? FORM_JSON
-		 : cli_given(args, OPT_CSV) ? FORM_CSV
-					    : FORM_TEXT;
+	r.out.form = cli_given(args, OPT_JSON)	? FORM_JSON
+		     : cli_given(args, OPT_CSV) ? FORM_CSV
+						: FORM_TEXT;
 	r.count_only = cli_given(args, 'n');
-	r.bars = term_is_fancy(stdout);
-	r.colour = term_has_colour(stdout);
+	if (cli_given(args, OPT_WATCH) && r.out.form != FORM_TEXT)
+		return cli_usage_error(args->cmd, "--watch shows a table, not CSV or JSON");
+	if (cli_given(args, OPT_WATCH) && !term_is_fancy(stdout))
+		return cli_error("--watch needs a terminal that it can draw on");
+	choose_style(&r, args);
 	ret = parse_filters(&r, args);
 	if (ret)
 		return ret;
-	ret = report_open(args, &src);
-	if (ret)
-		return ret;
-	ret = report_source(&r, &src);
-	zones_close(&src);
-	return ret;
+	return cli_given(args, OPT_WATCH) ? watch(&r) : report_once(&r);
 }
 
 static const struct cli_option report_options[] = {
@@ -348,6 +285,11 @@ static const struct cli_option report_options[] = {
 	  "list only zones in these states; may be repeated" },
 	{ 'n', "count", NULL, NULL,
 	  "print the number of zones in each state instead of the zones" },
+	{ 'o', "offset", "FIRST", NULL, "begin with this zone: 3, or seq/1" },
+	{ 'l', "length", "COUNT", NULL, "list no more than so many zones" },
+	{ 'b', "bytes", NULL, NULL, "print bytes on a terminal too, as elsewhere" },
+	{ 'v', "verbose", NULL, NULL, "do not fold runs of equal empty zones on a terminal" },
+	{ OPT_WATCH, "watch", NULL, NULL, "draw the table anew each second, until interrupted" },
 	{ OPT_CSV, "csv", NULL, NULL, "comma-separated values with a header line" },
 	{ OPT_JSON, "json", NULL, NULL, "JSON; wp is null where a zone has no write pointer" },
 	{ 'U', "force-share", NULL, NULL,
@@ -362,9 +304,11 @@ static const char *const report_operands[] = { "IMAGE|MOUNTPOINT|FILE", NULL };
 const struct cli_command cmd_report = {
 	.name = "report",
 	.summary = "list the zones of an image, a mount or single zone files",
-	.details = "One line a zone: number in the device, type, state, and in bytes where it "
-		   "starts, its size, its usable capacity and its write pointer. An image that "
-		   "zqfs has mounted is asked for at its mount.",
+	.details = "One line a zone: number in the device, file in a mount, type, state, where it "
+		   "starts, its size, its usable capacity and its write pointer, in bytes. On a "
+		   "terminal the table fits its width: sizes have units, what is written stands "
+		   "in place of the write pointer, and runs of equal empty zones are folded. An "
+		   "image that zqfs has mounted is asked for at its mount.",
 	.operands = report_operands,
 	.min_operands = 1,
 	.many = true,

@@ -7,9 +7,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define LINE_WIDTH 79
+#include "util/size.h"
+
+#define HELP_COLUMNS 80
 
 bool term_is_fancy(FILE *f)
 {
@@ -25,35 +28,57 @@ bool term_has_colour(FILE *f)
 	return term_is_fancy(f) && (!no || !*no);
 }
 
-char *term_bar(uint64_t part, uint64_t whole, char *buf)
+static int from_environment(const char *name)
+{
+	const char *text = getenv(name);
+	uint64_t n;
+
+	return text && !number_parse(text, 10000, &n) ? (int)n : 0;
+}
+
+void term_size(FILE *f, int *columns, int *lines)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(fileno(f), TIOCGWINSZ, &size))
+		size = (struct winsize){ 0 };
+	*columns = size.ws_col ? size.ws_col : from_environment("COLUMNS");
+	*lines = size.ws_row ? size.ws_row : from_environment("LINES");
+	if (!*columns)
+		*columns = 80;
+	if (!*lines)
+		*lines = 24;
+}
+
+char *term_bar(uint64_t part, uint64_t whole, int cells, char *buf)
 {
 	double share = whole ? (double)part / (double)whole : 0;
-	unsigned cells = (unsigned)(share * TERM_BAR_CELLS + 0.5);
+	int marks = (int)(share * cells + 0.5);
 
-	if (part && !cells)
-		cells = 1;
-	if (part < whole && cells >= TERM_BAR_CELLS)
-		cells = TERM_BAR_CELLS - 1;
+	if (part && !marks)
+		marks = 1;
+	if (part < whole && marks >= cells)
+		marks = cells - 1;
 	if (part >= whole)
-		cells = whole ? TERM_BAR_CELLS : 0;
+		marks = whole ? cells : 0;
 	buf[0] = '|';
-	memset(buf + 1, '#', cells);
-	memset(buf + 1 + cells, '.', TERM_BAR_CELLS - cells);
-	buf[TERM_BAR_CELLS + 1] = '|';
-	buf[TERM_BAR_CELLS + 2] = '\0';
+	memset(buf + 1, '#', (size_t)marks);
+	memset(buf + 1 + marks, '.', (size_t)(cells - marks));
+	buf[cells + 1] = '|';
+	buf[cells + 2] = '\0';
 	return buf;
 }
 
-/* Prints words from text, breaking lines so that none passes the width; every new line begins
+/* Prints words from text, breaking lines so that none fills the columns; every new line begins
  * at indent. col is where the cursor stands. */
-static void wrap(FILE *out, int col, int indent, const char *text)
+static void wrap(FILE *out, int col, int indent, int columns, const char *text)
 {
 	bool first = true;
 
 	while (*text) {
 		size_t word = strcspn(text, " \n");
 
-		if (!first && col + 1 + (int)word > LINE_WIDTH) {
+		if (!first && col + 1 + (int)word >= columns) {
 			fprintf(out, "\n%*s", indent, "");
 			col = indent;
 			first = true;
@@ -80,12 +105,12 @@ void term_help_text(FILE *out, int col, int column, const char *text)
 		col = 0;
 	}
 	fprintf(out, "%*s", column - col, "");
-	wrap(out, column, column, text);
+	wrap(out, column, column, HELP_COLUMNS, text);
 }
 
-void term_paragraph(FILE *out, const char *text)
+void term_paragraph(FILE *out, int columns, const char *text)
 {
-	wrap(out, 0, 0, text);
+	wrap(out, 0, 0, columns, text);
 }
 
 /* ---- progress ------------------------------------------------------------------------------- */

@@ -16,16 +16,19 @@ bool term_is_fancy(FILE *f);
 /* True when colour is wanted too: NO_COLOR is unset or empty. */
 bool term_has_colour(FILE *f);
 
-enum { TERM_BAR_CELLS = 12 };
+/* Columns and lines of the terminal, 80 and 24 where it does not say. */
+void term_size(FILE *f, int *columns, int *lines);
+
+enum { TERM_BAR_CELLS = 12 }; /* at most */
 #define TERM_BAR_MAX (TERM_BAR_CELLS + 3)
 /* Draws "|#####.......|" for part of whole into buf (TERM_BAR_MAX bytes); returns buf. A part
  * above nothing shows at least one mark, one below the whole at least one gap. */
-char *term_bar(uint64_t part, uint64_t whole, char *buf);
+char *term_bar(uint64_t part, uint64_t whole, int cells, char *buf);
 
 /* Ends a line of help whose cursor stands at column col: text from column on, wrapped. */
 void term_help_text(FILE *out, int col, int column, const char *text);
-/* Text in lines of at most 79 characters; "\n" in it starts a new line. */
-void term_paragraph(FILE *out, const char *text);
+/* Text in lines of less than columns characters; "\n" in it starts a new line. */
+void term_paragraph(FILE *out, int columns, const char *text);
 
 /*
  * A percentage on stderr, rewritten in place: on a terminal only, after the first second,

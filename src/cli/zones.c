@@ -119,24 +119,27 @@ static int read_file(const char *path, struct zone_row *row, struct zq_error *er
 	}
 	ret = attr_text(path, ATTR "type", type, sizeof(type));
 	z->conventional = ret > 0 && !strcmp(type, "conventional");
-	row->file = path;
+	row->path = path;
 	return attr_state(path, row, err);
 }
 
 /* ---- a mount ------------------------------------------------------------------------------- */
 
+char *zone_file_name(const struct zone_source *src, uint32_t zone, char *buf)
+{
+	if (src->aggr_conv && zone < src->geo.nr_conv)
+		zone = 0;
+	return zq_zone_name(src->geo.nr_conv, zone, src->zloop ? ZQ_NAMES_FLAT : ZQ_NAMES_FOLDERS,
+			    buf);
+}
+
 static int zone_path(const struct zone_source *src, uint32_t zone, char **path)
 {
-	bool conv = zone < src->geo.nr_conv;
-	int n;
+	char name[ZQ_ZONE_NAME_MAX];
 
-	if (src->zloop)
-		n = asprintf(path, "%s/%s-%06u", src->mountpoint, conv ? "cnv" : "seq",
-			     conv && src->aggr_conv ? 0 : zone);
-	else
-		n = asprintf(path, "%s/%s/%u", src->mountpoint, conv ? "cnv" : "seq",
-			     conv ? (src->aggr_conv ? 0 : zone) : zone - src->geo.nr_conv);
-	return n < 0 ? -ENOMEM : 0;
+	return asprintf(path, "%s/%s", src->mountpoint, zone_file_name(src, zone, name)) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
 static int read_from_mount(struct zone_source *src, uint32_t zone, struct zone_row *row,
@@ -147,6 +150,7 @@ static int read_from_mount(struct zone_source *src, uint32_t zone, struct zone_r
 
 	if (ret)
 		return zq_fail(err, ret, "out of memory");
+	zone_file_name(src, zone, row->name);
 	row->info.number = zone;
 	row->info.conventional = zq_zone_is_conv(&src->geo, zone);
 	row->info.start = zq_zone_start(&src->geo, zone);
@@ -340,6 +344,7 @@ static int read_from_device(struct zone_source *src, uint32_t first, uint32_t co
 			       first + count - 1, strerror(-ret));
 	for (uint32_t i = 0; i < count; i++) {
 		rows[i].info = info[i];
+		zone_file_name(src, first + i, rows[i].name);
 		rows[i].has_wp = !info[i].conventional && info[i].state != ZQ_FULL;
 	}
 	return 0;
@@ -359,7 +364,8 @@ int zones_read(struct zone_source *src, uint32_t first, uint32_t count, struct z
 	return ret;
 }
 
-int zones_count(struct zone_source *src, uint32_t *by_state, struct zq_error *err)
+int zones_count(struct zone_source *src, uint32_t first, uint32_t count, uint32_t *by_state,
+		struct zq_error *err)
 {
 	struct zone_row *rows CLEANUP_FREE = calloc(READ_AT_ONCE, sizeof(*rows));
 	int ret = 0;
@@ -367,10 +373,10 @@ int zones_count(struct zone_source *src, uint32_t *by_state, struct zq_error *er
 	if (!rows)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	memset(by_state, 0, ZQ_NR_STATES * sizeof(*by_state));
-	for (uint32_t first = 0; !ret && first < src->nr; first += READ_AT_ONCE) {
-		uint32_t n = (uint32_t)min_u64(src->nr - first, READ_AT_ONCE);
+	for (uint32_t done = 0; !ret && done < count; done += READ_AT_ONCE) {
+		uint32_t n = (uint32_t)min_u64(count - done, READ_AT_ONCE);
 
-		ret = zones_read(src, first, n, rows, err);
+		ret = zones_read(src, first + done, n, rows, err);
 		for (uint32_t i = 0; !ret && i < n; i++)
 			by_state[rows[i].info.state]++;
 	}

@@ -14,8 +14,15 @@
 struct zone_row {
 	struct zq_zone_info info;
 	bool has_wp;
-	const char *file; /* of a report of zone files, else NULL */
+	char name[ZQ_ZONE_NAME_MAX]; /* of its file below the mount point: "seq/3" */
+	const char *path;	     /* of a report of zone files: as it was given; else NULL */
 };
+
+/* What a row's file is called. Valid as long as the row. */
+static inline const char *zone_row_file(const struct zone_row *row)
+{
+	return row->path ? row->path : row->name;
+}
 
 struct zone_source {
 	char *image;	  /* NULL: not known */
@@ -43,11 +50,16 @@ void zones_close(struct zone_source *src);
 /* True when path is a file in a zqfs mount that stands for a zone. */
 bool zones_is_zone_file(const char *path);
 
+/* The name of a zone's file, as the mount has it or, of an image, as a mount would by default.
+ * buf holds ZQ_ZONE_NAME_MAX bytes; returns buf. */
+char *zone_file_name(const struct zone_source *src, uint32_t zone, char *buf);
+
 /* Fills rows first to first + count - 1, which must exist. */
 int zones_read(struct zone_source *src, uint32_t first, uint32_t count, struct zone_row *rows,
 	       struct zq_error *err);
 
-/* Number of zones in each state; by_state holds ZQ_NR_STATES. */
-int zones_count(struct zone_source *src, uint32_t *by_state, struct zq_error *err);
+/* Number of zones in each state among count rows from first on; by_state holds ZQ_NR_STATES. */
+int zones_count(struct zone_source *src, uint32_t first, uint32_t count, uint32_t *by_state,
+		struct zq_error *err);
 
 #endif
