@@ -104,6 +104,7 @@ after() { # FILE UID COMMAND [MODE BEFORE]
     as "$2" "$3" >/dev/null || echo failed
     mode_of "$1"
 }
+for_all_users
 mount_image "$DIR/a.qcow2" "$M" -o allow_other,suid
 truncate -s 0 "$S"
 t "another's append takes setuid away" 777 after "$S" 1234 "echo x >>$S"

@@ -122,9 +122,11 @@ empty() { # FILE...
 }
 
 # Has the kernel forget all inodes of a mount, and of no other: it drops them when a mount's options
-# change. Others than root cannot, and go on with what it has.
+# change. By mount(2): FUSE refuses what newer libmount does instead (fsconfig). Others than root
+# cannot, and go on with what it has.
 evict() { # MOUNTPOINT
-    [ "$(id -u)" -ne 0 ] || mount -i -o remount "$1" || fail "mount -o remount $1"
+    [ "$(id -u)" -ne 0 ] || LIBMOUNT_FORCE_MOUNT2=always mount -i -o remount "$1" ||
+        fail "mount -o remount $1"
 }
 
 has_libaio() { command -v fio >/dev/null && fio --enghelp=libaio >/dev/null 2>&1; }

@@ -124,6 +124,16 @@ requires_tool() { # NAME: of tests/tools
     [ -x "$TOOLS/$1" ] || fail "tests/tools/$1 is not built"
 }
 
+# Makes $DIR a folder that all users reach, with copies of the program and the tools: the folder of
+# the sources may be closed to others.
+for_all_users() {
+    chmod 755 "$DIR"
+    mkdir "$DIR/for-all"
+    install -m 755 "$ZQFS" "$TOOLS"/* "$DIR/for-all/"
+    ZQFS=$DIR/for-all/zqfs
+    TOOLS=$DIR/for-all
+}
+
 # Unpacks an image of tests/images (stored as NAME.zst or NAME.gz or as it is) to $DIR/NAME.
 unpack_image() { # NAME
     local to=$DIR/$1

@@ -48,12 +48,12 @@ assert_status 0 "$ZQFS" check "$image"
 
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null && [ -u "$(command -v fusermount3)" ]; then
     echo "-- another user's"
-    chmod 755 "$DIR"
+    for_all_users
     mkdir "$DIR/user" "$DIR/user/mnt"
     cp "$image" "$DIR/user/a.qcow2"
     chown -R 65534:65534 "$DIR/user"
     as() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-    if as test -x "$ZQFS" && as test -w /dev/fuse; then
+    if as test -w /dev/fuse; then
         as "$ZQFS" --pid-file "$DIR/user/pid" -o seccomp "$DIR/user/a.qcow2" "$DIR/user/mnt"
         as dd if=/dev/zero of="$DIR/user/mnt/seq/1" bs=64k count=2 status=none
         pid=$(cat "$DIR/user/pid")

@@ -9,7 +9,7 @@ requires_root
 requires setpriv fusermount3 getfattr setfattr
 M=$DIR/mnt
 S=$M/seq
-chmod 755 "$DIR"
+for_all_users
 # fusermount3 wants one that has a name
 U=$(id -u nobody) G=$(id -g nobody)
 as_user=(setpriv --reuid="$U" --regid="$G" --clear-groups)
