@@ -5,7 +5,9 @@ source "${0%/*}/lib.sh"
 cd "$DIR"
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -W warning "$TOP/zqfs.1" || fail "mandoc finds fault with zqfs.1"
+    # EXAMPLES stand near the top, where a new user looks
+    ! mandoc -Tlint -W warning "$TOP/zqfs.1" | grep -v 'sections out of conventional order' ||
+        fail "mandoc finds fault with zqfs.1"
     mandoc -Tutf8 "$TOP/zqfs.1" >/dev/null
 fi
 
