@@ -7,6 +7,8 @@
 #ifndef ZQ_IO_IO_H
 #define ZQ_IO_IO_H
 
+#include <string.h>
+
 #include <zqfs/io.h>
 
 /* Reads len bytes at off; zeros behind the end of the file. */
@@ -79,6 +81,17 @@ static inline int io_lock(struct zq_io *io, unsigned mode)
 /* The same, and a sentence when the locks cannot be had. what is the file's part in the image,
  * "the data file" for instance, or NULL for the image itself. */
 int io_claim(struct zq_io *io, enum zq_lock mode, const char *what, struct zq_error *err);
+
+/* Could a part of what was read lie in a hole? Whatever is not zero is not in one. */
+static inline bool io_may_be_hole(const uint8_t *data, size_t len)
+{
+	static const uint8_t zeros[512]; /* no host has smaller blocks */
+
+	for (size_t at = 0; at + sizeof(zeros) <= len; at += sizeof(zeros))
+		if (!memcmp(data + at, zeros, sizeof(zeros)))
+			return true;
+	return false;
+}
 
 /* Unlocks, closes and frees; NULL is ignored. Does not flush. */
 static inline void io_close(struct zq_io *io)

@@ -84,8 +84,9 @@ struct qcow2_write {
  * Writes guest bytes. All or nothing as far as the pointer goes: after a failure it stands
  * where it stood, though part of the bytes behind it may have changed. Allocates, copies
  * shared clusters first, never overwrites what a snapshot refers to. When the host has no
- * room, clusters that await reuse are freed (a commit) and it is tried once more; then
- * -ENOSPC. In the steady state: one pwritev.
+ * room (-ENOSPC, -EDQUOT, -EFBIG), clusters that await reuse are freed (a commit) and it is
+ * tried once more, elsewhere in the file. Commits first when too much awaits one, and fails with the
+ * commit's error. In the steady state: one pwritev.
  */
 int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w);
 
@@ -154,8 +155,20 @@ int qcow2_wp_settle(struct qcow2_image *img);
  */
 int qcow2_commit(struct qcow2_image *img);
 
-/* True when something awaits a commit; *bytes (may be NULL) how much metadata is pinned. */
-bool qcow2_dirty(struct qcow2_image *img, size_t *bytes);
+/* True when something awaits a commit. */
+bool qcow2_dirty(struct qcow2_image *img);
+
+/*
+ * How urgent a commit is: changed metadata takes memory until a commit has written it, and
+ * clusters that were let go take room on the host until one has freed them. With NOW the next
+ * change commits first, and fails where that fails. Reads one word; no lock.
+ */
+enum qcow2_pressure {
+	QCOW2_PRESSURE_NONE,
+	QCOW2_PRESSURE_SOON, /* half of a bound is reached: commit in the background */
+	QCOW2_PRESSURE_NOW,
+};
+enum qcow2_pressure qcow2_pressure(const struct qcow2_image *img);
 
 /* Counters since opening, for benchmarks and tests. */
 struct qcow2_stats {

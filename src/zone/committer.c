@@ -13,8 +13,6 @@
 #include "zone/zone.h"
 
 #define DEFAULT_COMMIT_SECS 5
-#define DEFAULT_CACHE	    ((size_t)32 << 20) /* what qcow2/ takes when 0 is given */
-#define LOOK_EVERY	    16u		       /* changes between two looks at how much is dirty */
 
 /* ---- commits ------------------------------------------------------------------------------ */
 
@@ -45,24 +43,9 @@ static int commit(struct zq_device *dev)
 	return rc;
 }
 
-/* A commit that nobody waits for: its failure is kept for the next zq_sync. */
-static void commit_unasked(struct zq_device *dev)
-{
-	int rc = commit(dev);
-
-	if (rc < 0)
-		atomic_store(&dev->committer.error, rc);
-}
-
 int zq_sync(struct zq_device *dev)
 {
-	int rc, kept;
-
-	if (dev->readonly)
-		return 0;
-	rc = commit(dev);
-	kept = atomic_exchange(&dev->committer.error, 0);
-	return rc < 0 ? rc : kept;
+	return dev->readonly ? 0 : commit(dev);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -90,6 +73,7 @@ static bool wait_for_work(struct zone_committer *c)
 	c->deadline = 0;
 	/* changes from here on set a new deadline: this commit may be too late for them */
 	atomic_store(&c->armed, false);
+	atomic_store(&c->hurried, false);
 	return !c->stop;
 }
 
@@ -109,11 +93,9 @@ static void *committer_main(void *arg)
 	struct zq_device *dev = arg;
 
 	while (wait_for_work(&dev->committer)) {
-		if (!qcow2_dirty(dev->img, NULL))
-			continue;
-		commit_unasked(dev);
-		/* what could not be committed is tried again */
-		if (atomic_load(&dev->committer.error) &&
+		/* What could not be committed stays dirty and is tried again. Nobody asked for this
+		 * commit: the log has its failure, and whoever syncs learns of his own commit. */
+		if (qcow2_dirty(dev->img) && commit(dev) < 0 &&
 		    !atomic_exchange(&dev->committer.armed, true))
 			arm(dev, false);
 	}
@@ -130,7 +112,7 @@ int zq_start_committer(struct zq_device *dev)
 	c->stop = false;
 	rc = -pthread_create(&c->thread, NULL, committer_main, dev);
 	c->running = rc == 0;
-	if (rc == 0 && qcow2_dirty(dev->img, NULL)) {
+	if (rc == 0 && qcow2_dirty(dev->img)) {
 		atomic_store(&c->armed, true);
 		arm(dev, false);
 	}
@@ -173,20 +155,6 @@ void zq_sync_soon(struct zq_device *dev)
 		arm(dev, true);
 }
 
-/* Much is dirty: the committer is to hurry. Far too much: whoever makes it does the work. */
-static void look_at_dirty(struct zq_device *dev)
-{
-	size_t bound = dev->opts.cache_bytes ? dev->opts.cache_bytes : DEFAULT_CACHE;
-	size_t bytes = 0;
-
-	if (!qcow2_dirty(dev->img, &bytes) || bytes <= bound / 2)
-		return;
-	if (dev->committer.running && bytes <= bound)
-		arm(dev, true);
-	else
-		commit_unasked(dev);
-}
-
 int device_changed(struct zq_device *dev, bool sync)
 {
 	struct zone_committer *c = &dev->committer;
@@ -196,7 +164,9 @@ int device_changed(struct zq_device *dev, bool sync)
 	/* armed is set without a committer too: one may be started later */
 	if (!atomic_load(&c->armed) && !atomic_exchange(&c->armed, true))
 		arm(dev, false);
-	if (atomic_fetch_add(&c->changes, 1) % LOOK_EVERY == LOOK_EVERY - 1)
-		look_at_dirty(dev);
+	/* without a committer the next change commits when it must, see qcow2_pressure() */
+	if (qcow2_pressure(dev->img) != QCOW2_PRESSURE_NONE && c->running &&
+	    !atomic_exchange(&c->hurried, true))
+		arm(dev, true);
 	return 0;
 }

@@ -229,7 +229,7 @@ int zq_close_device(struct zq_device *dev)
 	zq_stop_committer(dev);
 	rc = zq_sync(dev);
 	/* a commit frees clusters at its end; the next one writes that down */
-	for (int i = 0; i < 3 && rc == 0 && !dev->readonly && qcow2_dirty(dev->img, NULL); i++)
+	for (int i = 0; i < 3 && rc == 0 && !dev->readonly && qcow2_dirty(dev->img); i++)
 		rc = zq_sync(dev);
 	qcow2_close(dev->img);
 	free_device(dev);

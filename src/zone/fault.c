@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "util/cleanup.h"
+#include "util/errors.h"
 #include "zone/zone.h"
 
 int device_check_writable(const struct zq_device *dev)
@@ -19,10 +20,9 @@ int device_check_writable(const struct zq_device *dev)
 /* Failures that end with the call: no room, no memory, an impossible request. */
 static bool harmless(int rc)
 {
+	if (error_is_no_room(rc))
+		return true;
 	switch (rc) {
-	case -ENOSPC:
-	case -EDQUOT:
-	case -EFBIG:
 	case -ENOMEM:
 	case -EINVAL:
 	case -EBUSY:

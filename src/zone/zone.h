@@ -65,8 +65,7 @@ struct zone_committer {
 	bool soon;	     /* [committer.lock] start now */
 	int64_t deadline;    /* [committer.lock] CLOCK_MONOTONIC ns, 0: nothing to do */
 	atomic_bool armed;   /* a deadline has been set since the last commit began */
-	atomic_uint changes; /* since opening; the dirty size is looked at now and then */
-	atomic_int error;    /* of commits that nobody waited for; the next zq_sync reports it */
+	atomic_bool hurried; /* told to start now since the last commit began */
 	int logged;	     /* [committer.lock] error that the log has seen last */
 };
 

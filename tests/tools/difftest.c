@@ -93,9 +93,9 @@ static void compare_all(struct run *r)
 
 static void difftest_commit(struct run *r)
 {
-	for (int i = 0; i < 4 && (i == 0 || qcow2_dirty(r->img, NULL)); i++)
+	for (int i = 0; i < 4 && (i == 0 || qcow2_dirty(r->img)); i++)
 		must(r, "commit", 0, qcow2_commit(r->img));
-	if (qcow2_dirty(r->img, NULL))
+	if (qcow2_dirty(r->img))
 		fail(r, "still dirty after commits", 0, -EIO);
 }
 

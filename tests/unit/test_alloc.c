@@ -9,7 +9,9 @@
 
 #include "check_main.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/refblock.h"
 #include "qcow2/engine/refcount.h"
+#include "qcow2/engine/space.h"
 #include "qimage.h"
 
 static struct qimage q;
@@ -190,7 +192,7 @@ START_TEST(run_ends_before_one_in_use)
 	first = alloc_test_take(1, 1, NULL).start;
 	alloc_release(1);
 	pthread_mutex_lock(&q.img->lock);
-	ck_assert_int_eq(refcount_pin(q.img, first + 5, &s), 0);
+	ck_assert_int_eq(refcount_pin(q.img, first + 5, true, &s), 0);
 	refcount_set(q.img, s, first + 5, 1);
 	mdcache_unpin(&q.img->cache, s);
 	pthread_mutex_unlock(&q.img->lock);
@@ -204,15 +206,21 @@ END_TEST
 
 START_TEST(end_of_what_an_offset_can_name)
 {
-	uint64_t start;
+	uint64_t last = (QCOW2_OFFSET_MASK >> 12) - 1, at = last;
+	struct qcow2_run run;
+	bool counted;
 
 	alloc_create(12);
 	pthread_mutex_lock(&q.img->lock);
-	ck_assert_int_eq(alloc_take_end(q.img, QCOW2_OFFSET_MASK >> 12, &start), -ENOSPC);
-	ck_assert_int_eq(alloc_take_end(q.img, UINT64_MAX, &start), -ENOSPC);
-	ck_assert_int_eq(alloc_take_end(q.img, 3, &start), 0);
-	alloc_note_used(q.img, QCOW2_OFFSET_MASK >> 12);
-	ck_assert_int_eq(alloc_take_end(q.img, 1, &start), -ENOSPC);
+	/* so that the search does not give up long before */
+	space_note_used(q.img, &(struct qcow2_run){ last - 3, 1 });
+	ck_assert_int_eq(space_look(q.img, &at, 5, &run, &counted), 0);
+	ck_assert_uint_eq(run.start, last);
+	ck_assert_uint_eq(run.count, 1);
+	ck_assert(!counted);
+	at = last + 1;
+	ck_assert_int_eq(space_look(q.img, &at, 5, &run, &counted), -ENOSPC);
+	ck_assert_int_eq(refblock_make(q.img, last + 1), -ENOSPC);
 	pthread_mutex_unlock(&q.img->lock);
 	qimage_free(&q);
 }

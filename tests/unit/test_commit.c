@@ -176,7 +176,7 @@ START_TEST(idle_commit_does_nothing)
 
 	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
 	qimage_commit(&q);
-	ck_assert(!qcow2_dirty(q.img, NULL));
+	ck_assert(!qcow2_dirty(q.img));
 	memio_clear_stats(q.m);
 	qimage_commit(&q);
 	qimage_commit(&q);
@@ -253,7 +253,7 @@ START_TEST(data_written_after_the_copy_comes_later)
 	ck_assert_uint_eq(qimage_disk_wp(&q, 3), (3 << 16) + 1024);
 	ck_assert_int_eq(qimage_append(&q, 3, 'b', 512), 0);
 	ck_assert_uint_eq(qimage_disk_wp(&q, 3), (3 << 16) + 1024);
-	ck_assert(qcow2_dirty(q.img, NULL));
+	ck_assert(qcow2_dirty(q.img));
 }
 END_TEST
 

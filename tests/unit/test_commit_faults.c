@@ -58,7 +58,7 @@ START_TEST(failed_write_keeps_all_and_the_next_commit_completes)
 		ck_assert_int_eq(failed, memio_failures(q.m, MEMIO_WRITE) == 1);
 		memio_fail(q.m, MEMIO_WRITE, 0, 0, false, 0);
 		if (failed) {
-			ck_assert(qcow2_dirty(q.img, NULL));
+			ck_assert(qcow2_dirty(q.img));
 			expect_work(); /* in memory nothing is lost */
 			qimage_check(&q);
 		}

@@ -36,7 +36,7 @@ static struct md_slice *mdcache_test_pin(uint64_t i, bool fresh)
 {
 	struct md_slice *s = NULL;
 
-	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE + i * S, false, fresh, &s), 0);
+	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE + i * S, MDCACHE_WRITE | (fresh ? MDCACHE_FRESH : 0u), &s), 0);
 	return s;
 }
 
@@ -123,7 +123,7 @@ START_TEST(failed_read_is_tried_again)
 	size_t nr = q.img->cache.nr;
 
 	memio_fail(q.m, MEMIO_READ, 0, EIO, false, 0);
-	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE, false, false, &s), -EIO);
+	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE, 0, &s), -EIO);
 	ck_assert_uint_eq(q.img->cache.nr, nr);
 	mdcache_look(0);
 }
@@ -180,7 +180,7 @@ static void *pin_in_thread(void *arg)
 	struct md_slice **s = arg;
 
 	pthread_mutex_lock(&q.img->lock);
-	if (mdcache_pin(&q.img->cache, BASE + 11 * S, false, false, s) < 0)
+	if (mdcache_pin(&q.img->cache, BASE + 11 * S, 0, s) < 0)
 		*s = NULL;
 	pthread_mutex_unlock(&q.img->lock);
 	return NULL;

@@ -9,6 +9,7 @@
 
 #include "check_main.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/refblock.h"
 #include "qcow2/engine/refcount.h"
 #include "qimage.h"
 
@@ -33,7 +34,7 @@ static struct md_slice *refcount_test_pin(uint64_t cluster)
 {
 	struct md_slice *s;
 
-	ck_assert_int_eq(refcount_pin(q.img, cluster, &s), 0);
+	ck_assert_int_eq(refcount_pin(q.img, cluster, true, &s), 0);
 	return s;
 }
 
@@ -140,7 +141,7 @@ START_TEST(block_counts_itself)
 	ck_assert_uint_eq(per_block, 256);
 	c = 3 * per_block + 17;
 	ck_assert_ptr_null(refcount_test_pin(c));
-	ck_assert_int_eq(refcount_make_block(q.img, c), 0);
+	ck_assert_int_eq(refblock_make(q.img, c), 0);
 	ck_assert_uint_eq(refcount_test_get(c), 1);
 	ck_assert_uint_eq(refcount_test_get(c + 1), 0);
 	ck_assert_uint_eq(q.img->reftable.word[3], c << 9);
@@ -194,7 +195,7 @@ START_TEST(damaged_table_entry_is_an_error)
 
 	refcount_create(12, 4);
 	q.img->reftable.word[0] = bad[_i];
-	ck_assert_int_eq(refcount_pin(q.img, 5, &s), -EIO);
+	ck_assert_int_eq(refcount_pin(q.img, 5, true, &s), -EIO);
 	ck_assert_ptr_nonnull(strstr(q.logged, "refcount table entry 0 is damaged"));
 	ck_assert_ptr_null(
 		refcount_test_pin(UINT64_C(1) << 40)); /* behind the table: not counted */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which host clusters are free. The refcounts say so, and nothing else is kept but where
- * to look first and what is reserved: each stream (a zone, or the metadata) takes its
+ * Taking and giving back host clusters. Each stream (a zone, or the metadata) takes its
  * clusters from a run of its own, so that zones written at once stay separate streams in
- * the file. A reservation exists in memory only. All functions want the lock held.
+ * the file. The run is a claim (space.h) and costs nothing on disk. All functions want the
+ * lock held.
  */
 #ifndef ZQ_QCOW2_ENGINE_ALLOC_H
 #define ZQ_QCOW2_ENGINE_ALLOC_H
@@ -29,17 +29,11 @@ int alloc_take(struct qcow2_image *img, uint32_t id, uint64_t want, struct qcow2
 /* Gives back what was taken and never entered a mapping. Drops the lock for I/O. */
 void alloc_give_back(struct qcow2_image *img, const struct qcow2_run *run);
 
-/* After a count fell to 0: look there again. */
-void alloc_freed(struct qcow2_image *img, uint64_t cluster);
-
-/* Forgets a stream's reservation. */
+/* Forgets a stream's run. */
 void alloc_release_stream(struct qcow2_image *img, uint32_t id);
 
-/* The next clusters that no one ever used, for a table that must be in one piece. They are
- * behind the end of the file and not yet counted. -ENOSPC. */
-int alloc_take_end(struct qcow2_image *img, uint64_t count, uint64_t *start);
-
-/* Tells the allocator that a cluster was used otherwise (a refcount block in itself). */
-void alloc_note_used(struct qcow2_image *img, uint64_t cluster);
+/* Forgets all runs: the host has no room for one of them, so whoever looks next takes what is
+ * free elsewhere. */
+void alloc_release_all(struct qcow2_image *img);
 
 #endif

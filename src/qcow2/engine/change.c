@@ -98,14 +98,21 @@ static int rebuild_refcounts(struct qcow2_image *img)
 	return rc;
 }
 
-/*
- * The pointers may lie in a hole. Only tried: on a host without room what takes none has to go
- * on.
- */
-static void reserve_pointers(struct qcow2_image *img)
+static int keep_table_room(struct qcow2_image *img, const struct qcow2_table *t)
 {
+	return image_keep_room(img, t->offset, t->nr * 8);
+}
+
+/*
+ * Tables and pointers may lie in holes (of a sparse copy). Only tried: on a host without room
+ * what takes none has to go on, and a table that is entered later looks for room by itself.
+ */
+static void keep_fixed_room(struct qcow2_image *img)
+{
+	img->parents_have_room =
+		keep_table_room(img, &img->l1) == 0 && keep_table_room(img, &img->reftable) == 0;
 	if (img->hdr.zoned.present)
-		(void)image_reserve(img, img->hdr.zoned.meta_offset, img->hdr.zoned.meta_size);
+		(void)image_keep_room(img, img->hdr.zoned.meta_offset, img->hdr.zoned.meta_size);
 }
 
 static int prepare_first_change(struct qcow2_image *img)
@@ -123,7 +130,7 @@ static int prepare_first_change(struct qcow2_image *img)
 			img->hdr.autoclear = keep;
 	}
 	if (rc == 0)
-		reserve_pointers(img);
+		keep_fixed_room(img);
 	return rc;
 }
 

@@ -23,10 +23,13 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/engine/backlog.h"
+#include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/release.h"
 #include "qcow2/engine/wptable.h"
 #include "util/bytes.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/math.h"
 
@@ -120,8 +123,7 @@ static int take_copy(struct qcow2_image *img, struct batch *b)
 		rc = wptable_commit_begin(img, &b->wp, &b->nr_wp);
 	b->data = img->data_dirty;
 	img->data_dirty = false;
-	b->let_go = img->let_go;
-	img->let_go = (struct qcow2_runs){ 0 };
+	b->let_go = backlog_take(img);
 	return rc;
 }
 
@@ -136,9 +138,9 @@ static void end_batch(struct qcow2_image *img, struct batch *b, bool ok)
 	if (!ok) {
 		img->reftable_moved |= b->moved && !b->placed;
 		img->data_dirty |= b->data;
-		for (size_t i = 0; i < b->let_go.nr; i++) /* out of memory: they leak */
-			runs_add(&img->let_go, b->let_go.run[i].start, b->let_go.run[i].count);
+		backlog_return(img, &b->let_go);
 	}
+	backlog_update(img);
 	free(b->new_table);
 	free(b->ref_copy);
 }
@@ -329,8 +331,12 @@ static int commit_once(struct qcow2_image *img)
 	pthread_mutex_lock(&img->lock);
 	end_batch(img, &b, rc == 0);
 	pthread_mutex_unlock(&img->lock);
-	if (rc == 0 && b.let_go.nr)
+	if (rc == 0 && b.let_go.nr) {
 		release_clusters(img, &b.let_go);
+		SCOPE_LOCK(&img->lock);
+		backlog_freed(img, &b.let_go);
+		backlog_update(img);
+	}
 	runs_free(&b.let_go);
 	atomic_fetch_add_explicit(&img->stats.commits, 1, memory_order_relaxed);
 	return rc;
@@ -377,13 +383,18 @@ static void run_next_commit(struct qcow2_image *img)
 	img->commit_peers = served + img->commit_joined;
 	img->commit_running = false;
 	img->commit_done = ticket;
-	img->commit_result = rc;
+	if (rc == 0)
+		img->commit_ok = ticket;
+	else
+		img->commit_error = rc;
 	pthread_cond_broadcast(&img->commit_cond);
 }
 
 /*
  * Whoever comes while a commit runs needs the one after it, since the running one may have
- * taken its copy already. The first of those who wait runs it for all of them.
+ * taken its copy already. The first of those who wait runs it for all of them. A later commit
+ * may have ended before one of them wakes: when it succeeded it has written everything that
+ * theirs did not, and when theirs succeeded it does not concern them that a later one failed.
  */
 int qcow2_commit(struct qcow2_image *img)
 {
@@ -399,7 +410,7 @@ int qcow2_commit(struct qcow2_image *img)
 		pthread_cond_wait(&img->commit_cond, &img->commit_lock);
 	if (img->commit_done < mine)
 		run_next_commit(img);
-	rc = img->commit_result;
+	rc = img->commit_ok >= mine ? 0 : img->commit_error;
 	pthread_mutex_unlock(&img->commit_lock);
 	return rc;
 }
@@ -411,16 +422,15 @@ int qcow2_wp_settle(struct qcow2_image *img)
 	return qcow2_commit(img);
 }
 
-bool qcow2_dirty(struct qcow2_image *img, size_t *bytes)
+int commit_relieve(struct qcow2_image *img)
 {
-	bool dirty;
+	return qcow2_pressure(img) == QCOW2_PRESSURE_NOW ? qcow2_commit(img) : 0;
+}
 
-	pthread_mutex_lock(&img->lock);
-	if (bytes)
-		*bytes = img->cache.nr_dirty * img->slice_size;
-	dirty = img->cache.nr_dirty || img->l1.any_dirty || img->reftable.any_dirty ||
-		img->reftable_moved || img->data_dirty || img->let_go.nr ||
-		wptable_dirty_locked(img);
-	pthread_mutex_unlock(&img->lock);
-	return dirty;
+bool qcow2_dirty(struct qcow2_image *img)
+{
+	SCOPE_LOCK(&img->lock);
+	return img->cache.nr_dirty || img->l1.any_dirty || img->reftable.any_dirty ||
+	       img->reftable_moved || img->data_dirty || img->let_go.nr ||
+	       wptable_dirty_locked(img);
 }

@@ -4,6 +4,7 @@
  * clusters from reuse while I/O on them is in flight. Never looks at a table.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "io/io.h"
 #include "qcow2/engine/hostio.h"
@@ -39,20 +40,59 @@ int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len)
 	return write_zeros(img->file, off, len);
 }
 
-int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len)
+int image_make_room(struct qcow2_image *img, uint64_t off, uint64_t len)
 {
 	int rc = io_reserve(img->file, off, len);
 
-	return rc == -EOPNOTSUPP ? 0 : rc;
+	return rc == -EOPNOTSUPP ? write_zeros(img->file, off, len) : rc;
 }
 
-int image_reserve_table(struct qcow2_image *img, const struct qcow2_table *parent, uint64_t index,
-			uint64_t off)
+/* Writes once more what is there already, wherever it could be a hole. */
+static int fill_holes(struct zq_io *io, uint64_t off, uint64_t len)
 {
-	uint64_t word = align_down(parent->offset + index * 8, ZQ_BLOCK);
-	int rc = image_reserve(img, off, img->cluster_size);
+	uint8_t buf[8192];
+	int rc = 0;
 
-	return rc < 0 ? rc : image_reserve(img, word, ZQ_BLOCK);
+	while (len && rc == 0) {
+		size_t n = (size_t)min_u64(len, sizeof(buf));
+
+		rc = io_pread(io, buf, n, off);
+		if (rc == 0 && io_may_be_hole(buf, n))
+			rc = io_write(io, buf, n, off);
+		off += n;
+		len -= n;
+	}
+	return rc;
+}
+
+int image_keep_room(struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	int rc = io_reserve(img->file, off, len);
+
+	return rc == -EOPNOTSUPP ? fill_holes(img->file, off, len) : rc;
+}
+
+int image_make_room_for_table(struct qcow2_image *img, const struct qcow2_table *parent,
+			      uint64_t index, uint64_t off)
+{
+	uint64_t block = align_down(parent->offset + index * 8, ZQ_BLOCK);
+	int rc = image_make_room(img, off, img->cluster_size);
+
+	if (rc < 0 || img->parents_have_room)
+		return rc;
+	/* the host had no room for all of the parent before the first change */
+	rc = io_reserve(img->file, block, ZQ_BLOCK);
+	return rc == -EOPNOTSUPP ? -ENOSPC : rc;
+}
+
+void image_give_back(struct qcow2_image *img, const struct qcow2_run *run)
+{
+	int rc = io_punch(img->file, run->start << img->cluster_bits,
+			  run->count << img->cluster_bits);
+
+	if (rc < 0 && rc != -EOPNOTSUPP)
+		image_log(img, "cannot give back %llu clusters: %s", (unsigned long long)run->count,
+			  strerror(-rc));
 }
 
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)

@@ -11,12 +11,23 @@
 int image_write_meta(struct qcow2_image *img, const void *buf, size_t len, uint64_t off);
 /* Writes zeros, and leaves no hole as image_zero_host() does. */
 int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len);
-/* Has the host set room aside for metadata of the image file. 0 also where the host cannot;
- * -ENOSPC, -EFBIG, -EDQUOT. With or without the lock: a call that reads and writes nothing. */
-int image_reserve(struct qcow2_image *img, uint64_t off, uint64_t len);
-/* The same for a table at off and for the entry of its parent that is to name it. */
-int image_reserve_table(struct qcow2_image *img, const struct qcow2_table *parent, uint64_t index,
-			uint64_t off);
+
+/*
+ * Room for metadata of the image file, on every kind of host: on those that cannot set room
+ * aside the range is written. It holds nothing that anyone needs, and nobody writes to it. Call it
+ * without the lock. -ENOSPC, -EFBIG, -EDQUOT; -EIO.
+ */
+int image_make_room(struct qcow2_image *img, uint64_t off, uint64_t len);
+/* The same for a range that keeps its content, before the first change: nobody else writes. */
+int image_keep_room(struct qcow2_image *img, uint64_t off, uint64_t len);
+/* Room for a table at off, as image_make_room, and for the entry of its parent that is to
+ * name it. */
+int image_make_room_for_table(struct qcow2_image *img, const struct qcow2_table *parent,
+			      uint64_t index, uint64_t off);
+
+/* Gives the space of clusters that nobody refers to back to the host, where it takes it. */
+void image_give_back(struct qcow2_image *img, const struct qcow2_run *run);
+
 /* Makes a range of a file read as zeros, by a hole, by extending the file, or by writing. */
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len);
 

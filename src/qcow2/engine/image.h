@@ -12,7 +12,9 @@
  *   commit.c      the ordered commit             release.c    its last step: freeing clusters
  *   wptable.c     the write pointer table
  *   l2.c          L2 tables: finding, creating and copying one; what an entry says
- *   alloc.c       free clusters, runs, streams   refcount.c   counts, blocks, a larger table
+ *   alloc.c       clusters for streams           refblock.c   new blocks, a larger refcount table
+ *   space.c       which clusters are free        refcount.c   counts in blocks that exist
+ *   backlog.c     what awaits a commit, and how much of it there may be
  *   mdcache.c     bounded cache of slices of L2 tables and refcount blocks
  *   hostio.c      metadata writes, zeroing, epochs of I/O in flight
  *   image.c       the log, fixed metadata, what never changes
@@ -56,6 +58,7 @@ struct qcow2_inflight {
 };
 
 struct qcow2_alloc;
+struct qcow2_space;
 struct qcow2_wptable;
 struct qcow2_backing;
 struct qcow2_decomp;
@@ -88,12 +91,20 @@ struct qcow2_image {
 	uint64_t file_end;   /* [lock] the file has at least this many bytes or will have:
 			      * mapped offsets must lie below it */
 	struct qcow2_table l1, reftable;
-	struct mdcache cache;		 /* [lock] */
-	size_t cache_bytes;		 /* bound of the cache */
-	struct qcow2_alloc *alloc;	 /* [lock] NULL when read-only */
-	struct qcow2_runs let_go;	 /* [lock] references dropped since the last commit copied
-					  * its values; each run counts for one reference */
-	bool reftable_moved;		 /* [lock] offset and size in the header must be written */
+	struct mdcache cache;	   /* [lock] */
+	size_t cache_bytes;	   /* bound of the cache */
+	struct qcow2_alloc *alloc; /* [lock] NULL when read-only */
+	struct qcow2_space *space; /* [lock] NULL when read-only */
+	struct qcow2_runs let_go;  /* [lock] references dropped since the last commit copied
+				    * its values; each run counts for one reference */
+	uint64_t waiting;	   /* [lock] clusters of let_go, and of what a running commit
+				    * has taken of it and not freed yet */
+	atomic_uint pressure;	   /* enum qcow2_pressure; backlog.c sets it */
+	bool reftable_busy;	   /* [lock] a refcount block or a larger table is being
+				    * made; wait on cond */
+	bool parents_have_room;	   /* the L1 and the refcount table do not lie in holes; set before
+				    * the first change, if the host had the room */
+	bool reftable_moved;	   /* [lock] offset and size in the header must be written */
 	struct qcow2_inflight *inflight; /* [lock] */
 	struct qcow2_wptable *wpt;	 /* [lock] NULL unless zoned */
 	bool data_dirty;		 /* [lock] guest bytes were written since the last copy */
@@ -117,7 +128,8 @@ struct qcow2_image {
 	unsigned commit_peers;	 /* [commit_lock] as many as that seem to call again and again */
 	int64_t commit_ns;	 /* [commit_lock] what the last one took */
 	bool commit_gathering;	 /* [commit_lock] its thread waits for others to join */
-	int commit_result;	 /* [commit_lock] of the last one */
+	uint64_t commit_ok;	 /* [commit_lock] the last commit that succeeded */
+	int commit_error;	 /* [commit_lock] of the last one that failed */
 	atomic_int flush_error;	 /* only the running commit: a flush failed, for good */
 
 	struct {

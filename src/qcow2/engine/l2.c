@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/backlog.h"
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/l2.h"
@@ -109,7 +110,6 @@ void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct 
 void l2_let_go(struct qcow2_image *img, struct l2_entry e)
 {
 	uint64_t off, len = img->cluster_size;
-	int rc;
 
 	if (img->has_data_file)
 		return;
@@ -119,11 +119,8 @@ void l2_let_go(struct qcow2_image *img, struct l2_entry e)
 		off = l2_host(e);
 	else
 		return;
-	rc = runs_add(&img->let_go, off >> img->cluster_bits,
-		      ((off + len - 1) >> img->cluster_bits) - (off >> img->cluster_bits) + 1);
-	if (rc < 0) /* without a place to note it the cluster leaks, which harms nothing */
-		image_log(img, "out of memory: a cluster at offset %llu leaks",
-			  (unsigned long long)off);
+	backlog_let_go(img, off >> img->cluster_bits,
+		       ((off + len - 1) >> img->cluster_bits) - (off >> img->cluster_bits) + 1);
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -147,11 +144,11 @@ static int copy_table(struct qcow2_image *img, uint64_t from, uint64_t to)
 {
 	for (uint64_t o = 0; o < img->cluster_size; o += img->slice_size) {
 		struct md_slice *src, *dst;
-		int rc = mdcache_pin(&img->cache, from + o, false, false, &src);
+		int rc = mdcache_pin(&img->cache, from + o, 0, &src);
 
 		if (rc < 0)
 			return rc;
-		rc = mdcache_pin(&img->cache, to + o, false, true, &dst);
+		rc = mdcache_pin(&img->cache, to + o, MDCACHE_FRESH | MDCACHE_WRITE, &dst);
 		if (rc == 0) {
 			memcpy(dst->data, src->data, img->slice_size);
 			dst->unlinked = true;
@@ -181,7 +178,9 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 	if (rc < 0)
 		return rc;
 	/* as for refcount blocks: no commit may depend on room that the host does not have */
-	rc = image_reserve_table(img, &img->l1, l1_index, run.start << img->cluster_bits);
+	pthread_mutex_unlock(&img->lock);
+	rc = image_make_room_for_table(img, &img->l1, l1_index, run.start << img->cluster_bits);
+	pthread_mutex_lock(&img->lock);
 	if (rc < 0) {
 		alloc_give_back(img, &run);
 		return rc;
@@ -193,10 +192,10 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 			mdcache_forget(&img->cache, run.start << img->cluster_bits,
 				       img->cluster_size);
 			/* a running commit may write there yet: free for the one after it */
-			runs_add(&img->let_go, run.start, 1);
+			backlog_let_go(img, run.start, 1);
 			return rc;
 		}
-		runs_add(&img->let_go, (old & QCOW2_OFFSET_MASK) >> img->cluster_bits, 1);
+		backlog_let_go(img, (old & QCOW2_OFFSET_MASK) >> img->cluster_bits, 1);
 	}
 	table_set(&img->l1, l1_index, run.start << img->cluster_bits | QCOW2_COPIED,
 		  !(old & QCOW2_OFFSET_MASK));
@@ -249,8 +248,10 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 		return 0;
 	byte = in_table * img->l2_entry_size;
 	return mdcache_pin(&img->cache,
-			   (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size), false,
-			   table_is_fresh(&img->l1, l1_index), &ref->slice);
+			   (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size),
+			   (write ? MDCACHE_WRITE : 0u) |
+				   (table_is_fresh(&img->l1, l1_index) ? MDCACHE_FRESH : 0u),
+			   &ref->slice);
 }
 
 void l2_unpin(struct qcow2_image *img, struct l2_ref *ref)

@@ -150,7 +150,7 @@ static void dirty_add(struct mdcache *c, struct md_slice *s)
 
 void mdcache_set_dirty(struct mdcache *c, struct md_slice *s)
 {
-	assert(s->pins);
+	assert(s->pins && s->room);
 	dirty_add(c, s);
 }
 
@@ -201,29 +201,64 @@ static void slice_drop_failed(struct mdcache *c, struct md_slice *s)
 		slice_free(c, s);
 }
 
-int mdcache_pin(struct mdcache *c, uint64_t off, bool refblock, bool fresh, struct md_slice **slice)
+/*
+ * A slice that is about to be changed may lie in a hole (of a sparse copy), and the commit that
+ * writes it must find room. A host that cannot set room aside has to be given the bytes: here,
+ * under the lock, and only while the slice is as it is on disk, so no commit writes it at the
+ * same time. What is not all zeros is not in a hole.
+ */
+static int slice_make_room(struct mdcache *c, struct md_slice *s)
+{
+	int rc;
+
+	pthread_mutex_unlock(c->host.lock);
+	rc = io_reserve(c->host.file, s->off, c->slice_size);
+	pthread_mutex_lock(c->host.lock);
+	if (rc == -EOPNOTSUPP && !s->room && !s->orphan && io_may_be_hole(s->data, c->slice_size))
+		rc = io_write(c->host.file, s->data, c->slice_size, s->off);
+	if (rc < 0 && rc != -EOPNOTSUPP)
+		return rc;
+	s->room = true;
+	return 0;
+}
+
+/* Waits until a slice that others read has been read. */
+static int slice_await(struct mdcache *c, struct md_slice *s)
+{
+	slice_lru_remove(c, s);
+	s->pins++;
+	while (s->loading)
+		pthread_cond_wait(c->host.cond, c->host.lock);
+	return s->error;
+}
+
+int mdcache_pin(struct mdcache *c, uint64_t off, unsigned use, struct md_slice **slice)
 {
 	struct md_slice *s = slice_find(c, off);
 	int rc = 0;
 
 	if (s) {
-		slice_lru_remove(c, s);
-		s->pins++;
-		while (s->loading)
-			pthread_cond_wait(c->host.cond, c->host.lock);
-		rc = s->error;
+		rc = slice_await(c, s);
 	} else {
 		drop_oldest(c, c->max - 1);
-		s = slice_new(c, off, refblock);
+		s = slice_new(c, off, use & MDCACHE_REFBLOCK);
 		if (!s)
 			return -ENOMEM;
 		s->pins = 1;
-		if (!fresh)
+		s->room = use & MDCACHE_FRESH;
+		if (!(use & MDCACHE_FRESH))
 			rc = slice_load(c, s);
 	}
 	if (rc < 0) {
 		slice_drop_failed(c, s);
 		return rc;
+	}
+	if ((use & MDCACHE_WRITE) && !s->room) {
+		rc = slice_make_room(c, s);
+		if (rc < 0) {
+			mdcache_unpin(c, s);
+			return rc;
+		}
 	}
 	*slice = s;
 	return 0;

@@ -28,6 +28,7 @@ struct md_slice {
 	bool copied;   /* a running commit writes an older copy: must not be dropped */
 	bool unlinked; /* of a copied table that nothing on disk refers to yet */
 	bool refblock; /* a slice of a refcount block, else of an L2 table */
+	bool room;     /* the host has room for it: it does not lie in a hole of the file */
 	struct md_slice *hash_next;
 	struct md_slice *lru_prev, *lru_next; /* unpinned clean slices only */
 	struct md_slice *dirty_prev, *dirty_next;
@@ -55,14 +56,21 @@ int mdcache_init(struct mdcache *c, const struct mdcache_host *host, size_t slic
 		 size_t max_bytes);
 void mdcache_destroy(struct mdcache *c);
 
+/* What a slice is pinned for. */
+enum mdcache_use {
+	MDCACHE_REFBLOCK = 1, /* of a refcount block, else of an L2 table */
+	MDCACHE_FRESH = 2,    /* its table is new, has room and is not on disk: a slice that is
+			       * not cached is all zeros */
+	MDCACHE_WRITE = 4,    /* it will be changed, so the host must have room for it */
+};
+
 /*
- * Finds or reads the slice at off and pins it. fresh: the slice's table is new and not on
- * disk, a slice that is not cached is all zeros. May drop and retake the lock.
- * -EIO, -ENOMEM.
+ * Finds or reads the slice at off and pins it. May drop and retake the lock, but not for
+ * one that is fresh. -EIO, -ENOMEM; with MDCACHE_WRITE what the host says when it has no room.
  */
-int mdcache_pin(struct mdcache *c, uint64_t off, bool refblock, bool fresh,
-		struct md_slice **slice);
+int mdcache_pin(struct mdcache *c, uint64_t off, unsigned use, struct md_slice **slice);
 void mdcache_unpin(struct mdcache *c, struct md_slice *s);
+/* The slice was pinned with MDCACHE_WRITE. */
 void mdcache_set_dirty(struct mdcache *c, struct md_slice *s);
 /* Forgets what is cached of [off, off + len), where a new table begins. Whoever still has an
  * older slice in hand keeps it; nobody else finds it. */

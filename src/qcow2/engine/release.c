@@ -3,15 +3,11 @@
  * Freeing host clusters after a commit. Only this lowers a refcount, and only one commit
  * runs at a time: a count that is 1 here stays 1 until this code makes it 0.
  */
-#include <errno.h>
-#include <string.h>
-
-#include "io/io.h"
-#include "qcow2/engine/alloc.h"
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/refcount.h"
 #include "qcow2/engine/release.h"
+#include "qcow2/engine/space.h"
 #include "util/math.h"
 
 /* Lowers counts above 1; collects the clusters that nothing refers to any more. [lock] */
@@ -23,7 +19,7 @@ static void lower(struct qcow2_image *img, const struct qcow2_run *r, struct qco
 		uint64_t stop = min_u64(end, c + refcount_slice_left(img, c));
 		struct md_slice *s;
 
-		if (refcount_pin(img, c, &s) < 0 || !s) {
+		if (refcount_pin(img, c, true, &s) < 0 || !s) {
 			c = stop;
 			continue;
 		}
@@ -31,7 +27,7 @@ static void lower(struct qcow2_image *img, const struct qcow2_run *r, struct qco
 			uint64_t count = refcount_get(img, s, c);
 
 			if (count > 1)
-				refcount_set(img, s, c, count - 1);
+				refcount_drop(img, s, c);
 			else if (count == 1)
 				runs_add(unused, c, 1);
 			else
@@ -42,26 +38,17 @@ static void lower(struct qcow2_image *img, const struct qcow2_run *r, struct qco
 	}
 }
 
-static void give_back_space(struct qcow2_image *img, const struct qcow2_run *r)
-{
-	int rc = io_punch(img->file, r->start << img->cluster_bits, r->count << img->cluster_bits);
-
-	if (rc < 0 && rc != -EOPNOTSUPP)
-		image_log(img, "cannot give back %llu clusters: %s", (unsigned long long)r->count,
-			  strerror(-rc));
-}
-
 /* Sets counts to 0: from here on the clusters may be used again. [lock] */
 static void set_free(struct qcow2_image *img, const struct qcow2_run *r)
 {
 	for (uint64_t c = r->start; c < r->start + r->count; c++) {
 		struct md_slice *s;
 
-		if (refcount_pin(img, c, &s) < 0 || !s)
+		if (refcount_pin(img, c, true, &s) < 0 || !s)
 			continue;
-		refcount_set(img, s, c, 0);
+		if (refcount_drop(img, s, c))
+			space_note_free(img, c);
 		mdcache_unpin(&img->cache, s);
-		alloc_freed(img, c);
 	}
 }
 
@@ -75,11 +62,12 @@ void release_clusters(struct qcow2_image *img, const struct qcow2_runs *runs)
 	pthread_mutex_unlock(&img->lock);
 	if (!unused.nr)
 		return;
+	runs_tidy(&unused); /* a damaged image may have let go of the same cluster twice */
 
 	image_io_drain(img);
 	decomp_forget(img);
 	for (size_t i = 0; i < unused.nr; i++)
-		give_back_space(img, &unused.run[i]);
+		image_give_back(img, &unused.run[i]);
 
 	pthread_mutex_lock(&img->lock);
 	for (size_t i = 0; i < unused.nr; i++)

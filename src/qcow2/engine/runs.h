@@ -21,6 +21,8 @@ struct qcow2_runs { /* grows; order does not matter */
 
 /* Adds a run (merged with the last one where it continues it). -ENOMEM. */
 int runs_add(struct qcow2_runs *r, uint64_t start, uint64_t count);
+/* Sorts the runs and merges those that touch or overlap: each cluster is in the list once. */
+void runs_tidy(struct qcow2_runs *r);
 void runs_free(struct qcow2_runs *r);
 
 #endif

@@ -11,11 +11,14 @@
 
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/backlog.h"
+#include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/inflight.h"
 #include "qcow2/engine/l2.h"
 #include "qcow2/engine/map.h"
 #include "qcow2/engine/wptable.h"
+#include "util/errors.h"
 #include "util/math.h"
 
 enum how {
@@ -310,6 +313,8 @@ static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
 {
 	const struct qcow2_write *w = c->w;
 
+	if (!ok && c->run.count) /* nobody has seen what arrived there */
+		image_give_back(img, &c->run);
 	pthread_mutex_lock(&img->lock);
 	if (c->how != IN_PLACE) {
 		if (ok)
@@ -317,6 +322,7 @@ static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
 		else if (c->run.count)
 			alloc_give_back(img, &c->run);
 		inflight_leave(img, &c->inflight);
+		backlog_update(img);
 	}
 	l2_unpin(img, &c->ref);
 	img->data_dirty = true;
@@ -342,8 +348,7 @@ static int write_chunk(struct qcow2_image *img, struct chunk *c)
 	return rc;
 }
 
-/* *entered: some mapping has changed, so that more metadata may be pinned than before. */
-static int write_chunks(struct qcow2_image *img, const struct qcow2_write *w, bool *entered)
+static int write_chunks(struct qcow2_image *img, const struct qcow2_write *w)
 {
 	uint64_t off = w->off, end = w->off + w->len + w->pad;
 	unsigned token = image_io_begin(img);
@@ -353,30 +358,40 @@ static int write_chunks(struct qcow2_image *img, const struct qcow2_write *w, bo
 		struct chunk c = { .w = w, .off = off, .end = end };
 
 		rc = write_chunk(img, &c);
-		*entered |= c.how != IN_PLACE;
 		off = c.end;
 	}
 	image_io_end(img, token);
 	return rc;
 }
 
+/* Clusters that were let go may give the room that is missing, and so may clusters elsewhere in
+ * the file, which the runs of streams keep this write from. */
+static int make_free(struct qcow2_image *img)
+{
+	bool waits;
+
+	pthread_mutex_lock(&img->lock);
+	waits = backlog_waits(img);
+	alloc_release_all(img);
+	pthread_mutex_unlock(&img->lock);
+	return waits ? qcow2_commit(img) : 0;
+}
+
 int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
 {
-	bool entered = false;
-	size_t pinned;
 	int rc;
 
 	if (!range_within(w->off, w->len + w->pad, align_up(img->hdr.size, ZQ_BLOCK)))
 		return -EINVAL;
 	rc = qcow2_begin_change(img);
 	if (rc == 0)
-		rc = write_chunks(img, w, &entered);
-	/* clusters that were let go may give the room that is missing */
-	if (rc == -ENOSPC && qcow2_dirty(img, NULL) && qcow2_commit(img) == 0)
-		rc = write_chunks(img, w, &entered);
-	/* Too much is pinned: commit now. If that fails all stays dirty and the next fsync says
-	 * so; the write itself has been done. */
-	if (rc == 0 && entered && qcow2_dirty(img, &pinned) && pinned > img->cache_bytes / 4 * 3)
-		(void)qcow2_commit(img);
+		rc = commit_relieve(img);
+	if (rc == 0)
+		rc = write_chunks(img, w);
+	if (error_is_no_room(rc)) {
+		rc = make_free(img);
+		if (rc == 0)
+			rc = write_chunks(img, w);
+	}
 	return rc;
 }

@@ -9,6 +9,8 @@
 
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/backlog.h"
+#include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/inflight.h"
 #include "qcow2/engine/l2.h"
@@ -104,6 +106,7 @@ static int unmap_clusters(struct qcow2_image *img, uint64_t off, uint64_t end)
 
 		pthread_mutex_lock(&img->lock);
 		rc = unmap_slice(img, off, end, &done);
+		backlog_update(img);
 		pthread_mutex_unlock(&img->lock);
 		off += (uint64_t)done << img->cluster_bits;
 	}
@@ -154,6 +157,8 @@ int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len)
 	if (!len)
 		return 0;
 	rc = qcow2_begin_change(img);
+	if (rc == 0)
+		rc = commit_relieve(img);
 	if (rc < 0)
 		return rc;
 	/* the last cluster is whole when the disk ends within it */

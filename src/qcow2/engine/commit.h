@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What those who change an image ask of commits; the rest is in qcow2.h.
+ */
+#ifndef ZQ_QCOW2_ENGINE_COMMIT_H
+#define ZQ_QCOW2_ENGINE_COMMIT_H
+
+#include "qcow2/engine/image.h"
+
+/*
+ * Before a change that adds to what awaits a commit: commits when too much does. While commits
+ * fail, so does this, and the backlog grows no further. Without the lock, and not between
+ * image_io_begin and image_io_end, since a commit waits for what is between them.
+ */
+int commit_relieve(struct qcow2_image *img);
+
+#endif
