@@ -93,7 +93,7 @@ run "stat -c '%n: %s bytes' mnt/seq/1"
 run "du -h disk.qcow2"
 
 step "Attributes change a zone's state too"
-run "setfattr -n user.zone.state -v explicit-open mnt/seq/3"
+run "setfattr -n user.zone.command -v open mnt/seq/3"
 run "zqfs report mnt"
 
 step "Unmounted, all of it is in the image"

@@ -14,9 +14,9 @@ mnt=$DIR/mnt
 mount_image "$image" "$mnt"
 echo hello >>"$mnt/seq/0"
 truncate -s 768K "$mnt/seq/1"
-setfattr -n user.zone.state -v explicit-open "$mnt/seq/2"
-setfattr -n user.zone.state -v offline "$mnt/seq/3"
-setfattr -n user.zone.state -v read-only "$mnt/seq/4"
+setfattr -n user.zone.command -v open "$mnt/seq/2"
+setfattr -n user.zone.command -v offline "$mnt/seq/3"
+setfattr -n user.zone.command -v read-only "$mnt/seq/4"
 
 cat >want.csv <<'END'
 number,type,state,start,size,capacity,wp,file

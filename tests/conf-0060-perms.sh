@@ -74,7 +74,7 @@ t "allow_other: rename" EACCES zpath -u 1234 rename "$S" "$M/seq/1"
 t "allow_other: access" "EACCES 0" echo \
     "$(zpath -u 1234 access "$S" w) $(zpath -u 1234 access "$M/seq" x)"
 t "allow_other: attributes are read by who may read" EACCES zpath -u 1234 get "$S" user.zone.state
-t "allow_other: no state is set" EACCES zpath -u 1234 set "$S" user.zone.state full
+t "allow_other: no command is taken" EACCES zpath -u 1234 set "$S" user.zone.command finish
 t "allow_other: the group may read" 0 zpath -u "1234:$(id -g)" open "$S" r
 t "allow_other: the group may not write" EACCES zpath -u "1234:$(id -g)" open "$S" w
 t "allow_other: folders are listed" 0 zpath -u 1234 opendir "$M/seq"
@@ -86,7 +86,7 @@ t "the owner may read and write" "0 0" echo \
 t "the owner may reset" 0 zpath -u 1234 truncate "$S" 0
 t "the owner may chmod" "0 600" echo "$(zpath -u 1234 chmod "$S" 600) $(mode_of "$S")"
 t "the owner may set a state" "0 full" echo \
-    "$(zpath -u 1234 set "$S" user.zone.state full) $(state "$S")"
+    "$(zpath -u 1234 set "$S" user.zone.command finish) $(state "$S")"
 t "another user may not" EACCES zpath -u 4321 open "$S" r
 unmount "$M"
 

@@ -118,14 +118,14 @@ t "ftruncate on a reader" "EINVAL" zio "$S/0" r trunc:0
 empty "$S/0"
 
 # states from which a reset works
-for from in explicit-open closed full; do
-    ok "data for $from" zio "$S/0" w append:0:512
-    ok "to $from" setfattr -n user.zone.state -v $from "$S/0"
-    t "reset of a zone that is $from" "0 0" echo \
+for verb in open close finish; do
+    ok "data for $verb" zio "$S/0" w append:0:512
+    ok "$verb" setfattr -n user.zone.command -v $verb "$S/0"
+    t "reset of a zone after $verb" "0 0" echo \
         "$(zpath truncate "$S/0" 0) $(size_of "$S/0")"
-    if [ $from = explicit-open ]; then
+    if [ $verb = open ]; then
         t "a zone opened explicitly stays open" explicit-open state "$S/0"
-        ok "close" setfattr -n user.zone.state -v closed "$S/0"
+        ok "close" setfattr -n user.zone.command -v close "$S/0"
     fi
     t "empty in the end" empty state "$S/0"
 done
@@ -187,7 +187,7 @@ ok "zone 0" zio "$S/0" w pwrite:0:5120:1
 ok "zone 1, full" zio "$S/1" w pwrite:0:768K:2
 ok "zone 2, finished" zio "$S/2" w pwrite:0:512:3 trunc:768K
 ok "zone 3, reset and written" zio "$S/3" w pwrite:0:64K:3 trunc:0 pwrite:0:512:4
-ok "zone 4, opened and not written" setfattr -n user.zone.state -v explicit-open "$S/4"
+ok "zone 4, opened and not written" setfattr -n user.zone.command -v open "$S/4"
 remount_image "$DIR/a.qcow2" "$M"
 t "zone 0 is closed" "closed 5120 yes" echo \
     "$(state "$S/0") $(size_of "$S/0") $(zio "$S/0" r is:0:5120:1)"

@@ -104,7 +104,7 @@ empty "$S/0"
 # ---- what ends a partial block ----------------------------------------------------------------
 
 t "close of the zone pads" "6 0 512" zio "$S/0" w pwrite:0:6:1 \
-    "sh:setfattr -n user.zone.state -v closed $S/0" size
+    "sh:setfattr -n user.zone.command -v close $S/0" size
 empty "$S/0"
 t "finish pads" "6 0 $CAP yes yes" zio "$S/0" rw pwrite:0:6:1 trunc:768K size is:0:6:1 is:6:767K:0
 empty "$S/0"

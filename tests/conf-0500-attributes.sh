@@ -12,7 +12,7 @@ M=$DIR/mnt
 S=$M/seq
 mount_image "$DIR/a.qcow2" "$M"
 get() { zpath get "$1" "user.zone.$2"; }
-set_state() { zpath set "$1" user.zone.state "$2"; }
+tell_zone() { zpath set "$1" user.zone.command "$2"; }
 names() { getfattr --absolute-names "$1" | sed -n 's/^user\.zone\.//p' | sort | tr '\n' ' ' | sed 's/ $//'; }
 
 t "names on a sequential file" "capacity number size start state type wp" names "$S/0"
@@ -38,72 +38,77 @@ t "geometry" "12 4 $ZONE $CAP" echo \
 t "limits" "5 6 65536" echo \
     "$(get "$M" max_open) $(get "$M" max_active) $(get "$M" max_append)"
 
-# ---- changing the state -----------------------------------------------------------------------
+# ---- commands ----------------------------------------------------------------------
 
-t "explicit-open" "0 explicit-open" echo "$(set_state "$S/0" explicit-open) $(state "$S/0")"
-t "again" "0 explicit-open" echo "$(set_state "$S/0" explicit-open) $(state "$S/0")"
+t "explicit-open" "0 explicit-open" echo "$(tell_zone "$S/0" open) $(state "$S/0")"
+t "again" "0 explicit-open" echo "$(tell_zone "$S/0" open) $(state "$S/0")"
 t "closed: nothing written, so empty" "0 empty" echo \
-    "$(set_state "$S/0" closed) $(state "$S/0")"
-t "implicit-open to closed" "0 closed" echo "$(set_state "$S/1" closed) $(state "$S/1")"
-t "closed to closed" "0 closed" echo "$(set_state "$S/1" closed) $(state "$S/1")"
+    "$(tell_zone "$S/0" close) $(state "$S/0")"
+t "implicit-open to closed" "0 closed" echo "$(tell_zone "$S/1" close) $(state "$S/1")"
+t "closed to closed" "0 closed" echo "$(tell_zone "$S/1" close) $(state "$S/1")"
 t "closed to explicit-open" "0 explicit-open" echo \
-    "$(set_state "$S/1" explicit-open) $(state "$S/1")"
+    "$(tell_zone "$S/1" open) $(state "$S/1")"
 zio "$S/1" w append:0:512 >/dev/null
 t "a write leaves it explicitly open" explicit-open state "$S/1"
-t "full" "0 full $CAP" echo "$(set_state "$S/1" full) $(state "$S/1") $(size_of "$S/1")"
+t "full" "0 full $CAP" echo "$(tell_zone "$S/1" finish) $(state "$S/1") $(size_of "$S/1")"
 t "wp of a full zone" ENODATA get "$S/1" wp
-t "full to full" "0 full" echo "$(set_state "$S/1" full) $(state "$S/1")"
-t "closing a full zone changes nothing" "0 full" echo "$(set_state "$S/1" closed) $(state "$S/1")"
-t "full to explicit-open" "EINVAL full" echo "$(set_state "$S/1" explicit-open) $(state "$S/1")"
-t "empty" "0 empty 0" echo "$(set_state "$S/1" empty) $(state "$S/1") $(size_of "$S/1")"
-t "empty to empty" "0 empty" echo "$(set_state "$S/1" empty) $(state "$S/1")"
-t "an empty zone can be finished" "0 full" echo "$(set_state "$S/2" full) $(state "$S/2")"
-t "closing an empty zone changes nothing" "0 empty" echo "$(set_state "$S/3" closed) $(state "$S/3")"
-t "implicit-open cannot be asked for" "EINVAL empty" echo \
-    "$(set_state "$S/3" implicit-open) $(state "$S/3")"
-t "not-wp cannot be asked for" EINVAL set_state "$S/3" not-wp
-t "a word that is no state" EINVAL set_state "$S/3" opened
-t "an empty word" EINVAL set_state "$S/3" ""
-t "with a newline" EINVAL set_state "$S/3" "full
+t "full to full" "0 full" echo "$(tell_zone "$S/1" finish) $(state "$S/1")"
+t "closing a full zone changes nothing" "0 full" echo "$(tell_zone "$S/1" close) $(state "$S/1")"
+t "full to explicit-open" "EINVAL full" echo "$(tell_zone "$S/1" open) $(state "$S/1")"
+t "empty" "0 empty 0" echo "$(tell_zone "$S/1" reset) $(state "$S/1") $(size_of "$S/1")"
+t "empty to empty" "0 empty" echo "$(tell_zone "$S/1" reset) $(state "$S/1")"
+t "an empty zone can be finished" "0 full" echo "$(tell_zone "$S/2" finish) $(state "$S/2")"
+t "closing an empty zone changes nothing" "0 empty" echo "$(tell_zone "$S/3" close) $(state "$S/3")"
+t "the name of a state is no command" "EINVAL empty" echo \
+    "$(tell_zone "$S/3" implicit-open) $(state "$S/3")"
+t "a word that is no command" EINVAL tell_zone "$S/3" opened
+t "an empty word" EINVAL tell_zone "$S/3" ""
+t "with a newline" EINVAL tell_zone "$S/3" "full
 "
-t "capitals" EINVAL set_state "$S/3" FULL
-for s in explicit-open closed full empty; do
-    t "$s of a conventional zone" EINVAL set_state "$M/cnv/0" $s
+t "capitals" EINVAL tell_zone "$S/3" FULL
+for s in open close finish reset; do
+    t "$s of a conventional zone" EINVAL tell_zone "$M/cnv/0" $s
 done
-t "on the root" EPERM set_state "$M" full
-set_state "$S/2" empty >/dev/null
+t "on the root" EPERM tell_zone "$M" finish
+tell_zone "$S/2" reset >/dev/null
 
 # ---- other readers see it at once ---------------------------------------------------------------
 
 zio "$S/2" w pwrite:0:8192:5 >/dev/null
 t "a mapped reader after a reset by attribute" "0 yes 0 0 yes" zio "$S/2" r map:shared:r:4096 \
-    mis:0:4096:5 "sh:setfattr -n user.zone.state -v empty $S/2" \
+    mis:0:4096:5 "sh:setfattr -n user.zone.command -v reset $S/2" \
     "sh:$TOOLS/zio $S/2 w pwrite:0:4096:6 > /dev/null" mis:0:4096:6
 t "an open reader after a reset" "yes 0 0 0" zio "$S/2" r is:0:4096:6 \
-    "sh:setfattr -n user.zone.state -v empty $S/2" pread:0:4096 size
+    "sh:setfattr -n user.zone.command -v reset $S/2" pread:0:4096 size
 t "an open reader after a finish" "0 0 $CAP yes" zio "$S/2" r size \
-    "sh:setfattr -n user.zone.state -v full $S/2" size is:0:768K:0
-set_state "$S/2" empty >/dev/null
+    "sh:setfattr -n user.zone.command -v finish $S/2" size is:0:768K:0
+tell_zone "$S/2" reset >/dev/null
 
 # ---- refusals -----------------------------------------------------------------------------------
 
-t "setting another of ours" EPERM zpath set "$S/0" user.zone.wp 0
+for name in number type state start size capacity wp; do
+    t "setting $name" "EPERM empty" echo \
+        "$(zpath set "$S/0" "user.zone.$name" "$(get "$S/0" $name)") $(state "$S/0")"
+    t "removing $name" EPERM zpath remove "$S/0" "user.zone.$name"
+done
 t "setting a name that is none" EPERM zpath set "$S/0" user.zone.none 0
 t "setting user.something" EPERM zpath set "$S/0" user.comment hello
 t "reading a name that is none" ENODATA zpath get "$S/0" user.zone.none
 t "reading user.something" ENODATA zpath get "$S/0" user.comment
 t "reading a prefix" ENODATA zpath get "$S/0" user.zone
-t "removing" EPERM zpath remove "$S/0" user.zone.state
 t "removing a name that is none" EPERM zpath remove "$S/0" user.comment
 t "a folder's" ENODATA zpath get "$M/seq" user.zone.state
 t "security." EOPNOTSUPP zpath get "$S/0" security.selinux
 t "trusted." EOPNOTSUPP zpath get "$S/0" trusted.x
 t "setting trusted." EOPNOTSUPP zpath set "$S/0" trusted.x y
 t "an ACL" EOPNOTSUPP zpath get "$S/0" system.posix_acl_access
-t "XATTR_CREATE of what exists" EEXIST zpath set "$S/0" user.zone.state full create
-t "XATTR_REPLACE of what exists" "0" zpath set "$S/0" user.zone.state explicit-open replace
-set_state "$S/0" empty >/dev/null
-set_state "$S/0" closed >/dev/null
+t "a command is no attribute" ENODATA get "$S/0" command
+t "nor listed" "" sh -c "getfattr -d '$S/0' 2>/dev/null | grep command"
+t "nor removed" EPERM zpath remove "$S/0" user.zone.command
+t "XATTR_REPLACE of a command" ENODATA zpath set "$S/0" user.zone.command finish replace
+t "XATTR_CREATE of a command" 0 zpath set "$S/0" user.zone.command open create
+tell_zone "$S/0" reset >/dev/null
+tell_zone "$S/0" close >/dev/null
 t "size asked for" 5 zpath get "$S/0" user.zone.state 0
 t "too small a buffer" ERANGE zpath get "$S/0" user.zone.state 4
 t "just large enough" "empty" zpath get "$S/0" user.zone.state 5
@@ -126,13 +131,13 @@ counts() {
 t "all empty" "0 0 0 0 8 0" counts
 zio "$S/0" w append:0:512 >/dev/null
 t "one implicitly open" "1 0 0 1 7 0" counts
-set_state "$S/1" explicit-open >/dev/null
+tell_zone "$S/1" open >/dev/null
 t "one explicitly open" "1 1 0 2 6 0" counts
-set_state "$S/0" closed >/dev/null
+tell_zone "$S/0" close >/dev/null
 t "one closed" "0 1 1 2 6 0" counts
-set_state "$S/2" full >/dev/null
+tell_zone "$S/2" finish >/dev/null
 t "one full" "0 1 1 2 5 1" counts
-set_state "$S/1" closed >/dev/null
+tell_zone "$S/1" close >/dev/null
 t "closed again" "0 0 1 1 6 1" counts
 truncate -s 0 "$S/0"
 t "reset" "0 0 0 0 7 1" counts
@@ -151,7 +156,7 @@ unmount "$M"
 
 mount_image "$DIR/a.qcow2" "$M" -o ro
 t "ro: reading" "closed" get "$S/4" state
-t "ro: setting" EROFS set_state "$S/4" full
+t "ro: setting" EROFS tell_zone "$S/4" finish
 t "ro: writing" "open:EROFS" zio "$S/4" w append:0:512
 t "ro: truncating" EROFS zpath truncate "$S/4" 0
 t "ro: chmod" EROFS zpath chmod "$S/4" 600

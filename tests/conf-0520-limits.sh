@@ -9,7 +9,7 @@ requires getfattr setfattr
 
 M=$DIR/mnt
 S=$M/seq
-set_state() { zpath set "$1" user.zone.state "$2"; }
+tell_zone() { zpath set "$1" user.zone.command "$2"; }
 states() { # zones 0 to 7 by their first letters
     local n out=
     for n in 0 1 2 3 4 5 6 7; do
@@ -47,7 +47,7 @@ t "a write makes it recent" "512 512 cicii---" echo "$(append 1) $(append 4) $(s
 t "no active slot is left" "EBUSY cicii---" echo "$(append 5) $(states)"
 t "nor for a finish of an empty zone" "EBUSY cicii---" echo \
     "$(zpath truncate "$S/5" $CAP) $(states)"
-t "nor for an explicit open" "EBUSY cicii---" echo "$(set_state "$S/5" explicit-open) $(states)"
+t "nor for an explicit open" "EBUSY cicii---" echo "$(tell_zone "$S/5" open) $(states)"
 t "the refused write left nothing" "0" size_of "$S/5"
 t "a closed zone may go on" "512 iicc" echo "$(append 0) $(states | cut -c1-4)"
 t "a finish frees a slot" "0 512" echo "$(zpath truncate "$S/2" $CAP) $(append 5)"
@@ -68,11 +68,11 @@ rm "$DIR/a.qcow2"
 
 conf_create "$DIR/a.qcow2" zone.max_open_zones=2
 mount_image "$DIR/a.qcow2" "$M"
-set_state "$S/0" explicit-open >/dev/null
+tell_zone "$S/0" open >/dev/null
 append 1 >/dev/null
 t "one explicit, one implicit" "Ei------" states
 t "the implicit one is closed" "512 Eci-----" echo "$(append 2) $(states)"
-t "a second explicit open" "0 EcE-----" echo "$(set_state "$S/2" explicit-open) $(states)"
+t "a second explicit open" "0 EcE-----" echo "$(tell_zone "$S/2" open) $(states)"
 t "nothing can be closed" "EBUSY EcE-----" echo "$(append 3) $(states)"
 t "not for a closed zone either" "EBUSY 512" echo "$(append 1) $(size_of "$S/1")"
 t "nor for a finish of a closed zone" "EBUSY EcE-----" echo \

@@ -11,12 +11,12 @@ conf_create "$DIR/a.qcow2" zone.max_open_zones=2,zone.max_active_zones=3
 M=$DIR/mnt
 S=$M/seq
 mount_image "$DIR/a.qcow2" "$M"
-set_state() { zpath set "$1" user.zone.state "$2"; }
+tell_zone() { zpath set "$1" user.zone.command "$2"; }
 
 # ---- read-only --------------------------------------------------------------------------------
 
 zio "$S/0" w append:0:4096:1 >/dev/null
-t "to read-only" "0 read-only" echo "$(set_state "$S/0" read-only) $(state "$S/0")"
+t "to read-only" "0 read-only" echo "$(tell_zone "$S/0" read-only) $(state "$S/0")"
 t "its mode" 440 mode_of "$S/0"
 t "its size stays" 4096 size_of "$S/0"
 t "reading works" yes zio "$S/0" r is:0:4096:1
@@ -24,12 +24,12 @@ t "writing" EPERM sh -c "$TOOLS/zio $S/0 w append:0:512 | sed s/open://"
 t "at the pointer" EPERM sh -c "$TOOLS/zio $S/0 w pwrite:4096:512 | sed s/open://"
 t "truncate to 0" EPERM zpath truncate "$S/0" 0
 t "truncate to the capacity" EPERM zpath truncate "$S/0" $CAP
-t "to another state" EPERM set_state "$S/0" full
-t "explicit open" EPERM set_state "$S/0" explicit-open
+t "to another state" EPERM tell_zone "$S/0" finish
+t "explicit open" EPERM tell_zone "$S/0" open
 t "it takes no active slot" 0 attr "$M" nr_active
 t "the other zones go on" 512 zio "$S/1" w append:0:512
 t "a conventional zone to read-only" "0 read-only 440" echo \
-    "$(set_state "$M/cnv/0" read-only) $(state "$M/cnv/0") $(mode_of "$M/cnv/0")"
+    "$(tell_zone "$M/cnv/0" read-only) $(state "$M/cnv/0") $(mode_of "$M/cnv/0")"
 t "its writes" EPERM sh -c "$TOOLS/zio $M/cnv/0 w pwrite:0:512 | sed s/open://"
 t "its reads" 512 zio "$M/cnv/0" r pread:0:512
 t "punching" EPERM sh -c "$TOOLS/zio $M/cnv/0 rw falloc:punch:0:4096 | sed s/open://"
@@ -37,22 +37,22 @@ t "punching" EPERM sh -c "$TOOLS/zio $M/cnv/0 rw falloc:punch:0:4096 | sed s/ope
 # ---- offline ----------------------------------------------------------------------------------
 
 zio "$S/2" w append:0:4096:1 >/dev/null
-t "to offline" "0 offline" echo "$(set_state "$S/2" offline) $(state "$S/2")"
+t "to offline" "0 offline" echo "$(tell_zone "$S/2" offline) $(state "$S/2")"
 t "its mode and size" "0 0" echo "$(mode_of "$S/2") $(size_of "$S/2")"
 t "reading" EPERM sh -c "$TOOLS/zio $S/2 r pread:0:512 | sed s/open://"
 t "writing to it" EPERM sh -c "$TOOLS/zio $S/2 w append:0:512 | sed s/open://"
 t "resetting" EPERM zpath truncate "$S/2" 0
 t "finishing" EPERM zpath truncate "$S/2" $CAP
-t "to another state" EPERM set_state "$S/2" empty
-t "read-only to offline" "0 offline" echo "$(set_state "$S/0" offline) $(state "$S/0")"
+t "to another state" EPERM tell_zone "$S/2" reset
+t "read-only to offline" "0 offline" echo "$(tell_zone "$S/0" offline) $(state "$S/0")"
 zio "$S/3" w append:0:4096:1 >/dev/null
 # the size is 0 then, so the kernel answers a cached reader itself
 t "a reader that has it open reads nothing" "yes 0 no 0" zio "$S/3" r is:0:4096:1 \
-    "sh:setfattr -n user.zone.state -v offline $S/3" is:0:4096:1 size
+    "sh:setfattr -n user.zone.command -v offline $S/3" is:0:4096:1 size
 zio "$S/4" w append:0:4096:1 >/dev/null
 t "a writer that has it open" "512 0 EPERM" zio "$S/4" w append:0:512:1 \
-    "sh:setfattr -n user.zone.state -v read-only $S/4" append:0:512
-t "an empty zone to offline" "0 offline" echo "$(set_state "$S/5" offline) $(state "$S/5")"
+    "sh:setfattr -n user.zone.command -v read-only $S/4" append:0:512
+t "an empty zone to offline" "0 offline" echo "$(tell_zone "$S/5" offline) $(state "$S/5")"
 t "they count in no state of a zone in use" "0 1" echo \
     "$(attr "$M" nr_closed) $(attr "$M" nr_active)"
 remount_image "$DIR/a.qcow2" "$M"

@@ -56,8 +56,8 @@ for options in max_threads=1 max_threads=2,commit=1 sync; do
     reader=$!
     for ((i = 0; i < 15; i++)); do
         within 20 "append" sh -c "head -c 500000 '$DIR/want' >>'$S/5'"
-        within 20 "finish by attribute" setfattr -n user.zone.state -v full "$S/5"
-        within 20 "reset by attribute" setfattr -n user.zone.state -v empty "$S/5"
+        within 20 "finish by attribute" setfattr -n user.zone.command -v finish "$S/5"
+        within 20 "reset by attribute" setfattr -n user.zone.command -v reset "$S/5"
         within 20 "reset" truncate -s 0 "$S/5"
     done
     wait "$reader" || fail "the reader failed"

@@ -50,8 +50,8 @@ for option in remount-ro zone-ro zone-offline repair; do
         truncate -s 0 mnt/seq/$zone
         head -c 4096 /dev/zero >>mnt/seq/$zone
     done
-    setfattr -n user.zone.state -v read-only mnt/seq/0
-    setfattr -n user.zone.state -v offline mnt/seq/1
+    setfattr -n user.zone.command -v read-only mnt/seq/0
+    setfattr -n user.zone.command -v offline mnt/seq/1
     assert_eq "$(seen mnt/seq/0 4096)" "$(row 'any option read-only')" "a read-only zone, errors=$option"
     assert_eq "$(seen mnt/seq/1 4096 offline)" "$(row offline)" "an offline zone, errors=$option"
     remount_image a.qcow2 mnt

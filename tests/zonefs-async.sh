@@ -32,10 +32,10 @@ done
 mount_image "$DIR/a.qcow2" "$M"
 end=$(attr "$S/0" capacity)
 t "after a reset by attribute" "4096 0 512 512" zio "$S/0" w append:0:4096 \
-    "sh:setfattr -n user.zone.state -v empty $S/0" append:0:512 size
+    "sh:setfattr -n user.zone.command -v reset $S/0" append:0:512 size
 empty "$S/0"
 t "after a finish by attribute" "4096 0 EFBIG" zio "$S/0" w append:0:4096 \
-    "sh:setfattr -n user.zone.state -v full $S/0" append:0:512
+    "sh:setfattr -n user.zone.command -v finish $S/0" append:0:512
 empty "$S/0"
 t "after another's reset" "4096 0 512 512" zio "$S/0" w append:0:4096 "sh:truncate -s 0 $S/0" \
     append:0:512 size

@@ -40,8 +40,8 @@ t "he owns the files" "$U:$G 640" user stat -c "%u:%g %a" "$S/0"
 t "and the folders" "$U:$G 555" user stat -c "%u:%g %a" "$S"
 t "he writes" "512 512" user "$TOOLS/zio" "$S/0" w pwrite:0:512 size
 t "reads" "512" user "$TOOLS/zio" "$S/0" r pread:0:512
-t "sets states" 0 user "$TOOLS/zpath" set "$S/0" user.zone.state closed
-t "makes a zone read-only" "0" user "$TOOLS/zpath" set "$S/1" user.zone.state read-only
+t "sets states" 0 user "$TOOLS/zpath" set "$S/0" user.zone.command close
+t "makes a zone read-only" "0" user "$TOOLS/zpath" set "$S/1" user.zone.command read-only
 t "takes his own right to read away" "0 open:EACCES" echo \
     "$(user "$TOOLS/zpath" chmod "$S/0" 200) $(user "$TOOLS/zio" "$S/0" r pread:0:512)"
 t "and to write" "0 open:EACCES" echo \
@@ -85,12 +85,12 @@ mount_image "$image" "$M" -o allow_other,uid=1234,gid=2345,perm=640
 t "the group reads" 0 zpath -u 4321:2345 open "$S/0" r
 t "the group does not write" EACCES zpath -u 4321:2345 open "$S/0" w
 t "nor reset" EACCES zpath -u 4321:2345 truncate "$S/0" 0
-t "nor set states" EACCES zpath -u 4321:2345 set "$S/0" user.zone.state full
+t "nor set states" EACCES zpath -u 4321:2345 set "$S/0" user.zone.command finish
 t "the group reads attributes" "closed" zpath -u 4321:2345 get "$S/0" user.zone.state
 t "others see sizes" 0 zpath -u 4321 lstat "$S/0"
 t "read-only is for the owner to ask for" "EACCES 0" echo \
-    "$(zpath -u 4321 set "$S/3" user.zone.state read-only)" \
-    "$(zpath -u 1234 set "$S/3" user.zone.state read-only)"
+    "$(zpath -u 4321 set "$S/3" user.zone.command read-only)" \
+    "$(zpath -u 1234 set "$S/3" user.zone.command read-only)"
 chmod 000 "$S"
 t "a folder without rights is closed to others" EACCES zpath -u 1234 lstat "$S/0"
 t "opening it too" EACCES zpath -u 1234 opendir "$S"

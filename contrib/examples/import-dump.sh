@@ -72,7 +72,7 @@ for ((i = 0; i < nr; i++)); do
             truncate -s "${caps[i]}" "$file" ;;        # also where the data ends early
         2 | 3 | 4) copy "${starts[i]}" "${wptrs[i]}" "$file" notrunc
             if [ "${wptrs[i]}" -gt 0 ]; then
-                setfattr -n user.zone.state -v closed "$file"
+                setfattr -n user.zone.command -v close "$file"
             fi ;;
         *) echo "zone $i is read-only or offline: nothing copied" >&2 ;;
     esac

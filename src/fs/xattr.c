@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Extended attributes: reports on zones and on the device, and user.zone.state to ask for
- * another state. BEHAVIOUR.md section 6. Values are computed at each call.
+ * Extended attributes: reports on zones and on the device, and user.zone.command, which changes
+ * a zone. Values are computed at each call.
  */
 #include "fs/priv.h"
 
@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "util/math.h"
+#include "util/printable.h"
 
 #define PREFIX	  "user.zone."
 #define VALUE_MAX 64u
@@ -203,47 +205,81 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	reply(req, names, len, size);
 }
 
-/* ---- asking for a state ---------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
-static int change_zone(struct fs *fs, uint32_t zone, enum zq_zone_state state)
+static int command_reset(struct fs *fs, uint32_t zone)
 {
-	int ret;
+	int ret = zq_zone_reset(fs->dev, zone);
 
-	switch (state) {
-	case ZQ_EXPLICIT_OPEN:
-		return zq_zone_open(fs->dev, zone);
-	case ZQ_CLOSED:
-		return zq_zone_close(fs->dev, zone);
-	case ZQ_FULL:
-		return zq_zone_finish(fs->dev, zone);
-	case ZQ_EMPTY:
-		ret = zq_zone_reset(fs->dev, zone);
-		if (!ret)
-			openers_reopen(&fs->openers, zone);
-		return ret;
-	case ZQ_READ_ONLY:
-	case ZQ_OFFLINE:
-		return zq_zone_set_state(fs->dev, zone, state);
-	default:
-		return -EINVAL;
-	}
+	if (!ret)
+		openers_reopen(&fs->openers, zone);
+	return ret;
 }
 
-static int set_state(struct fs *fs, fuse_req_t req, uint64_t node, const char *value, size_t size)
+static int command_open(struct fs *fs, uint32_t zone)
 {
-	char name[VALUE_MAX];
+	return zq_zone_open(fs->dev, zone);
+}
+
+static int command_close(struct fs *fs, uint32_t zone)
+{
+	return zq_zone_close(fs->dev, zone);
+}
+
+static int command_finish(struct fs *fs, uint32_t zone)
+{
+	return zq_zone_finish(fs->dev, zone);
+}
+
+static int command_read_only(struct fs *fs, uint32_t zone)
+{
+	return zq_zone_set_state(fs->dev, zone, ZQ_READ_ONLY);
+}
+
+static int command_offline(struct fs *fs, uint32_t zone)
+{
+	return zq_zone_set_state(fs->dev, zone, ZQ_OFFLINE);
+}
+
+#define WORDS "open, close, finish, reset, read-only, offline"
+
+static const struct command {
+	const char *word;
+	int (*run)(struct fs *fs, uint32_t zone);
+	bool of_owner; /* the right to write is not enough */
+} commands[] = {
+	{ "open", command_open, false },	  { "close", command_close, false },
+	{ "finish", command_finish, false },	  { "reset", command_reset, false },
+	{ "read-only", command_read_only, true }, { "offline", command_offline, true },
+};
+
+static const struct command *find_command(const char *value, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strlen(commands[i].word) == size && !memcmp(commands[i].word, value, size))
+			return &commands[i];
+	return NULL;
+}
+
+/* Somebody types these words by hand, so the log says which there are. */
+static void warn_unknown(struct fs *fs, uint64_t node, const char *value, size_t size)
+{
+	char path[TREE_NAME_ROOM], word[VALUE_MAX], shown[4 * VALUE_MAX];
+
+	if (atomic_fetch_sub(&fs->warnings, 1) <= 0)
+		return;
+	snprintf(word, sizeof(word), "%.*s", (int)min_u64(size, sizeof(word) - 1), value);
+	fs_log(&fs->log, LOG_WARNING, "%s: unknown command '%s'; there are " WORDS,
+	       tree_path(&fs->tree, node, path), printable_to(word, shown, sizeof(shown)));
+}
+
+static int run_command(struct fs *fs, fuse_req_t req, uint64_t node, const struct command *c)
+{
 	struct zq_zone_info info;
 	struct stat st;
 	uint32_t zones = 1;
-	int state, ret;
+	int ret;
 
-	if (size >= sizeof(name) || memchr(value, '\0', size))
-		return -EINVAL;
-	memcpy(name, value, size);
-	name[size] = '\0';
-	state = zq_state_from_name(name);
-	if (state < 0)
-		return state;
 	/* A close that is not done yet may hold the only slot, or would undo the new state. */
 	handles_settle(&fs->handles);
 	ret = fs_file_info(fs, node, &info);
@@ -251,33 +287,50 @@ static int set_state(struct fs *fs, fuse_req_t req, uint64_t node, const char *v
 		return ret;
 	fs_file_stat(fs, node, &info, &st);
 	/* The kernel checks the right to write, not who owns the file. */
-	if (state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
+	if (c->of_owner)
 		ret = fs_is_owner(fs, req, &st) ? 0 : -EPERM;
 	else
 		ret = fs_may(fs, req, &info, &st, W_OK);
 	if (fs->tree.aggr && info.conventional)
 		zones = fs->geo->nr_conv;
 	for (uint32_t i = 0; i < zones && !ret; i++)
-		ret = change_zone(fs, info.number + i, (enum zq_zone_state)state);
+		ret = c->run(fs, info.number + i);
 	return ret;
+}
+
+/*
+ * Attributes that are listed only report: "cp -a" and the like copy what they find listed, and
+ * must not change a zone. The one that takes commands is not listed.
+ */
+static int check_set(struct fs *fs, uint64_t node, const char *name, int flags)
+{
+	if (!is_user(name))
+		return -EOPNOTSUPP;
+	if (!tree_is_file(node) || strcmp(name, PREFIX "command") != 0)
+		return -EPERM;
+	if (flags & XATTR_REPLACE)
+		return -ENODATA;
+	return zq_device_readonly(fs->dev) ? -EROFS : 0;
 }
 
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
 		 int flags)
 {
 	struct fs *fs = fs_of(req);
-	int ret;
+	const struct command *c;
+	int ret = check_set(fs, ino, name, flags);
 
-	if (!is_user(name))
-		ret = -EOPNOTSUPP;
-	else if (!tree_is_file(ino) || strcmp(name, PREFIX "state"))
-		ret = -EPERM;
-	else if (flags & XATTR_CREATE)
-		ret = -EEXIST;
-	else if (zq_device_readonly(fs->dev))
-		ret = -EROFS;
-	else
-		ret = set_state(fs, req, ino, value, size);
+	if (ret) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	c = find_command(value, size);
+	if (!c) {
+		warn_unknown(fs, ino, value, size);
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	ret = run_command(fs, req, ino, c);
 	/* Size, mode and bytes may all be others now. */
 	if (!ret || fs_half_done(ret))
 		notify_changed(fs, ino, req, ret);

@@ -2,7 +2,7 @@
 /*
  * zchurn DIR TIMES: closes a file of DIR/seq and at once asks for what a close that is not done
  * yet would stand in the way of, on a mount with explicit-open and a limit of one open zone:
- * to open, to open a zone by its attribute, to finish one, and how many writers there are. Prints
+ * to open, to open a zone by a command, to finish one, and how many writers there are. Prints
  * how many of those gave EBUSY and how many answers were wrong: both are to be 0.
  */
 #include <errno.h>
@@ -45,9 +45,9 @@ static void open_and_close(const char *path)
 		close(fd);
 }
 
-static bool zchurn_set_state(const char *path, const char *state)
+static bool zchurn_tell(const char *path, const char *word)
 {
-	return zchurn_done(setxattr(path, STATE, state, strlen(state), 0), path);
+	return zchurn_done(setxattr(path, "user.zone.command", word, strlen(word), 0), path);
 }
 
 static void zchurn_get(const char *path, const char *name, char value[32])
@@ -75,13 +75,13 @@ static void turn(const char *dir, long i)
 		zchurn_expect(dir, "user.zone.nr_write_open", "0");
 		break;
 	case 1: /* of another zone: needs the slot */
-		if (zchurn_set_state(zone[1], "explicit-open"))
-			zchurn_set_state(zone[1], "closed");
+		if (zchurn_tell(zone[1], "open"))
+			zchurn_tell(zone[1], "close");
 		break;
 	case 2: /* of this zone: the close must not come after it */
-		if (zchurn_set_state(zone[0], "explicit-open")) {
+		if (zchurn_tell(zone[0], "open")) {
 			zchurn_expect(zone[0], STATE, "explicit-open");
-			zchurn_set_state(zone[0], "closed");
+			zchurn_tell(zone[0], "close");
 		}
 		break;
 	default:

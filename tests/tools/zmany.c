@@ -164,14 +164,14 @@ static void zmany_op_truncate(struct owner *o)
 static void zmany_op_state(struct owner *o)
 {
 	bool open = race_any(&o->random, 2);
-	const char *word = open ? "explicit-open" : "closed";
+	const char *word = open ? "open" : "close";
 
 	if (open && (!zmany_take(&all.active, &o->active) ||
 		     !zmany_take(&all.explicit_slots, &o->explicit_slot))) {
 		zmany_settle(o);
 		return;
 	}
-	zmany_expect(o, word, setxattr(o->path, "user.zone.state", word, strlen(word), 0),
+	zmany_expect(o, word, setxattr(o->path, "user.zone.command", word, strlen(word), 0),
 		     open && o->state == FULL ? EINVAL : 0);
 	if (open && o->state != FULL)
 		o->state = EXPLICIT;

@@ -8,7 +8,7 @@
  *     zrace FILE CONV SECONDS SEED [writers=N] [attributes]
  *
  * CONV is a conventional file on the same mount; one writer's memory is a mapping of it. With
- * "attributes" states are also changed through user.zone.state, and no one uses RWF_APPEND.
+ * "attributes" states are also changed through user.zone.command, and no one uses RWF_APPEND.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -257,10 +257,10 @@ static void open_reader(struct reader *rd, unsigned kind)
 
 /* ---- the one who changes the zone ----------------------------------------------------- */
 
-static void zrace_set_state(const char *state)
+static void zrace_tell(const char *word)
 {
-	if (setxattr(r.path, "user.zone.state", state, strlen(state), 0))
-		race_wrong("%s to %s: %s", r.path, state, tool_errno(errno));
+	if (setxattr(r.path, "user.zone.command", word, strlen(word), 0))
+		race_wrong("%s of %s: %s", word, r.path, tool_errno(errno));
 }
 
 static void do_reset(bool attribute)
@@ -269,7 +269,7 @@ static void do_reset(bool attribute)
 
 	atomic_fetch_add(&r.upheaval, 1);
 	if (attribute)
-		zrace_set_state("empty");
+		zrace_tell("reset");
 	else if (truncate(r.path, 0))
 		race_wrong("%s: reset: %s", r.path, tool_errno(errno));
 	atomic_store(&r.finished, false);
@@ -284,7 +284,7 @@ static void do_finish(bool attribute)
 	atomic_fetch_add(&r.upheaval, 1);
 	atomic_store(&r.finished, true);
 	if (attribute)
-		zrace_set_state("full");
+		zrace_tell("finish");
 	else if (truncate(r.path, (off_t)r.cap))
 		race_wrong("%s: finish: %s", r.path, tool_errno(errno));
 	atomic_fetch_add(&r.upheaval, 1);

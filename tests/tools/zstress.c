@@ -162,25 +162,23 @@ static void zstress_op_truncate(struct model *m, unsigned zone)
 
 static void zstress_op_state(struct model *m, unsigned zone)
 {
-	static const enum state asked[] = { EXPLICIT, EXPLICIT, CLOSED, CLOSED, FULL, EMPTY };
+	static const char *const words[] = { "open", "open", "close", "close", "finish", "reset" };
 	struct zone *z = &m->zones[zone];
-	enum state s = asked[any(m, 6)];
+	const char *word = words[any(m, 6)];
 	char path[256];
 	int want;
 
-	snprintf(m->what, sizeof(m->what), "zone %u to %s", zone, state_names[s]);
+	snprintf(m->what, sizeof(m->what), "zone %u: %s", zone, word);
 	path_of(m, false, zone, path);
-	if (s == EXPLICIT)
+	if (!strcmp(word, "open"))
 		want = model_open(m, z);
-	else if (s == CLOSED)
+	else if (!strcmp(word, "close"))
 		want = model_close(z);
-	else if (s == FULL)
+	else if (!strcmp(word, "finish"))
 		want = model_finish(m, z);
 	else
 		want = model_reset(m, z);
-	expect_errno(m,
-		     setxattr(path, "user.zone.state", state_names[s], strlen(state_names[s]), 0),
-		     want);
+	expect_errno(m, setxattr(path, "user.zone.command", word, strlen(word), 0), want);
 }
 
 static void zstress_op_conv(struct model *m, unsigned zone)
