@@ -34,6 +34,7 @@ function __zqfs_keys
                 'allow_other\tlet other users in; implies default_permissions' \
                 'default_permissions\tlet the kernel check modes' \
                 'max_threads=\tthreads that serve requests; default by processors, 4 to 8' \
+                'end_timeout=\thow long the end waits for a disk that does not answer; default 10' \
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \

@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "fs/refresh.h"
 #include "util/math.h"
 
 /* ---- buffers --------------------------------------------------------------------------------- */
@@ -129,13 +130,16 @@ static void write_conv(struct fs *fs, fuse_req_t req, uint64_t node, const char 
 		n = zq_write(fs->dev, s.start + off, buf, min_u64(size, s.size - off),
 			     sync_flag(flags));
 	if (n >= 0 && strips_mode(fs, req, node))
-		notify_stripped(fs, node, (size_t)n, req);
-	else if (n >= 0)
+		refresh_attributes(fs, node);
+	else if (n < 0 && changes_state(n))
+		refresh_attributes(fs, node);
+	if (n >= 0)
 		fuse_reply_write(req, (size_t)n);
-	else if (changes_state(n))
-		notify_failed(fs, node, false, req, (int)n);
 	else
 		fuse_reply_err(req, (int)-n);
+	/* The pages of this write are locked until the answer. */
+	if (n < 0 && changes_state(n))
+		refresh_file_soon(fs, node);
 }
 
 /* Says once per open file where a write should have gone; a few lines for a whole mount. */
@@ -172,7 +176,8 @@ static void write_failed(struct fs *fs, fuse_req_t req, uint64_t node, struct ha
 		warn_misplaced(fs, node, h, off);
 	/* If it is a piece of an asynchronous write, the kernel will truncate the file to the size
 	 * that it believes in. */
-	notify_failed(fs, node, true, req, rc);
+	refresh_file(fs, node);
+	fuse_reply_err(req, -rc);
 }
 
 static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *buf, size_t size,
@@ -182,7 +187,7 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	/* Any write may be a piece of an asynchronous one, which the kernel sends all at once. */
 	unsigned flags = sync_flag(fi->flags) | ZQ_WRITE_WAIT;
 	uint64_t where = off;
-	bool behind, stripped;
+	bool stripped;
 	ssize_t n;
 
 	if (!h) {
@@ -204,17 +209,15 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	handle_used(&fs->handles, h);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
+	stripped = strips_mode(fs, req, node);
 	/* The kernel took the pages at its own offset out of the cache, not these, and it will take
 	 * its own offset and this length for the size: too little where the write landed further
 	 * on. Of a shortened piece of an asynchronous write it makes a failure. */
-	behind = where > off || (size_t)n < size;
-	stripped = strips_mode(fs, req, node);
-	if ((where != off || behind) && n) /* of the attributes it tells as well */
-		notify_landed(fs, node, where, (size_t)n, behind, req);
+	if ((where != off || (size_t)n < size) && n)
+		refresh_file(fs, node);
 	else if (stripped)
-		notify_stripped(fs, node, (size_t)n, req);
-	else
-		fuse_reply_write(req, (size_t)n);
+		refresh_attributes(fs, node);
+	fuse_reply_write(req, (size_t)n);
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
@@ -258,9 +261,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 		ret = zq_zero(fs->dev, s.start + (uint64_t)off,
 			      min_u64((uint64_t)len, s.size - (uint64_t)off));
 	if (ret ? changes_state(ret) : strips_mode(fs, req, ino))
-		notify_failed(fs, ino, false, req, ret);
-	else
-		fuse_reply_err(req, -ret);
+		refresh_file_soon(fs, ino);
+	fuse_reply_err(req, -ret);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)

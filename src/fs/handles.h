@@ -36,8 +36,7 @@ struct handles {
 
 /* 0 or -errno: then there is nothing to destroy. */
 int handles_init(struct handles *all);
-/* Frees what the kernel has not released. When nothing is served any more, and no notification
- * of a handle is under way. */
+/* Frees what the kernel has not released. When nothing is served any more. */
 void handles_destroy(struct handles *all);
 
 /* Owned by the list; NULL: no memory. */

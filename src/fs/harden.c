@@ -12,7 +12,6 @@
 #include "fs/harden.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -180,6 +179,9 @@ static const int allowed[] = {
 	SYS_tee,
 	SYS_pipe2,
 	SYS_ppoll,
+	SYS_close_range,
+	SYS_dup3,
+	SYS_syncfs,
 	SYS_sendto,
 	SYS_sendmsg,
 	SYS_connect,
@@ -218,6 +220,9 @@ static const int allowed[] = {
 	SYS_exit_group,
 #ifdef SYS_poll
 	SYS_poll,
+#endif
+#ifdef SYS_dup2
+	SYS_dup2,
 #endif
 #ifdef SYS_time
 	SYS_time,
@@ -280,6 +285,8 @@ static void build(struct filter *f, const struct harden_needs *needs)
 		allow(f, allowed[i]);
 	if (needs->open_files)
 		allow(f, SYS_openat);
+	else /* a folder: the mount's own, for syncfs at the end */
+		allow_if(f, SYS_openat, 2, O_ACCMODE | O_CREAT | O_DIRECTORY, O_DIRECTORY);
 	if (needs->unlink_file) {
 #ifdef SYS_unlink
 		allow(f, SYS_unlink);
@@ -308,13 +315,8 @@ int harden_seccomp(const struct harden_needs *needs)
 	struct filter f;
 	long ret;
 
-	/* What needs a file is done before no file can be opened: glibc loads a library when a
-	 * thread is cancelled, and ends the process when it cannot. */
+	/* What needs a file is done before no file can be opened. */
 	tzset();
-#ifdef __GLIBC__
-	if (!dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_NODELETE))
-		return -ELIBACC;
-#endif
 	build(&f, needs);
 	prog = (struct sock_fprog){ .len = f.len, .filter = f.code };
 	/* a core would hold what is in the image, and end up who knows where */

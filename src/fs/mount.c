@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +16,11 @@
 #include <unistd.h>
 
 #include "fs/daemon.h"
+#include "fs/ending.h"
 #include "fs/harden.h"
+#include "fs/serve.h"
 #include "fs/session.h"
+#include "fs/signals.h"
 #include "util/cleanup.h"
 #include "util/size.h"
 
@@ -112,7 +114,7 @@ static void harden(struct start *s)
 	if (ret) {
 		fs_log(&s->fs->log, LOG_ERR, "option seccomp: the kernel refuses the filter: %s",
 		       strerror(-ret));
-		fuse_session_exit(s->fs->se);
+		serve_ask_end(s->fs->serve);
 	}
 }
 
@@ -148,20 +150,13 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 		return zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
 	ret = session_mount(fs, source ? source : args->image, args->mountpoint, args->debug, err);
 	if (!ret) {
-		ret = notifier_start(fs);
-		if (ret)
-			zq_fail(err, ret, "cannot start a thread: %s", strerror(-ret));
-	}
-	if (!ret) {
 		ret = session_serve(fs);
 		if (ret)
 			zq_fail(err, ret, "%s: the connection to the kernel failed: %s",
 				args->mountpoint, strerror(-ret));
 	}
 	fs->ready_data = NULL;
-	notifier_stop(fs);
 	session_end(fs);
-	fs_buffer_free(pthread_getspecific(fs->buffer_key));
 	pthread_key_delete(fs->buffer_key);
 	return ret;
 }
@@ -186,15 +181,10 @@ static int serve_filled(struct fs *fs, struct daemon *d, const struct fs_mount_a
 static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *args,
 		 struct zq_error *err)
 {
-	sigset_t set, old;
+	sigset_t old;
 	int ret, closed;
 
-	/* Inherited by every thread; session.c has one of its own take them. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, &old);
+	signals_block(&old);
 	/* Inherited likewise. Nothing that root's process runs needs more than it has. */
 	ret = harden_privileges();
 	if (ret)
@@ -203,7 +193,9 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 	ret = open_image(fs, args->image, err);
 	if (!ret) {
 		ret = serve_filled(fs, d, args, err);
+		ending_commit_begin(fs);
 		closed = zq_close_device(fs->dev);
+		ending_commit_end(fs);
 		if (closed) {
 			fs_log(&fs->log, LOG_ERR, "the last commit failed: %s", strerror(-closed));
 			if (!ret)
@@ -212,10 +204,7 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 		}
 	}
 	fs_log_left_out(&fs->log);
-	/* All is done: a second signal must not spoil the exit status. */
-	while (sigtimedwait(&set, NULL, &(struct timespec){ .tv_sec = 0 }) > 0)
-		;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	signals_restore(&old);
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fs/refresh.h"
 #include "util/math.h"
 
 static int access_mask(int flags)
@@ -146,8 +147,11 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	/* Someone else may have gone on behind the padding, or reset the zone and written
 	 * there: what is at that place then is his. */
 	if (!is_aligned(end, ZQ_BLOCK) && zq_is_last(fs->dev, tree_zone(ino), &h->writer, end)) {
-		notify_padded(fs, ino, h, end, align_up(end, ZQ_BLOCK), req);
-		return;
+		/* After "echo hello >> file" the kernel thinks of 6 bytes and the daemon of 512. A
+		 * writer with RWF_APPEND, which no request shows, would then be sent to offset 6.
+		 */
+		refresh_file(fs, ino);
+		zq_settle(fs->dev, tree_zone(ino), &h->writer, end);
 	}
 	if (h)
 		handle_closing(&fs->handles, h);

@@ -59,6 +59,8 @@ static const struct fs_option table[] = {
 	{ "allow_other", NULL, "let other users in; implies default_permissions" },
 	{ "default_permissions", NULL, "let the kernel check modes" },
 	{ "max_threads", "N", "threads that serve requests; default by processors, 4 to 8" },
+	{ "end_timeout", "SECONDS",
+	  "how long the end waits for a disk that does not answer; default 10" },
 	{ "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
 	{ "seccomp", NULL, "leave the process only the system calls that serving needs" },
 	{ "auto_unmount", NULL, "unmount when the process dies" },
@@ -86,6 +88,7 @@ static const struct rule rules[] = {
 	{ FLAG, TO(allow_other), 0, 0 },
 	{ FLAG, TO(default_permissions), 0, 0 },
 	{ NUMBER, TO(max_threads), 1, 64 },
+	{ NUMBER, TO(end_timeout), 1, 86400 },
 	{ FLAG, TO(clone_fd), 0, 0 },
 	{ FLAG, TO(seccomp), 0, 0 },
 	{ TO_FUSE, 0, 0, 0 },
@@ -275,9 +278,8 @@ static int note_unknown(struct fs_config *c, const char *text, struct zq_error *
 }
 
 /*
- * A libfuse of 3.18 and newer takes this word. In a ring an answer binds its slot to the
- * thread that gave it, and the notifier (notify.c) answers and then asks for attributes
- * itself: when its question comes into a slot of its own, the mount hangs for good.
+ * A libfuse of 3.18 and newer takes this word, and its threads would then serve beside those of
+ * serve.c, which know when one more is needed.
  */
 static int refuse_rings(const char *text, struct zq_error *err)
 {
@@ -351,7 +353,9 @@ int fs_config_parse(struct fs_config *c, const char *const *texts, struct zq_err
 {
 	int ret = 0;
 
-	*c = (struct fs_config){ .uid = getuid(), .gid = getgid(), .perm = 0640 };
+	*c = (struct fs_config){
+		.uid = getuid(), .gid = getgid(), .perm = 0640, .end_timeout = 10
+	};
 	for (; texts && *texts && !ret; texts++)
 		ret = parse_text(c, *texts, err);
 	if (!ret && c->force_share && !c->ro)

@@ -28,6 +28,7 @@ struct fs_config {
 	uint32_t layout;      /* enum fs_layout */
 	uint32_t commit;      /* seconds; 0: the device's default */
 	uint32_t max_threads; /* 0: by the number of processors */
+	uint32_t end_timeout; /* seconds */
 	uint64_t cache;	      /* bytes; 0: the device's default */
 	char *data_file;      /* owned, or NULL */
 	bool ro, rw;	      /* what was asked for; neither: as permissions allow */

@@ -3,10 +3,18 @@
  * A mounted file system: what the files of this folder share. Nothing outside fs/ includes it.
  * Which function belongs where is in README.
  *
- * Locks: openers.bucket[].lock is held across zq_zone_open and zq_zone_close, changes.lock,
- * handles.lock and notifier.lock for memory work only. None is taken under another one of these;
- * those of the device may be taken under the first. No handler waits for the notifier thread:
- * what must come after a notification is answered by that thread.
+ * Locks, in the order in which they are taken; none is held while the mount is waited for:
+ *
+ *     openers.bucket[].lock   a zone that is being opened or closed; across zq_zone_open and
+ *                             zq_zone_close, so the device's locks come under it
+ *     serve.lock              the list of threads that serve; across starting and joining one
+ *     refresh.lock            the queue of files that the kernel shall ask for
+ *     handles.lock, changes.lock, ending.lock, write_back.lock   what their structs say
+ *     log.lock                one line at a time
+ *
+ * All but the first are for memory work only. No two of the middle lines are held together,
+ * and a line may be logged under any. libfuse has a lock of its own, around its list of
+ * requests, and calls nothing under it.
  */
 #ifndef ZQ_FS_PRIV_H
 #define ZQ_FS_PRIV_H
@@ -23,6 +31,7 @@
 #include <zqfs/device.h>
 
 #include "fs/changes.h"
+#include "fs/ending.h"
 #include "fs/handles.h"
 #include "fs/harden.h"
 #include "fs/log.h"
@@ -33,16 +42,8 @@
 #define FS_SEEN_SLOTS  1024u
 #define FS_BUFFER_SIZE (1u << 20) /* one request of a kernel that was not tuned */
 
-struct notify_job;
-
-struct notifier {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	struct notify_job *first, **last; /* [lock] */
-	bool stop, working;		  /* [lock] */
-	bool running;			  /* owned by session.c */
-};
+struct refresh;
+struct serve;
 
 struct fs {
 	struct zq_device *dev;
@@ -62,7 +63,9 @@ struct fs {
 	void (*ready)(void *); /* called once, when the kernel has said hello */
 	void *ready_data;
 	struct harden_unmounter unmounter; /* only under seccomp, and not root's */
-	struct notifier notify;
+	struct serve *serve;		   /* owned by session.c, like refresh */
+	struct refresh *refresh;
+	struct ending ending;
 	struct openers openers;
 	struct handles handles;
 	struct changes changes;
@@ -167,30 +170,6 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
 	       const char *newname, unsigned flags);
-
-/* ---- notify.c -------------------------------------------------------------------------- */
-
-int notifier_start(struct fs *fs);
-/* True while a job is queued or under way. */
-bool notifier_busy(struct fs *fs);
-/* Does what is queued, then ends. */
-void notifier_stop(struct fs *fs);
-
-/* Everything that the kernel caches of the node goes, then the request gets the answer rc. */
-void notify_changed(struct fs *fs, uint64_t node, fuse_req_t req, int rc);
-/* The pages of a range go, with resize the kernel learns the size, then the write is answered
- * with len bytes. */
-void notify_landed(struct fs *fs, uint64_t node, uint64_t off, size_t len, bool resize,
-		   fuse_req_t req);
-/* Zeros of [end, padded) go into the kernel's cache, then the flush is answered. */
-void notify_padded(struct fs *fs, uint64_t node, struct handle *h, uint64_t end, uint64_t padded,
-		   fuse_req_t req);
-/* The mode has lost its privileges: the kernel asks for it anew, then the write is answered with
- * len bytes. */
-void notify_stripped(struct fs *fs, uint64_t node, size_t len, fuse_req_t req);
-/* What a failed write may have changed: attributes, and with resize the kernel's idea of the
- * size. The request gets the answer rc. */
-void notify_failed(struct fs *fs, uint64_t node, bool resize, fuse_req_t req, int rc);
 
 /* ---- ops.c ----------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Mounting, the loop of serving threads, and the end of it; see session.h. Signals go to a
- * thread of their own: all others are started while they are blocked.
+ * Mounting, and what happens from then to the end, in order; see session.h. The threads that serve
+ * are in serve.c, the end in ending.c.
  */
 #include "fs/session.h"
 
@@ -10,15 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "fs/ending.h"
+#include "fs/refresh.h"
+#include "fs/serve.h"
+#include "fs/signals.h"
 #include "util/cleanup.h"
-#include "util/math.h"
 
 /*
  * libfuse hands its messages to a function without saying whose they are, so this is the
@@ -192,140 +194,6 @@ static bool clones_fd(const struct fs *fs, unsigned threads)
 	return fs->cfg.clone_fd || (threads > 2 && !fs->cfg.seccomp);
 }
 
-static int loop(struct fs *fs)
-{
-	unsigned threads = nr_threads(fs);
-	struct fuse_loop_config *config;
-	int ret;
-
-	if (threads == 1)
-		return fuse_session_loop(fs->se);
-	config = fuse_loop_cfg_create();
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_max_threads(config, threads);
-	fuse_loop_cfg_set_clone_fd(config, clones_fd(fs, threads));
-	ret = fuse_session_loop_mt(fs->se, config);
-	fuse_loop_cfg_destroy(config);
-	return ret;
-}
-
-/*
- * A notification may wait for a page that a READ has locked. When the loop has ended, such
- * a READ is answered here, or the notifier could not end.
- */
-static void drain(struct fs *fs)
-{
-	struct fuse_buf buf = { .mem = NULL };
-	struct pollfd p = { .fd = fuse_session_fd(fs->se), .events = POLLIN };
-
-	fuse_session_reset(fs->se);
-	while (notifier_busy(fs) && !fuse_session_exited(fs->se)) {
-		if (poll(&p, 1, 5) <= 0)
-			continue;
-		if (!(p.revents & POLLIN) || fuse_session_receive_buf(fs->se, &buf) <= 0)
-			break;
-		fuse_session_process_buf(fs->se, &buf);
-	}
-	free(buf.mem);
-}
-
-/*
- * A thread waits for the signals that end the mount, with all of them blocked everywhere.
- * The loop looks for its end and then sleeps; what comes between the two must not be lost, so
- * its thread is woken again and again until it has left the loop. A second signal is
- * taken in the same way and cannot kill the last commit.
- */
-struct ender {
-	struct fs *fs;
-	pthread_t thread, looper;
-	sigset_t set;
-	pthread_mutex_t lock;
-	bool left; /* [lock] the loop has ended */
-};
-
-#define WAKE_SIGNAL   SIGURG /* ignored where nobody handles it */
-#define WAKE_EVERY_MS 20
-
-static void on_wake(int signal)
-{
-	(void)signal;
-}
-
-/* Those of the three that are not ignored, as under nohup, and the one that ends the thread. */
-static void ending_signals(sigset_t *set)
-{
-	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
-	struct sigaction old;
-
-	sigemptyset(set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaddset(set, signals[i]);
-	sigaddset(set, SIGUSR2);
-}
-
-static void wake_until_left(struct ender *e)
-{
-	struct timespec pause = { .tv_nsec = WAKE_EVERY_MS * 1000000L };
-
-	pthread_mutex_lock(&e->lock);
-	while (!e->left) {
-		pthread_kill(e->looper, WAKE_SIGNAL);
-		pthread_mutex_unlock(&e->lock);
-		nanosleep(&pause, NULL);
-		pthread_mutex_lock(&e->lock);
-	}
-	pthread_mutex_unlock(&e->lock);
-}
-
-static void *ender_main(void *data)
-{
-	struct ender *e = data;
-	bool left = false;
-	int signal = 0;
-
-	while (!left) {
-		if (sigwait(&e->set, &signal))
-			continue;
-		if (signal != SIGUSR2) {
-			fuse_session_exit(e->fs->se);
-			wake_until_left(e);
-		}
-		pthread_mutex_lock(&e->lock);
-		left = e->left;
-		pthread_mutex_unlock(&e->lock);
-	}
-	return NULL;
-}
-
-static int ender_start(struct ender *e)
-{
-	struct sigaction wake = { .sa_handler = on_wake }, pipe = { .sa_handler = SIG_IGN };
-	int ret;
-
-	sigaction(WAKE_SIGNAL, &wake, NULL);
-	sigaction(SIGPIPE, &pipe, NULL);
-	ending_signals(&e->set);
-	pthread_sigmask(SIG_BLOCK, &e->set, NULL);
-	e->looper = pthread_self();
-	pthread_mutex_init(&e->lock, NULL);
-	ret = pthread_create(&e->thread, NULL, ender_main, e);
-	if (ret)
-		pthread_mutex_destroy(&e->lock);
-	return -ret;
-}
-
-static void ender_stop(struct ender *e)
-{
-	pthread_mutex_lock(&e->lock);
-	e->left = true;
-	pthread_mutex_unlock(&e->lock);
-	pthread_kill(e->thread, SIGUSR2);
-	pthread_join(e->thread, NULL);
-	pthread_mutex_destroy(&e->lock);
-}
-
 /* Was it unmounted from outside? Then another may be mounted there by now. */
 static bool is_unmounted(struct fs *fs)
 {
@@ -334,27 +202,46 @@ static bool is_unmounted(struct fs *fs)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-int session_serve(struct fs *fs)
+void session_detach(struct fs *fs)
 {
-	bool gone;
-	struct ender e = { .fs = fs };
-	int ret = ender_start(&e);
+	bool gone = is_unmounted(fs);
 
-	if (ret)
-		return ret;
-	ret = loop(fs);
-	ender_stop(&e);
-	drain(fs);
-	notifier_stop(fs);
-	gone = is_unmounted(fs);
 	fuse_session_unmount(fs->se);
 	harden_end_unmounter(&fs->unmounter, !gone);
-	/* A positive number is the signal that ended the loop. */
-	return ret < 0 ? ret : 0;
+}
+
+static void on_end_signal(void *data)
+{
+	serve_ask_end(((struct fs *)data)->serve);
+}
+
+int session_serve(struct fs *fs)
+{
+	struct signals signals = { .on_end = on_end_signal, .data = fs };
+	unsigned threads = nr_threads(fs);
+	struct serve_config cfg = { .threads = threads, .clone_fd = clones_fd(fs, threads) };
+	int ret = serve_new(fs, &cfg);
+
+	if (!ret)
+		ret = refresh_new(fs);
+	if (!ret)
+		ret = signals_start(&signals);
+	if (ret)
+		return ret;
+	ret = serve_start(fs);
+	if (!ret) {
+		serve_until_asked(fs->serve);
+		ending_run(fs);
+		ret = serve_result(fs->serve);
+	}
+	signals_stop(&signals);
+	return ret;
 }
 
 void session_end(struct fs *fs)
 {
+	refresh_free(fs);
+	serve_free(fs);
 	if (fs->se) {
 		fuse_session_unmount(fs->se);
 		fuse_session_destroy(fs->se);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fs/refresh.h"
+
 bool fs_half_done(int rc)
 {
 	switch (rc) {
@@ -174,9 +176,12 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		ret = fs_stat(fs, ino, &st);
 	/* After a failure the kernel would go on with the size and the pages that it has. */
 	if (to_set & FUSE_SET_ATTR_SIZE && fs_half_done(ret))
-		notify_changed(fs, ino, req, ret);
-	else if (ret)
+		refresh_attributes(fs, ino);
+	if (ret)
 		fuse_reply_err(req, -ret);
 	else
 		fuse_reply_attr(req, &st, fs->timeout);
+	/* While the truncation is under way the kernel takes no other size, and writes no page. */
+	if (to_set & FUSE_SET_ATTR_SIZE && fs_half_done(ret))
+		refresh_file_soon(fs, ino);
 }

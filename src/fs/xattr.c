@@ -14,6 +14,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "fs/refresh.h"
 #include "util/math.h"
 #include "util/printable.h"
 
@@ -333,9 +334,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	ret = run_command(fs, req, ino, c);
 	/* Size, mode and bytes may all be others now. */
 	if (!ret || fs_half_done(ret))
-		notify_changed(fs, ino, req, ret);
-	else
-		fuse_reply_err(req, -ret);
+		refresh_file(fs, ino);
+	fuse_reply_err(req, -ret);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The threads that ask the kernel to ask; see refresh.h. There is one for each file that is waited
+ * for, so that a file whose pages are locked for long holds up no other.
+ */
+#include "fs/refresh.h"
+
+#include "fs/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <syslog.h>
+
+#include "fs/outside.h"
+#include "fs/serve.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define TRIES 20
+#define MAX_THREADS                                                                                \
+	66u	      /* a few more than there may be threads that wait: see MAX_AWAY, serve.c     \
+		       */
+#define MAX_LATER 64u /* files in the queue that nobody waits for */
+#define STOP_NS	  INT64_C(1000000000)
+
+struct refresh_job {
+	struct refresh_job *next;
+	uint64_t node;
+	unsigned refs; /* of the queue or the thread that does it, and of who waits */
+	bool waited, done;
+};
+
+struct refresh {
+	struct fs *fs;
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	struct refresh_job *first, **last; /* [lock] */
+	unsigned nr, idle;		   /* [lock] threads, and those of them without a job */
+	unsigned later;			   /* [lock] jobs in the queue that nobody waits for */
+	bool off, stop;			   /* [lock] off: cannot be done on this system */
+};
+
+/* ---- what a thread does ---------------------------------------------------------------------- */
+
+static bool same(const struct statx *a, const struct statx *b)
+{
+	return a->stx_size == b->stx_size && a->stx_mtime.tv_sec == b->stx_mtime.tv_sec &&
+	       a->stx_mtime.tv_nsec == b->stx_mtime.tv_nsec;
+}
+
+/*
+ * The kernel throws an answer away when the file's attributes have become invalid since it asked.
+ * So this looks at what it has taken. Where the path leads elsewhere, nothing is lost: the
+ * kernel asks with the next stat or read.
+ */
+static void ask(const char *path)
+{
+	const unsigned mask = STATX_SIZE | STATX_MTIME;
+	struct statx told, kept;
+
+	for (int i = 0; i < TRIES; i++)
+		if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, mask, &told) ||
+		    statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, mask, &kept) ||
+		    same(&told, &kept))
+			return;
+}
+
+static void ask_for_node(struct fs *fs, uint64_t node)
+{
+	char name[TREE_NAME_ROOM], path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", fs->where, tree_path(&fs->tree, node, name));
+
+	if (n > 0 && (size_t)n < sizeof(path))
+		ask(path);
+}
+
+/* [lock] */
+static void job_put(struct refresh_job *job)
+{
+	if (!--job->refs)
+		free(job);
+}
+
+/* NULL: this thread is not needed any more. [lock] */
+static struct refresh_job *next_job(struct refresh *r)
+{
+	struct refresh_job *job;
+
+	while (!r->first && !r->stop) {
+		if (r->idle)
+			return NULL; /* one that waits is enough */
+		r->idle++;
+		pthread_cond_wait(&r->work, &r->lock);
+		r->idle--;
+	}
+	job = r->first;
+	if (job) {
+		r->first = job->next;
+		if (!r->first)
+			r->last = &r->first;
+		if (!job->waited)
+			r->later--;
+	}
+	return job;
+}
+
+static void *refresh_main(void *data)
+{
+	struct refresh *r = data;
+	int ret = outside_enter();
+	struct refresh_job *job;
+
+	pthread_mutex_lock(&r->lock);
+	if (ret && !r->off) {
+		r->off = true;
+		fs_log(&r->fs->log, LOG_WARNING,
+		       "mapped files may show old data for a while: no thread without /dev/fuse "
+		       "can be had: %s",
+		       strerror(-ret));
+	}
+	while ((job = next_job(r))) {
+		bool ask_now = !r->off && !r->stop;
+
+		pthread_mutex_unlock(&r->lock);
+		if (ask_now)
+			ask_for_node(r->fs, job->node);
+		pthread_mutex_lock(&r->lock);
+		job->done = true;
+		pthread_cond_broadcast(&r->done);
+		job_put(job);
+	}
+	r->nr--;
+	pthread_cond_broadcast(&r->done);
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+/* ---- the queue ------------------------------------------------------------------------------- */
+
+/* [lock] */
+static bool enough_threads(struct refresh *r)
+{
+	unsigned jobs = 0;
+
+	for (struct refresh_job *job = r->first; job; job = job->next)
+		jobs++;
+	if (r->idle >= jobs)
+		return true;
+	if (r->nr >= MAX_THREADS)
+		return r->nr > 0;
+	r->nr++;
+	if (!outside_start(refresh_main, r))
+		return true;
+	r->nr--;
+	return r->nr > 0;
+}
+
+/* NULL: it cannot be done. [lock] */
+static struct refresh_job *add_job(struct refresh *r, uint64_t node, bool waited)
+{
+	struct refresh_job *job;
+
+	if (r->off || r->stop)
+		return NULL;
+	job = malloc(sizeof(*job));
+	if (!job)
+		return NULL;
+	*job = (struct refresh_job){ .node = node, .refs = waited ? 2 : 1, .waited = waited };
+	*r->last = job;
+	r->last = &job->next;
+	if (enough_threads(r)) {
+		pthread_cond_signal(&r->work);
+		return job;
+	}
+	/* No thread at all: the queue had been empty. */
+	r->first = NULL;
+	r->last = &r->first;
+	free(job);
+	return NULL;
+}
+
+static bool has_pages(struct fs *fs, uint64_t node)
+{
+	return fs->where && tree_is_file(node);
+}
+
+void refresh_attributes(struct fs *fs, uint64_t node)
+{
+	/* ENOENT: the kernel does not know the node, so it has nothing to forget. The negative
+	 * offset means: no pages. */
+	fuse_lowlevel_notify_inval_inode(fs->se, node, -1, 0);
+}
+
+void refresh_file(struct fs *fs, uint64_t node)
+{
+	struct refresh *r = fs->refresh;
+	struct refresh_job *job;
+
+	refresh_attributes(fs, node);
+	if (!has_pages(fs, node) || !serve_away(fs->serve))
+		return;
+	pthread_mutex_lock(&r->lock);
+	job = add_job(r, node, true);
+	if (job) {
+		while (!job->done && !r->stop)
+			pthread_cond_wait(&r->done, &r->lock);
+		job_put(job);
+	}
+	pthread_mutex_unlock(&r->lock);
+	serve_back(fs->serve);
+}
+
+/* [lock] */
+static bool is_queued(const struct refresh *r, uint64_t node)
+{
+	for (const struct refresh_job *job = r->first; job; job = job->next)
+		if (job->node == node)
+			return true;
+	return false;
+}
+
+void refresh_file_soon(struct fs *fs, uint64_t node)
+{
+	struct refresh *r = fs->refresh;
+
+	refresh_attributes(fs, node);
+	if (!has_pages(fs, node))
+		return;
+	SCOPE_LOCK(&r->lock);
+	if (!is_queued(r, node) && r->later < MAX_LATER && add_job(r, node, false))
+		r->later++;
+}
+
+int refresh_new(struct fs *fs)
+{
+	struct refresh *r = calloc(1, sizeof(*r));
+	int ret;
+
+	if (!r)
+		return -ENOMEM;
+	r->fs = fs;
+	r->last = &r->first;
+	ret = cond_init_monotonic(&r->done);
+	if (ret) {
+		free(r);
+		return ret;
+	}
+	pthread_cond_init(&r->work, NULL);
+	pthread_mutex_init(&r->lock, NULL);
+	fs->refresh = r;
+	return 0;
+}
+
+void refresh_stop(struct fs *fs)
+{
+	struct refresh *r = fs->refresh;
+
+	SCOPE_LOCK(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->work);
+	pthread_cond_broadcast(&r->done);
+}
+
+void refresh_free(struct fs *fs)
+{
+	struct refresh *r = fs->refresh;
+	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + STOP_NS;
+	bool left;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	while (r->nr && cond_wait_until(&r->done, &r->lock, deadline) != -ETIMEDOUT)
+		;
+	left = r->nr;
+	pthread_mutex_unlock(&r->lock);
+	fs->refresh = NULL;
+	/* One that still waits, for a foreign file system at our path, has r to the end. */
+	if (left)
+		return;
+	pthread_cond_destroy(&r->work);
+	pthread_cond_destroy(&r->done);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
