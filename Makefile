@@ -7,12 +7,24 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
+# "make -f elsewhere/Makefile" would look for every source in the wrong folder.
+ifeq ($(wildcard include/zqfs/version.h),)
+$(error please run make in the folder of the sources (make -C); BUILD=DIR puts what it makes elsewhere)
+endif
+
 VERSION := $(shell sed -n 's/^\#define ZQFS_VERSION "\(.*\)"/\1/p' include/zqfs/version.h)
 
 # Where objects go. The default build leaves zqfs and libzqfs.a in the top folder, any other
 # one keeps everything in its own.
 BUILD ?= build
 OUT := $(if $(filter build,$(BUILD)),.,$(BUILD))
+
+# "make install" takes what the last build made: its compiler and flags stand in this file. What is
+# given on the command line goes before, and makes it anew.
+SETTINGS := $(BUILD)/settings
+ifneq ($(filter install,$(MAKECMDGOALS)),)
+-include $(SETTINGS)
+endif
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -21,6 +33,7 @@ ifeq ($(origin AR),default)
 AR := gcc-ar
 endif
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 INSTALL ?= install
 CFLAGS ?= -O2 -g -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 # Sanitizer flags; set by "make asan" and "make tsan".
@@ -31,7 +44,10 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 DEFINES := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314
-BASE_CFLAGS = -std=gnu17 -pthread $(WARNINGS) $(DEFINES) -Iinclude -Isrc $(CFLAGS) $(SAN)
+# The folder of the sources does not show in what is made of them. All objects suit a shared library,
+# whose functions call each other and nobody else's of the same name.
+PORTABLE = '-ffile-prefix-map=$(CURDIR)=.' -fPIC -fno-semantic-interposition
+BASE_CFLAGS = -std=gnu17 -pthread $(PORTABLE) $(WARNINGS) $(DEFINES) -Iinclude -Isrc $(CFLAGS) $(SAN)
 BASE_LDFLAGS = -pthread $(CFLAGS) $(SAN) $(LDFLAGS)
 
 # Asked once, and only when something is compiled: "make help" needs no library.
@@ -56,6 +72,8 @@ TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
 # fuzz_NAME.c are targets, seeds.c makes their corpus; mutate.c is for libFuzzer alone.
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_AUX := tests/fuzz/harness.c tests/fuzz/main.c tests/fuzz/seeds.c tests/fuzz/mutate.c
+# Every name that a program may use; nothing else is visible in what is installed.
+SYMBOLS := src/libzqfs.map
 PUBLIC_HEADERS := $(sort $(wildcard include/zqfs/*.h))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -65,13 +83,18 @@ HELPER_OBJ := $(call obj,$(HELPER_SRC))
 FUZZ_OBJ := $(call obj,$(FUZZ_SRC) $(FUZZ_AUX))
 ALL_OBJ := $(LIB_OBJ) $(PROG_OBJ) $(HELPER_OBJ) $(FUZZ_OBJ) $(call obj,$(TEST_SRC) $(TOOL_SRC))
 
+# RAW has every name, for the program and the tests; LIB and SHARED are what is installed. The
+# number of the ABI goes up when a program that was built before would no longer run.
+RAW := $(BUILD)/libzqfs-raw.a
 LIB := $(OUT)/libzqfs.a
+ABI := 0
+SHARED := $(OUT)/libzqfs.so.$(VERSION)
 PROG := $(OUT)/zqfs
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TOOL_SRC))
 
 .PHONY: all
-all: $(LIB) $(PROG)
+all: $(LIB) $(SHARED) $(PROG)
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FUZZ_SEEDS := $(BUILD)/tests/fuzz/seeds
@@ -92,12 +115,15 @@ say = $(if $(V),@:,@printf "  %-5s %s\n" $(1) $(patsubst $(CURDIR)/%,%,$(2)))
 
 # Holds the flags of the last build; what was compiled with other flags is compiled again.
 FLAGS_STAMP := $(BUILD)/flags
+SETTINGS_NAMES := CC AR OBJCOPY PKG_CONFIG CFLAGS LDFLAGS SAN WERROR
 FLAGS_TEXT = $(CC) $(BASE_CFLAGS) | $(BASE_LDFLAGS)
 .PHONY: force
 $(FLAGS_STAMP): force
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || \
 		printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' > $@
+	@printf '%s\n' $(foreach n,$(SETTINGS_NAMES),'$(n) := $(subst ','\'',$(subst $$,$$$$,$($(n))))') \
+		> $(SETTINGS)
 
 # Lists of sources; a file that is added or removed relinks what it belongs to.
 $(BUILD)/lib.list: force
@@ -112,39 +138,56 @@ $(ALL_OBJ): $(BUILD)/obj/%.o: %.c $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(LIB): $(LIB_OBJ) $(BUILD)/lib.list
+$(RAW): $(LIB_OBJ) $(BUILD)/lib.list
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(LIB_OBJ)
 
-$(PROG): $(PROG_OBJ) $(LIB) $(BUILD)/prog.list
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $(PROG_OBJ) $(LIB) $(FUSE_LIBS) $(COMP_LIBS)
+# One object, in which only the public names are left for the linker to find.
+$(LIB): $(LIB_OBJ) $(BUILD)/lib.list $(SYMBOLS)
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	@rm -f $@
+	@sed -n 's/^\t*\(zq_[a-z0-9_]*\);$$/\1/p' $(SYMBOLS) > $(BUILD)/public.list
+	$(Q)$(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) -r -nostdlib \
+		-o $(BUILD)/libzqfs.o $(LIB_OBJ)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(BUILD)/public.list $(BUILD)/libzqfs.o
+	$(Q)$(AR) rcs $@ $(BUILD)/libzqfs.o
 
-$(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(HELPER_OBJ) $(LIB)
+$(SHARED): $(LIB_OBJ) $(BUILD)/lib.list $(SYMBOLS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(HELPER_OBJ) $(LIB) $(CHECK_LIBS) $(COMP_LIBS)
+	$(Q)$(CC) $(BASE_LDFLAGS) -shared -Wl,-soname,libzqfs.so.$(ABI) \
+		-Wl,--version-script=$(SYMBOLS) -o $@ $(LIB_OBJ) $(COMP_LIBS)
 
-$(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
+$(PROG): $(PROG_OBJ) $(RAW) $(BUILD)/prog.list
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $(PROG_OBJ) $(RAW) $(FUSE_LIBS) $(COMP_LIBS)
+
+$(UNIT): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(HELPER_OBJ) $(RAW)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(LIB) $(COMP_LIBS)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(HELPER_OBJ) $(RAW) $(CHECK_LIBS) $(COMP_LIBS)
+
+$(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(RAW)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(RAW) $(COMP_LIBS)
 
 # A target replays files; with LIBFUZZER=1 (see "fuzz-built" below) it is a fuzzer.
 FUZZ_MAIN = $(call obj,$(if $(LIBFUZZER),tests/fuzz/mutate.c,tests/fuzz/main.c))
 FUZZ_SHARED := $(call obj,tests/fuzz/harness.c tests/unit/memio.c tests/unit/memio_io.c)
-$(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(FUZZ_SHARED) $(LIB)
+$(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(FUZZ_SHARED) $(RAW)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $< $(FUZZ_MAIN) $(FUZZ_SHARED) \
-		$(LIB) $(COMP_LIBS)
+		$(RAW) $(COMP_LIBS)
 
-$(FUZZ_SEEDS): $(call obj,tests/fuzz/seeds.c) $(FUZZ_SHARED) $(LIB)
+$(FUZZ_SEEDS): $(call obj,tests/fuzz/seeds.c) $(FUZZ_SHARED) $(RAW)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(FUZZ_SHARED) $(LIB) $(COMP_LIBS)
+	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(FUZZ_SHARED) $(RAW) $(COMP_LIBS)
 
 -include $(ALL_OBJ:.o=.d)
 
@@ -280,11 +323,18 @@ helperdir ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 # MODE:SOURCE:DESTINATION, for install and uninstall alike; "link" makes a symbolic link.
 # What is not there is left out.
 entry = $(foreach f,$(wildcard $(2)),$(1):$(f):$(3)/$(or $(4),$(notdir $(f))))
+ifneq ($(words x $(BUILD) $(bindir) $(libdir) $(includedir) $(mandir) $(docdir)),7)
+$(error BUILD, PREFIX and the folders to install to must have no spaces; DESTDIR and the folder of the \
+	sources may)
+endif
 MANIFEST = \
 	0755:$(PROG):$(bindir)/zqfs \
 	link:$(bindir)/zqfs:$(helperdir)/mount.zqfs \
 	link:$(bindir)/zqfs:$(helperdir)/mount.fuse.zqfs \
 	0644:$(LIB):$(libdir)/libzqfs.a \
+	0644:$(SHARED):$(libdir)/libzqfs.so.$(VERSION) \
+	link:libzqfs.so.$(VERSION):$(libdir)/libzqfs.so.$(ABI) \
+	link:libzqfs.so.$(ABI):$(libdir)/libzqfs.so \
 	0644:$(BUILD)/libzqfs.pc:$(libdir)/pkgconfig/libzqfs.pc \
 	0644:$(BUILD)/zqfs@.service:$(unitdir)/zqfs@.service \
 	$(call entry,0644,$(PUBLIC_HEADERS),$(includedir)/zqfs) \
@@ -377,12 +427,12 @@ deb:
 .PHONY: clean
 clean:
 	rm -rf build '$(BUILD)'
-	rm -f zqfs libzqfs.a zqfs-*.tar.gz
+	rm -f zqfs libzqfs.a libzqfs.so.* zqfs-*.tar.gz
 
 .PHONY: help
 help:
 	@printf '%s\n' \
-	'make                  zqfs and libzqfs.a' \
+	'make                  zqfs, libzqfs.a and libzqfs.so.$(ABI)' \
 	'make demo             builds and shows what zqfs does, step by step' \
 	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
 	'make stress           the random tests, STRESS_SECONDS=600 each' \
