@@ -17,6 +17,9 @@ VERSION := $(shell sed -n 's/^\#define ZQFS_VERSION "\(.*\)"/\1/p' include/zqfs/
 # Where objects go. The default build leaves zqfs and libzqfs.a in the top folder, any other
 # one keeps everything in its own.
 BUILD ?= build
+ifneq ($(words $(BUILD)),1)
+$(error BUILD must have no spaces; the folder of the sources may)
+endif
 OUT := $(if $(filter build,$(BUILD)),.,$(BUILD))
 
 # "make install" takes what the last build made: its compiler and flags stand in this file. What is
@@ -323,9 +326,8 @@ helperdir ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 # MODE:SOURCE:DESTINATION, for install and uninstall alike; "link" makes a symbolic link.
 # What is not there is left out.
 entry = $(foreach f,$(wildcard $(2)),$(1):$(f):$(3)/$(or $(4),$(notdir $(f))))
-ifneq ($(words x $(BUILD) $(bindir) $(libdir) $(includedir) $(mandir) $(docdir)),7)
-$(error BUILD, PREFIX and the folders to install to must have no spaces; DESTDIR and the folder of the \
-	sources may)
+ifneq ($(words $(bindir) $(libdir) $(includedir) $(mandir) $(docdir)),5)
+$(error PREFIX and the folders to install to must have no spaces; DESTDIR may)
 endif
 MANIFEST = \
 	0755:$(PROG):$(bindir)/zqfs \

@@ -24,10 +24,21 @@ plain_make -s dist DISTDIR="$DIR/again"
 tar -tzf "$DIR/again/zqfs-$version.tar.gz" | sort >"$DIR/second"
 tar -tzf "$DIR/zqfs-$version.tar.gz" | sort | diff - "$DIR/second" || fail "another list of files"
 
+# made in another folder, with a space in its name, it is the same to the byte
+mkdir "$DIR/other place"
+tar -xzf "$DIR/zqfs-$version.tar.gz" -C "$DIR/other place" --strip-components=1
+plain_make -s -j2 -C "$DIR/other place" CFLAGS=-O0 WERROR=1
+for f in zqfs libzqfs.a "libzqfs.so.$version"; do
+    cmp "$f" "$DIR/other place/$f" || fail "$f depends on where it was made"
+done
+expect_fail "run make in the folder of the sources" env -C "$DIR" make -f "zqfs-$version/Makefile"
+expect_fail "must have no spaces" env -u MAKEFLAGS make BUILD="$DIR/other place/b"
+
 # installed where each tool looks
 root=$DIR/root
-plain_make -s CFLAGS=-O0 WERROR=1 PREFIX=/usr DESTDIR="$root" install >"$DIR/installed"
-for f in bin/zqfs sbin/mount.zqfs sbin/mount.fuse.zqfs lib/libzqfs.a lib/pkgconfig/libzqfs.pc \
+plain_make PREFIX=/usr DESTDIR="$root" install >"$DIR/installed"
+! grep -E '^ +(CC|AR|LINK) ' "$DIR/installed" || fail "install made anew what was made with other flags"
+for f in bin/zqfs sbin/mount.zqfs sbin/mount.fuse.zqfs lib/libzqfs.a lib/libzqfs.so lib/libzqfs.so.0 lib/pkgconfig/libzqfs.pc \
     lib/systemd/system/zqfs@.service include/zqfs/device.h share/man/man1/zqfs.1 \
     share/man/man8/mount.zqfs.8 share/man/man8/mount.fuse.zqfs.8 share/zsh/site-functions/_zqfs \
     share/bash-completion/completions/zqfs share/fish/vendor_completions.d/zqfs.fish \
@@ -45,7 +56,8 @@ assert_eq "$(pkg-config --modversion libzqfs)" "$version" "version that pkg-conf
 cp "$root/usr/share/doc/zqfs/examples/report.c" "$DIR"
 cd "$DIR"
 # shellcheck disable=SC2046 # words
-cc -Wall -Wextra -Werror report.c $(pkg-config --cflags --libs --static libzqfs) -o report
+cc -Wall -Wextra -Werror report.c $(pkg-config --cflags --libs libzqfs) -o report
+export LD_LIBRARY_PATH=$root/usr/lib
 "$root/usr/bin/zqfs" create -q -o zone.size=1M,zone.conventional_zones=1 a.qcow2 4M
 assert_eq "$(./report a.qcow2 2 hello)" "5 bytes at 0" "what it says of an append"
 assert_eq "$(./report a.qcow2 2 again)" "5 bytes at 512" "what it says of the next"

@@ -3,7 +3,7 @@
  * The smallest program on libzqfs: lists the sequential zones of an image with what they hold,
  * and appends a line to one of them when it is told to. Builds with
  *
- *     cc report.c $(pkg-config --cflags --libs --static libzqfs) -o report
+ *     cc report.c $(pkg-config --cflags --libs libzqfs) -o report
  *
  * and runs as: report IMAGE, or report IMAGE ZONE TEXT.
  */
