@@ -84,6 +84,9 @@ static int fill(struct fs *fs)
 	fs->frozen = zq_device_readonly(fs->dev) && !fs->cfg.force_share;
 	atomic_init(&fs->warnings, MAX_WARNINGS);
 	openers_init(&fs->openers, fs->dev, fs->cfg.explicit_open);
+	if (fs->cfg.explicit_open && !fs->openers.explicit)
+		fs_log(&fs->log, LOG_NOTICE,
+		       "explicit-open is ignored: the image limits neither open nor active zones");
 	changes_init(&fs->changes);
 	return handles_init(&fs->handles);
 }

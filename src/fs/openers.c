@@ -18,7 +18,13 @@ struct opener {
 
 void openers_init(struct openers *o, struct zq_device *dev, bool explicit)
 {
-	*o = (struct openers){ .dev = dev, .explicit = explicit };
+	const struct zq_geometry *geo = zq_device_geometry(dev);
+
+	/* as zonefs: where nothing is limited there is nothing to reserve */
+	*o = (struct openers){ .dev = dev,
+			       .explicit = explicit && (geo->max_open || geo->max_active) };
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_cond_init(&o->tried, NULL);
 	for (unsigned i = 0; i < OPENERS_BUCKETS; i++)
 		pthread_mutex_init(&o->bucket[i].lock, NULL);
 }
@@ -37,6 +43,8 @@ void openers_destroy(struct openers *o)
 		}
 		pthread_mutex_destroy(&o->bucket[i].lock);
 	}
+	pthread_cond_destroy(&o->tried);
+	pthread_mutex_destroy(&o->lock);
 }
 
 /* The place that points to the zone's entry, or to NULL. [bucket's lock] */
@@ -49,21 +57,55 @@ static struct opener **find(struct openers *o, uint32_t zone)
 	return p;
 }
 
-/* The first writer's part of explicit-open. A full zone counts, but stays full. */
-static int open_zone(struct openers *o, uint32_t zone, unsigned files)
+/* Counts a zone that is about to be opened. -EBUSY beyond the limit; whether one that is being
+ * opened right now counts is known only when it is done. */
+static int count_file(struct openers *o)
 {
-	const struct zq_geometry *geo = zq_device_geometry(o->dev);
-	struct zq_zone_info info;
-	int ret;
+	unsigned limit = o->explicit ? zq_device_geometry(o->dev)->max_open : 0;
 
-	if (!o->explicit)
-		return 0;
-	if (geo->max_open && files > geo->max_open)
+	SCOPE_LOCK(&o->lock);
+	while (limit && atomic_load(&o->files) < limit &&
+	       atomic_load(&o->files) + o->trying >= limit)
+		pthread_cond_wait(&o->tried, &o->lock);
+	if (limit && atomic_load(&o->files) >= limit)
 		return -EBUSY;
-	ret = zq_report(o->dev, zone, 1, &info);
-	if (ret < 0 || info.state == ZQ_FULL)
-		return ret < 0 ? ret : 0;
-	return zq_zone_open(o->dev, zone);
+	o->trying++;
+	return 0;
+}
+
+static void file_tried(struct openers *o, bool open)
+{
+	SCOPE_LOCK(&o->lock);
+	o->trying--;
+	if (open)
+		atomic_fetch_add(&o->files, 1);
+	pthread_cond_broadcast(&o->tried);
+}
+
+static void file_closed(struct openers *o)
+{
+	SCOPE_LOCK(&o->lock);
+	atomic_fetch_sub(&o->files, 1);
+}
+
+/* The first writer's part of explicit-open. A full zone counts, but stays full; whoever resets it
+ * later calls openers_reopen(). */
+static int open_zone(struct openers *o, uint32_t zone)
+{
+	int ret = o->explicit ? zq_zone_open(o->dev, zone) : 0;
+
+	return ret == -EINVAL ? 0 : ret;
+}
+
+static int first_open(struct openers *o, uint32_t zone)
+{
+	int ret = count_file(o);
+
+	if (ret)
+		return ret;
+	ret = open_zone(o, zone);
+	file_tried(o, !ret);
+	return ret;
 }
 
 int openers_get(struct openers *o, uint32_t zone)
@@ -79,9 +121,8 @@ int openers_get(struct openers *o, uint32_t zone)
 	e = malloc(sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	ret = open_zone(o, zone, atomic_fetch_add(&o->files, 1) + 1);
+	ret = first_open(o, zone);
 	if (ret) {
-		atomic_fetch_sub(&o->files, 1);
 		free(e);
 		return ret;
 	}
@@ -102,7 +143,7 @@ bool openers_put(struct openers *o, uint32_t zone)
 		zq_zone_close(o->dev, zone);
 	*p = e->next;
 	free(e);
-	atomic_fetch_sub(&o->files, 1);
+	file_closed(o);
 	return true;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Which sequential zones are open for writing, by how many open file descriptions; with
  * explicit-open the first opens the zone and the last closes it. Memory only for zones that
- * are open. Safe from any thread. BEHAVIOUR.md section 3.
+ * are open. Safe from any thread.
  */
 #ifndef ZQ_FS_OPENERS_H
 #define ZQ_FS_OPENERS_H
@@ -25,9 +25,13 @@ struct openers {
 	} bucket[OPENERS_BUCKETS];
 	struct zq_device *dev;
 	bool explicit;
-	atomic_uint files; /* zones that are open for writing */
+	pthread_mutex_t lock; /* taken under a bucket's */
+	pthread_cond_t tried; /* [lock] trying has become less */
+	unsigned trying;      /* [lock] zones that are being opened, perhaps in vain */
+	atomic_uint files;    /* [lock] to write; zones that are open for writing */
 };
 
+/* explicit is ignored on a device without limits. */
 void openers_init(struct openers *o, struct zq_device *dev, bool explicit);
 void openers_destroy(struct openers *o);
 
