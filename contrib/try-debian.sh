@@ -31,7 +31,7 @@ root='' # of the chroot that is in use
 release() {
     [ -n "$root" ] || return 0
     # what a test left mounted in there, then ours
-    awk -v r="$root/" 'index($5, r) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+    awk -v r="$root" '$5 == r || index($5, r "/") == 1 { print $5 }' /proc/self/mountinfo | sort -r |
         while read -r m; do umount -l "$m" || true; done
     if [ -n "$keep" ]; then echo "kept: $root"; else rm -rf --one-file-system "$root"; fi
     root=''
@@ -80,10 +80,12 @@ prepare() { # SUITE WAY
     chmod 755 "$root" # users must get in
     debootstrap --variant=minbase --cache-dir="$out/cache" "$1" "$root" "$mirror" >"$out/$1.bootstrap" 2>&1 ||
         { tail -n 3 "$out/$1.bootstrap"; return 1; }
+    mount --bind "$root" "$root" # so that it is a mount point, as / is everywhere
     make_devices
     mount -t proc proc "$root/proc"
     mount -t sysfs sysfs "$root/sys" -o ro
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
+    rm -f "$root/etc/mtab" # as in many containers
     chroot "$root" useradd -m -s /bin/bash zqfs
     case $2 in
         clone) git clone -q --no-hardlinks "file://$top" "$root/home/zqfs/src" ;;
