@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -202,11 +203,25 @@ static bool is_unmounted(struct fs *fs)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
+/*
+ * root's own unmount. For /etc/mtab libfuse would run umount(8), which newer versions do wherever
+ * the file looks as if it could be written; the filter forbids that. What else libfuse
+ * does goes on; it finds nothing to unmount, and need not say so.
+ */
+static void unmount_as_root(struct fs *fs)
+{
+	if (geteuid() == 0 && fs->where && !umount2(fs->where, MNT_DETACH | UMOUNT_NOFOLLOW))
+		fuse_said.log = NULL;
+}
+
 void session_detach(struct fs *fs)
 {
 	bool gone = is_unmounted(fs);
 
+	if (!gone)
+		unmount_as_root(fs);
 	fuse_session_unmount(fs->se);
+	fuse_said.log = &fs->log;
 	harden_end_unmounter(&fs->unmounter, !gone);
 }
 
