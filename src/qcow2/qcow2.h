@@ -85,8 +85,8 @@ struct qcow2_write {
  * where it stood, though part of the bytes behind it may have changed. Allocates, copies
  * shared clusters first, never overwrites what a snapshot refers to. When the host has no
  * room (-ENOSPC, -EDQUOT, -EFBIG), clusters that await reuse are freed (a commit) and it is
- * tried once more, elsewhere in the file. Commits first when too much awaits one, and fails with the
- * commit's error. In the steady state: one pwritev.
+ * tried once more, elsewhere in the file. Commits first when too much awaits one, and fails with
+ * the commit's error. In the steady state: one pwritev.
  */
 int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w);
 
@@ -114,6 +114,29 @@ void qcow2_stream_release(struct qcow2_image *img, uint32_t stream);
  * it without the lock. Cheap afterwards.
  * -EROFS; -EIO when nothing can be committed any more. */
 int qcow2_begin_change(struct qcow2_image *img);
+
+/* ---- compressed clusters ---------------------------------------------------------------- */
+
+/* NULL, or a clause that says why clusters of the image are not compressed: an external data
+ * file, internal snapshots (their clusters are shared), refcounts of one or two bits. */
+const char *qcow2_why_not_packed(struct qcow2_image *img);
+
+/* What a thread needs to compress clusters by the image's method. level 0: the default.
+ * -EINVAL for a level that the method lacks, -EOPNOTSUPP as above, -ENOMEM. */
+struct qcow2_packer;
+int qcow2_packer_new(struct qcow2_image *img, int level, struct qcow2_packer **packer);
+void qcow2_packer_free(struct qcow2_packer *p); /* NULL is ignored */
+
+/*
+ * Writes the whole guest cluster at off, a multiple of the cluster size, compressed. *packed
+ * is false, and nothing was written, where it would not become smaller by a sector.
+ */
+int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off,
+		       const void *cluster, bool *packed);
+
+/* Compresses what the guest cluster at off holds now, if that is data that lies in a host
+ * cluster of its own. Reads go on meanwhile; a write or a reset of the same cluster waits. */
+int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *packed);
 
 /* ---- write pointers --------------------------------------------------------------------- */
 

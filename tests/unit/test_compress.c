@@ -16,6 +16,7 @@
 
 #include "io/io.h"
 #include "qcow2/engine/compress.h"
+#include "qcow2/format/descriptor.h"
 #include "qcow2/engine/image.h"
 
 #define CLUSTER 65536u
@@ -104,16 +105,17 @@ START_TEST(extents)
 	uint64_t off, len;
 
 	compress_setup(16, 0); /* x = 54 */
-	decomp_extent(&img, QCOW2_COMPRESSED | UINT64_C(3) << 54 | 0x50123, &off, &len);
+	descriptor_extent(img.cluster_bits, QCOW2_COMPRESSED | UINT64_C(3) << 54 | 0x50123, &off,
+			  &len);
 	ck_assert_uint_eq(off, 0x50123);
 	ck_assert_uint_eq(len, 4 * 512 - 0x123);
-	decomp_extent(&img, QCOW2_COMPRESSED, &off, &len);
+	descriptor_extent(img.cluster_bits, QCOW2_COMPRESSED, &off, &len);
 	ck_assert_uint_eq(off, 0);
 	ck_assert_uint_eq(len, 512);
-	decomp_extent_bits(9, QCOW2_COMPRESSED | UINT64_C(1) << 61 | 0x1ff, &off, &len);
+	descriptor_extent(9, QCOW2_COMPRESSED | UINT64_C(1) << 61 | 0x1ff, &off, &len);
 	ck_assert_uint_eq(off, 0x1ff);
 	ck_assert_uint_eq(len, 513);
-	decomp_extent_bits(21, ~UINT64_C(0), &off, &len);
+	descriptor_extent(21, ~UINT64_C(0), &off, &len);
 	ck_assert_uint_eq(off, (UINT64_C(1) << 49) - 1);
 	ck_assert_uint_eq(len, (UINT64_C(1) << 13) * 512 - 511);
 	compress_teardown();

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "qcow2/check/check_priv.h"
-#include "qcow2/engine/compress.h"
+#include "qcow2/format/descriptor.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
@@ -109,7 +109,7 @@ static void check_compressed(struct check *c, const struct entry_at *at, uint64_
 	char w[96];
 
 	where(c, at, w, sizeof(w));
-	decomp_extent_bits(c->cluster_bits, word, &off, &len);
+	descriptor_extent(c->cluster_bits, word, &off, &len);
 	if (c->data_file) {
 		check_damage(c, "%s: compressed, in an image with an external data file", w);
 		return;

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-#include <zstd.h>
-
 #include "io/io.h"
+#include "qcow2/codec/codec.h"
+#include "qcow2/format/descriptor.h"
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/image.h"
 #include "util/cleanup.h"
@@ -22,7 +21,6 @@
 #define DECOMP_ENTRIES 16u
 #define DECOMP_BYTES   (UINT64_C(8) << 20)
 #define SECTOR	       512u
-#define ZSTD_WINDOW    23 /* log2 bytes: no cluster needs more, and a frame may claim 2 GiB */
 
 enum entry_state {
 	ENTRY_EMPTY,
@@ -75,61 +73,6 @@ void decomp_destroy(struct qcow2_image *img)
 	img->decomp = NULL;
 }
 
-void decomp_extent_bits(unsigned cluster_bits, uint64_t desc, uint64_t *off, uint64_t *len)
-{
-	unsigned x = 62 - (cluster_bits - 8);
-	uint64_t sectors;
-
-	desc &= ~(QCOW2_COPIED | QCOW2_COMPRESSED);
-	*off = desc & ((UINT64_C(1) << x) - 1);
-	sectors = (desc >> x) + 1;
-	*len = sectors * SECTOR - *off % SECTOR;
-}
-
-void decomp_extent(const struct qcow2_image *img, uint64_t desc, uint64_t *off, uint64_t *len)
-{
-	decomp_extent_bits(img->cluster_bits, desc, off, len);
-}
-
-/* Raw deflate. The data may end before the input does, but must give a whole cluster. */
-static bool inflate_cluster(uint8_t *out, size_t out_len, uint8_t *in, size_t in_len)
-{
-	z_stream s = {
-		.next_in = in, .avail_in = (uInt)in_len, .next_out = out, .avail_out = (uInt)out_len
-	};
-	int ret;
-
-	/* Written with a window of 12 bits; the largest window reads those and all others. */
-	if (inflateInit2(&s, -15) != Z_OK)
-		return false;
-	ret = inflate(&s, Z_FINISH);
-	inflateEnd(&s);
-	return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !s.avail_out;
-}
-
-/* One or more zstd frames; what follows the last one in its sector is ignored. */
-static bool unzstd_cluster(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len)
-{
-	ZSTD_inBuffer src = { .src = in, .size = in_len };
-	ZSTD_outBuffer dst = { .dst = out, .size = out_len };
-	ZSTD_DCtx *ctx = ZSTD_createDCtx();
-	size_t ret = 1;
-
-	if (!ctx)
-		return false;
-	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, ZSTD_WINDOW);
-	while (dst.pos < dst.size) {
-		size_t in_before = src.pos, out_before = dst.pos;
-
-		ret = ZSTD_decompressStream(ctx, &dst, &src);
-		if (ZSTD_isError(ret) || (src.pos == in_before && dst.pos == out_before))
-			break;
-	}
-	ZSTD_freeDCtx(ctx);
-	/* Anything but 0: the frame is damaged, or holds more than a cluster. */
-	return dst.pos == dst.size && ret == 0;
-}
-
 static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 {
 	uint64_t off, len, size;
@@ -137,7 +80,7 @@ static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 	bool good;
 	int ret;
 
-	decomp_extent(img, desc, &off, &len);
+	descriptor_extent(img->cluster_bits, desc, &off, &len);
 	ret = io_size(img->file, &size);
 	if (ret)
 		return ret;
@@ -153,10 +96,8 @@ static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 	ret = io_pread(img->file, in, len, off);
 	if (ret)
 		return ret;
-	if (img->hdr.compression_type)
-		good = unzstd_cluster(out, img->cluster_size, in, len);
-	else
-		good = inflate_cluster(out, img->cluster_size, in, len);
+	good = codec_unpack((enum codec_type)img->hdr.compression_type, out, img->cluster_size, in,
+			    len);
 	if (good)
 		return 0;
 	image_log(img, "compressed cluster 0x%" PRIx64 "+0x%" PRIx64 " is damaged", off, len);

@@ -16,11 +16,6 @@ int decomp_init(struct qcow2_image *img);
 /* Frees it; nobody may be inside decomp_read. Does nothing without a decomp_init. */
 void decomp_destroy(struct qcow2_image *img);
 
-/* The host bytes [*off, *off + *len) that a descriptor names: from any byte to the end of
- * its last sector, which may lie behind the end of the file. Pure. */
-void decomp_extent_bits(unsigned cluster_bits, uint64_t desc, uint64_t *off, uint64_t *len);
-void decomp_extent(const struct qcow2_image *img, uint64_t desc, uint64_t *off, uint64_t *len);
-
 /*
  * Reads len guest bytes from byte in_cluster of the compressed cluster desc; the range lies
  * within the cluster. Call it without the image's lock, between image_io_begin and

@@ -4,7 +4,7 @@
  * Includes go down only, from the first line to the last; backing.c alone opens an image again.
  *
  *   open.c        opening and closing
- *   zero.c        zeroing and unmapping
+ *   zero.c        zeroing and unmapping          pack.c       writing compressed clusters
  *   write.c       writing guest bytes            inflight.h   clusters that are being entered
  *   read.c        reading guest bytes
  *   map.c         guest range -> extents         backing.c    the backing chain
@@ -57,6 +57,13 @@ struct qcow2_inflight {
 	struct qcow2_inflight *next;
 };
 
+/* The place behind the last compressed cluster. [lock] */
+struct pack_place {
+	uint64_t cluster; /* host cluster that is being filled; 0: none */
+	uint64_t used;	  /* bytes of it that are taken */
+	bool busy;	  /* somebody takes a place, and may drop the lock meanwhile */
+};
+
 struct qcow2_alloc;
 struct qcow2_space;
 struct qcow2_wptable;
@@ -93,6 +100,7 @@ struct qcow2_image {
 	struct qcow2_table l1, reftable;
 	struct mdcache cache;	   /* [lock] */
 	size_t cache_bytes;	   /* bound of the cache */
+	struct pack_place pack;	   /* [lock] where the next compressed cluster goes */
 	struct qcow2_alloc *alloc; /* [lock] NULL when read-only */
 	struct qcow2_space *space; /* [lock] NULL when read-only */
 	struct qcow2_runs let_go;  /* [lock] references dropped since the last commit copied

@@ -8,7 +8,7 @@
 
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/backlog.h"
-#include "qcow2/engine/compress.h"
+#include "qcow2/format/descriptor.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/l2.h"
 #include "qcow2/engine/refcount.h"
@@ -70,7 +70,7 @@ enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_en
 
 		if (img->has_data_file || (e.desc & QCOW2_COPIED))
 			return L2_BAD;
-		decomp_extent(img, e.desc, &off, &len);
+		descriptor_extent(img->cluster_bits, e.desc, &off, &len);
 		if (off < img->cluster_size || off >= img->file_end ||
 		    image_is_fixed_meta(img, off, len))
 			return L2_BAD;
@@ -114,7 +114,7 @@ void l2_let_go(struct qcow2_image *img, struct l2_entry e)
 	if (img->has_data_file)
 		return;
 	if (e.desc & QCOW2_COMPRESSED)
-		decomp_extent(img, e.desc, &off, &len);
+		descriptor_extent(img->cluster_bits, e.desc, &off, &len);
 	else if (l2_has_host(img, e))
 		off = l2_host(e);
 	else

@@ -5,6 +5,7 @@
  */
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/hostio.h"
+#include "qcow2/engine/pack.h"
 #include "qcow2/engine/refcount.h"
 #include "qcow2/engine/release.h"
 #include "qcow2/engine/space.h"
@@ -28,9 +29,10 @@ static void lower(struct qcow2_image *img, const struct qcow2_run *r, struct qco
 
 			if (count > 1)
 				refcount_drop(img, s, c);
-			else if (count == 1)
+			else if (count == 1) {
+				pack_forget(img, c);
 				runs_add(unused, c, 1);
-			else
+			} else
 				image_log(img, "cluster %llu was in use with a refcount of 0",
 					  (unsigned long long)c);
 		}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Deflate through zlib, zstd through libzstd. A packer keeps its method's tables from one
+ * cluster to the next.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "qcow2/codec/codec.h"
+
+#define ZSTD_WINDOW    23  /* log2 bytes: no cluster needs more, and a frame may claim 2 GiB */
+#define DEFLATE_WINDOW -12 /* raw, 4 KiB: what the format says */
+#define DEFLATE_MEMORY 9
+
+/* Raw deflate. The data may end before the input does, but must give a whole cluster. */
+static bool inflate_bytes(uint8_t *out, size_t out_len, uint8_t *in, size_t in_len)
+{
+	z_stream s = {
+		.next_in = in, .avail_in = (uInt)in_len, .next_out = out, .avail_out = (uInt)out_len
+	};
+	int ret;
+
+	/* Written with a window of 12 bits; the largest window reads those and all others. */
+	if (inflateInit2(&s, -15) != Z_OK)
+		return false;
+	ret = inflate(&s, Z_FINISH);
+	inflateEnd(&s);
+	return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !s.avail_out;
+}
+
+/* One or more zstd frames; what follows the last one in its sector is ignored. */
+static bool unzstd_bytes(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len)
+{
+	ZSTD_inBuffer src = { .src = in, .size = in_len };
+	ZSTD_outBuffer dst = { .dst = out, .size = out_len };
+	ZSTD_DCtx *ctx = ZSTD_createDCtx();
+	size_t ret = 1;
+
+	if (!ctx)
+		return false;
+	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, ZSTD_WINDOW);
+	while (dst.pos < dst.size) {
+		size_t in_before = src.pos, out_before = dst.pos;
+
+		ret = ZSTD_decompressStream(ctx, &dst, &src);
+		if (ZSTD_isError(ret) || (src.pos == in_before && dst.pos == out_before))
+			break;
+	}
+	ZSTD_freeDCtx(ctx);
+	/* Anything but 0: the frame is damaged, or holds more than a cluster. */
+	return dst.pos == dst.size && ret == 0;
+}
+
+bool codec_unpack(enum codec_type type, uint8_t *out, size_t out_len, uint8_t *in, size_t in_len)
+{
+	return type == CODEC_ZSTD ? unzstd_bytes(out, out_len, in, in_len)
+				  : inflate_bytes(out, out_len, in, in_len);
+}
+
+/* ---- packing ----------------------------------------------------------------------------- */
+
+struct codec_packer {
+	enum codec_type type;
+	ZSTD_CCtx *zstd;
+	z_stream deflate;
+};
+
+void codec_levels(enum codec_type type, int *min, int *max)
+{
+	*min = 1;
+	*max = type == CODEC_ZSTD ? ZSTD_maxCLevel() : Z_BEST_COMPRESSION;
+}
+
+static int set_up_zstd(struct codec_packer *p, int level)
+{
+	p->zstd = ZSTD_createCCtx();
+	if (!p->zstd)
+		return -ENOMEM;
+	ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel,
+			       level ? level : ZSTD_CLEVEL_DEFAULT);
+	return 0;
+}
+
+static int set_up_deflate(struct codec_packer *p, int level)
+{
+	int ret = deflateInit2(&p->deflate, level ? level : Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+			       DEFLATE_WINDOW, DEFLATE_MEMORY, Z_DEFAULT_STRATEGY);
+
+	return ret == Z_OK ? 0 : -ENOMEM;
+}
+
+int codec_packer_new(enum codec_type type, int level, struct codec_packer **packer)
+{
+	struct codec_packer *p;
+	int min, max, ret;
+
+	codec_levels(type, &min, &max);
+	if (level && (level < min || level > max))
+		return -EINVAL;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->type = type;
+	ret = type == CODEC_ZSTD ? set_up_zstd(p, level) : set_up_deflate(p, level);
+	if (ret) {
+		free(p);
+		return ret;
+	}
+	*packer = p;
+	return 0;
+}
+
+void codec_packer_free(struct codec_packer *p)
+{
+	if (!p)
+		return;
+	if (p->type == CODEC_ZSTD)
+		ZSTD_freeCCtx(p->zstd);
+	else
+		deflateEnd(&p->deflate);
+	free(p);
+}
+
+static size_t deflate_bytes(struct codec_packer *p, const uint8_t *in, size_t len, uint8_t *out,
+			    size_t cap)
+{
+	z_stream *s = &p->deflate;
+
+	if (deflateReset(s) != Z_OK)
+		return 0;
+	s->next_in = (uint8_t *)in;
+	s->avail_in = (uInt)len;
+	s->next_out = out;
+	s->avail_out = (uInt)cap;
+	return deflate(s, Z_FINISH) == Z_STREAM_END ? cap - s->avail_out : 0;
+}
+
+size_t codec_pack(struct codec_packer *p, const uint8_t *in, size_t len, uint8_t *out, size_t cap)
+{
+	size_t n;
+
+	if (p->type != CODEC_ZSTD)
+		return deflate_bytes(p, in, len, out, cap);
+	n = ZSTD_compress2(p->zstd, out, cap, in, len);
+	return ZSTD_isError(n) ? 0 : n;
+}
