@@ -70,15 +70,17 @@ refuse reftable-unaligned 'refcount_table_offset 65544' be64:48:0x10008
 refuse snapshots-many 'nb_snapshots 65537' be32:60:65537
 refuse snapshots-behind-end 'snapshots_offset' be32:60:1 be64:64:0x100000000
 refuse backing-name-long 'backing_file_size 1024' be64:8:624 be32:16:1024
-refuse zoned-length-49 'length 49' zoned-len:49
+for length in 0 40 45 49 52 60 64; do
+    refuse "zoned-length-$length" "length $length is that of no known layout (44, 48, 56)" "zoned-len:$length"
+done
+refuse zoned-length-48 'as 48b:' zoned-len:48
+refuse zoned-length-44 'zone_capacity' zoned-len:44
 refuse zoned-model 'zoned 2' zoned:zoned:2
 refuse zone-size 'zone_size 3145728' zoned:zone_size:3145728
 refuse zone-size-0 'zone_size 0' zoned:zone_size:0
 refuse zone-capacity 'zone_capacity 2097152' zoned:zone_capacity:2097152
 refuse conventional-zones 'conventional_zones 10' zoned:conventional_zones:10
 refuse nr-zones 'nr_zones 4294967295' zoned:nr_zones:0xffffffff
-refuse max-active 'max_active_zones 11' zoned:max_active_zones:11
-refuse max-open 'max_open_zones 9' zoned:max_open_zones:9
 refuse max-append 'max_append_bytes 100' zoned:max_append_bytes:100
 refuse meta-size 'zonedmeta_size 88' zoned:zonedmeta_size:88
 refuse meta-offset 'zonedmeta_offset 0' zoned:zonedmeta_offset:0

@@ -19,7 +19,7 @@ assert_eq "$("$ZQFS" info --json zbc.qcow2 | jq -c .geometry)" \
 assert_eq "$("$ZQFS" create -q default.qcow2 1G)" "" "what -q says"
 assert_eq "$(info default.qcow2 '[.geometry.zone_size, .geometry.zone_capacity, .geometry.max_append,
     .geometry.max_open, .cluster_size, .refcount_bits, .layout, .wp_order, .compression_type] | @csv')" \
-    '268435456,268435456,65536,0,65536,16,56,"big","zlib"' defaults
+    '268435456,268435456,65536,0,65536,16,"56","big","zlib"' defaults
 
 # each key on its own
 key() { # KEY=VALUE FILTER WANT

@@ -25,10 +25,11 @@ max active zones:  3
 max append:        64 KiB (65536 bytes)
 zones by state:    not-wp 1, empty 2, full 1
 format:            qcow2 version 3 with the zoned extension
-zoned layout:      48 bytes
+zoned layout:      48 (48 bytes)
+opened by:         QEMU with the series of 2023, and no other QEMU
 END
 "$ZQFS" info a.qcow2 >text
-head -n 12 text | diff want - || fail "the text begins differently"
+head -n 13 text | diff want - || fail "the text begins differently"
 grep -q '^write pointers:    little-endian, at byte [0-9]* of the file$' text
 grep -q '^cluster size:      32 KiB (32768 bytes)$' text
 grep -q '^refcount bits:     32$' text
@@ -39,7 +40,7 @@ grep -q "^file size: .*($(size_of a.qcow2) bytes)\$" text
 grep -q "^disk usage: .*($(disk_usage a.qcow2) bytes)\$" text
 
 assert_eq "$(json a.qcow2 '[.image, .format, .mountpoint, .layout, .extension_length, .wp_order]')" \
-    '["a.qcow2","qcow2",null,48,48,"little"]' "JSON head"
+    '["a.qcow2","qcow2",null,"48",48,"little"]' "JSON head"
 assert_eq "$(json a.qcow2 '[.cluster_size, .refcount_bits, .compression_type, .extended_l2,
     .lazy_refcounts, .corrupt, .bitmaps]')" '[32768,32,"zstd",true,true,false,false]' "JSON features"
 assert_eq "$(json a.qcow2 .zones_by_state)" \

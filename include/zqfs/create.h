@@ -22,7 +22,7 @@ struct zq_create_opts {
 	uint32_t nr_conv;
 	uint32_t max_open, max_active; /* 0: no limit */
 	uint64_t max_append;	       /* 0: 64 KiB, less when the capacity is small */
-	unsigned layout;	       /* of the zoned extension: 0 or 56, or 48 */
+	const char *layout; /* of the zoned extension, its name is not copied; NULL: 56 */
 	bool wp_little_endian;
 	uint64_t cluster_size;	/* 0: 64 KiB */
 	unsigned refcount_bits; /* 0: 16 */

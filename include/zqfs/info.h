@@ -24,8 +24,9 @@ struct zq_snapshot_info {
 
 struct zq_image_info {
 	struct zq_geometry geo;
-	unsigned layout;  /* of the zoned extension */
-	unsigned ext_len; /* its length field: more than layout in a newer revision */
+	const char *layout;    /* of the zoned extension: "44", "56", "48" or "48b" */
+	const char *opened_by; /* the QEMU series that opens it: "the series of ..." */
+	unsigned ext_len;      /* length of the extension, bytes */
 	bool wp_little_endian;
 	uint32_t corrupt_zones;
 	uint64_t cluster_size;

@@ -153,11 +153,8 @@ static void text_features(const struct zq_image_info *i)
 static void text_format(const struct zq_image_info *i)
 {
 	info_line("format:", "qcow2 version 3 with the zoned extension");
-	if (i->ext_len > i->layout)
-		info_line("zoned layout:", "%u bytes, of a newer revision's %u", i->layout,
-			  i->ext_len);
-	else
-		info_line("zoned layout:", "%u bytes", i->layout);
+	info_line("zoned layout:", "%s (%u bytes)", i->layout, i->ext_len);
+	info_line("opened by:", "QEMU with %s, and no other QEMU", i->opened_by);
 	info_line("write pointers:", "%s, at byte %" PRIu64 " of the file",
 		  i->wp_little_endian ? "little-endian" : "big-endian", i->table_offset);
 	size_line("cluster size:", i->cluster_size);
@@ -278,7 +275,8 @@ static void print_json(const struct facts *f)
 		json_null(&j, "zones_by_state");
 	}
 	json_number(&j, "corrupt_pointers", i->corrupt_zones);
-	json_number(&j, "layout", i->layout);
+	json_string(&j, "layout", i->layout);
+	json_string(&j, "opened_by", i->opened_by);
 	json_number(&j, "extension_length", i->ext_len);
 	json_string(&j, "wp_order", i->wp_little_endian ? "little" : "big");
 	json_number(&j, "wp_table_offset", i->table_offset);

@@ -21,7 +21,6 @@
 #define DEFAULT_CLUSTER_SIZE  (UINT64_C(64) << 10)
 #define DEFAULT_REFCOUNT_BITS 16u
 #define DEFAULT_APPEND	      (UINT64_C(64) << 10)
-#define DEFAULT_LAYOUT	      56u
 
 /* ---- geometry ------------------------------------------------------------------------------ */
 
@@ -34,10 +33,30 @@ static uint64_t append_bound(uint64_t capacity)
 	return capacity > 3 * ZQ_BLOCK ? capacity - 2 * ZQ_BLOCK : ZQ_BLOCK;
 }
 
-static int make_geometry(const struct zq_create_opts *o, struct zq_geometry *g,
-			 struct zq_error *err)
+static int choose_append(const struct zq_create_opts *o, const struct zoned_layout *l,
+			 struct zq_geometry *g, struct zq_error *err)
 {
-	uint64_t bound;
+	uint64_t bound = append_bound(g->zone_capacity);
+
+	if (o->max_append > UINT32_MAX)
+		return zq_fail(err, -EINVAL, "max_append_bytes %" PRIu64 " is larger than %" PRIu32,
+			       o->max_append, UINT32_MAX & ~(ZQ_BLOCK - 1));
+	g->max_append = (uint32_t)o->max_append;
+	if (!zoned_layout_has(l->max_append))
+		return 0; /* zoned_layout_fits says so when one was asked for */
+	if (g->max_append > bound)
+		return zq_fail(err, -EINVAL,
+			       "max_append_bytes %" PRIu64 " is larger than %" PRIu64
+			       ", which a zone_capacity of %" PRIu64 " allows",
+			       o->max_append, bound, g->zone_capacity);
+	if (!g->max_append)
+		g->max_append = (uint32_t)min_u64(DEFAULT_APPEND, bound);
+	return 0;
+}
+
+static int make_geometry(const struct zq_create_opts *o, const struct zoned_layout *l,
+			 struct zq_geometry *g, struct zq_error *err)
+{
 	int ret;
 
 	*g = (struct zq_geometry){
@@ -51,19 +70,9 @@ static int make_geometry(const struct zq_create_opts *o, struct zq_geometry *g,
 	g->nr_zones = (uint32_t)min_u64(div_up(g->size, g->zone_size), UINT32_MAX);
 	/* max_append last: its bound makes sense once the capacity does. */
 	ret = zq_geometry_validate(g, err);
-	if (ret)
-		return ret;
-	bound = append_bound(g->zone_capacity);
-	if (o->max_append > bound)
-		return zq_fail(err, -EINVAL,
-			       "max_append_bytes %" PRIu64 " is larger than %" PRIu64
-			       ", which a zone_capacity of %" PRIu64 " allows",
-			       o->max_append, bound, g->zone_capacity);
-	if (o->max_append > UINT32_MAX)
-		return zq_fail(err, -EINVAL, "max_append_bytes %" PRIu64 " is larger than %" PRIu32,
-			       o->max_append, UINT32_MAX & ~(ZQ_BLOCK - 1));
-	g->max_append = (uint32_t)(o->max_append ? o->max_append : min_u64(DEFAULT_APPEND, bound));
-	return zq_geometry_validate(g, err);
+	if (!ret)
+		ret = choose_append(o, l, g, err);
+	return ret ? ret : zq_geometry_validate(g, err);
 }
 
 /* ---- the rest of the options ----------------------------------------------------------------- */
@@ -88,16 +97,7 @@ static int check_numbers(const struct zq_create_opts *o, struct qcow2_create_par
 		return zq_fail(err, -EINVAL,
 			       "extended_l2 needs a cluster_size of at least 16K, not %" PRIu64,
 			       cluster);
-	p->layout = o->layout ? o->layout : DEFAULT_LAYOUT;
-	if (p->layout != 48 && p->layout != 56)
-		return zq_fail(err, -EINVAL, "zone.layout %u is unknown (56 or 48)", p->layout);
-	if (p->layout == 48 && p->geo.zone_size > UINT32_MAX)
-		return zq_fail(err, -EINVAL,
-			       "zone.size %" PRIu64
-			       " does not fit zone.layout 48, which holds less "
-			       "than 4 GiB",
-			       p->geo.zone_size);
-	return 0;
+	return zoned_layout_fits(p->layout, &p->geo, cluster, err);
 }
 
 static int check_files(const struct zq_create_opts *o, struct zq_error *err)
@@ -131,6 +131,7 @@ static int check_files(const struct zq_create_opts *o, struct zq_error *err)
 int create_make_params(const struct zq_create_opts *o, struct qcow2_create_params *p,
 		       struct zq_error *err)
 {
+	char names[ZONED_LIST_MAX];
 	int ret;
 
 	*p = (struct qcow2_create_params){
@@ -144,7 +145,11 @@ int create_make_params(const struct zq_create_opts *o, struct qcow2_create_param
 		.backing_file = o->backing_file,
 		.backing_format = o->backing_fmt,
 	};
-	ret = make_geometry(o, &p->geo, err);
+	p->layout = o->layout ? zoned_layout_named(o->layout) : zoned_layout_for(true);
+	if (!p->layout)
+		return zq_fail(err, -EINVAL, "zone.layout %s is unknown (%s)", o->layout,
+			       zoned_layout_names(names));
+	ret = make_geometry(o, p->layout, &p->geo, err);
 	if (!ret)
 		ret = check_numbers(o, p, err);
 	if (!ret)

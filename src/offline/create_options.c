@@ -12,6 +12,7 @@
 #include <zqfs/create.h>
 #include <zqfs/geometry.h>
 
+#include "qcow2/format/zoned_layout.h"
 #include "util/math.h"
 #include "util/size.h"
 #include "util/suggest.h"
@@ -146,11 +147,14 @@ static int set_order(void *field, const char *name, const char *value, struct zq
 
 static int set_layout(void *field, const char *name, const char *value, struct zq_error *err)
 {
-	int i = choose(name, value, "56|48", err);
+	const struct zoned_layout *l = zoned_layout_named(value);
+	char names[ZONED_LIST_MAX];
 
-	if (i >= 0)
-		*(unsigned *)field = i ? 48 : 56;
-	return i < 0 ? i : 0;
+	if (!l)
+		return zq_fail(err, -EINVAL, "%s=%s is not one of %s", name, value,
+			       zoned_layout_names(names));
+	*(const char **)field = l->name;
+	return 0;
 }
 
 static int set_refcount_bits(void *field, const char *name, const char *value, struct zq_error *err)

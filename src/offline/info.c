@@ -14,10 +14,9 @@
 #include "io/io.h"
 #include "qcow2/format/format.h"
 #include "qcow2/format/header.h"
+#include "qcow2/format/zoned_word.h"
 #include "qcow2/tables/snapshot.h"
-#include "qcow2/engine/wptable.h"
 #include "qcow2/tables/header_read.h"
-#include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 #include "offline/create_backing.h"
@@ -29,8 +28,9 @@ static void take_header(struct qcow2_header *h, struct zq_image_info *info)
 {
 	*info = (struct zq_image_info){
 		.geo = h->zoned.geo,
-		.layout = h->zoned.layout,
-		.ext_len = h->zoned.stored_len,
+		.layout = h->zoned.layout->name,
+		.opened_by = h->zoned.layout->revision,
+		.ext_len = h->zoned.layout->len,
 		.cluster_size = qcow2_header_cluster_size(h),
 		.refcount_bits = 1u << h->refcount_order,
 		.compression = h->compression_type ? "zstd" : "zlib",
@@ -58,10 +58,12 @@ static void take_header(struct qcow2_header *h, struct zq_image_info *info)
 }
 
 /* Counts the sane words in both byte orders, as opening does. qcow2/FORMAT section 4. */
-static int read_pointers(struct zq_io *io, struct zq_image_info *info, struct zq_error *err)
+static int read_pointers(struct zq_io *io, const struct zoned_layout *layout,
+			 struct zq_image_info *info, struct zq_error *err)
 {
 	uint8_t *buf CLEANUP_FREE = malloc(CHUNK_WORDS * 8);
-	uint32_t nr = info->geo.nr_zones, big = 0, little = 0;
+	uint32_t nr = info->geo.nr_zones;
+	struct zoned_order order = { 0 };
 
 	if (!buf)
 		return zq_fail(err, -ENOMEM, "%s: out of memory", io->name);
@@ -73,14 +75,11 @@ static int read_pointers(struct zq_io *io, struct zq_image_info *info, struct zq
 		if (ret)
 			return zq_fail(err, ret, "%s: reading the write pointers: %s", io->name,
 				       strerror(-ret));
-		for (uint32_t i = 0; i < n; i++) {
-			big += wptable_word_sane(&info->geo, first + i, get_be64(buf + 8 * i));
-			little += wptable_word_sane(&info->geo, first + i, get_le64(buf + 8 * i));
-		}
+		zoned_order_count(layout, &info->geo, first, buf, n, &order);
 		first += n;
 	}
-	info->wp_little_endian = little > big;
-	info->corrupt_zones = nr - (little > big ? little : big);
+	info->wp_little_endian = zoned_order_little(&order);
+	info->corrupt_zones = nr - zoned_order_sane(&order);
 	return 0;
 }
 
@@ -145,7 +144,7 @@ static int get_info(struct zq_io *io, bool force_share, struct zq_image_info *in
 	if (ret)
 		zq_fail(err, ret, "%s: %s", io->name, strerror(-ret));
 	if (!ret)
-		ret = read_pointers(io, info, err);
+		ret = read_pointers(io, h.zoned.layout, info, err);
 	if (!ret)
 		ret = read_snapshots(io, &h, info, err);
 	qcow2_header_free(&h);

@@ -142,16 +142,18 @@ int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, 
 
 enum qcow2_wp_kind {
 	QCOW2_WP_SEQ,	  /* a pointer of a sequential zone within its bounds */
-	QCOW2_WP_CONV,	  /* bit 59 set, agrees with conventional_zones */
+	QCOW2_WP_CONV,	  /* the flag of a conventional zone, agrees with conventional_zones */
 	QCOW2_WP_CORRUPT, /* outside of its zone, or its type disagrees with the header */
 };
 
 struct qcow2_zoned_info {
 	struct zq_geometry geo;
-	unsigned layout;       /* length of the extension's known layout: 48 or 56 */
+	const char *layout;    /* name of the extension's layout */
+	bool whole_blocks;     /* the layout's QEMU refuses a pointer within a block */
 	bool little_endian;    /* byte order of the pointer table */
 	uint64_t table_offset; /* of the zonedmeta region, bytes in the file */
 	uint32_t corrupt;      /* pointers that are not sane in the image's byte order */
+	bool hopeless;	       /* so many that nothing may be written */
 };
 
 /* Only for images opened with opts.zoned. */
@@ -159,6 +161,9 @@ const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img);
 
 /* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. */
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind);
+
+/* Where the pointer of a finished zone stands; no pointer may pass it. */
+uint64_t qcow2_wp_finished(const struct qcow2_image *img, uint32_t zone);
 
 /* Moves a pointer forward; goes to disk in the last step of the next commit. */
 void qcow2_wp_forward(struct qcow2_image *img, uint32_t zone, uint64_t wp);

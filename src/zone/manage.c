@@ -77,8 +77,7 @@ static int finish_data(struct zq_device *dev, uint32_t zone, uint64_t wp)
 /* *changed: there was something to do. [stripe] */
 static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 {
-	/* a short last zone too: this is how a finished zone is told from a filled one */
-	uint64_t new_wp = zq_zone_start(&dev->geo, zone) + dev->geo.zone_size;
+	uint64_t new_wp = qcow2_wp_finished(dev->img, zone);
 	struct zone_change c;
 	int rc = zone_begin(dev, zone, ZONE_OP_FINISH, false, &c);
 

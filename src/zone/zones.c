@@ -30,7 +30,7 @@ uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_s
 	if (zq_zone_is_conv(&dev->geo, zone))
 		return cap;
 	/* a corrupt pointer vouches for nothing */
-	if (wp < start || wp > start + dev->geo.zone_size)
+	if (wp < start || wp > qcow2_wp_finished(dev->img, zone))
 		return 0;
 	return min_u64(wp - start, cap);
 }

@@ -167,7 +167,14 @@ static uint64_t offset_in_use(struct image *img)
 static uint64_t value(struct image *img, uint64_t now)
 {
 	static const uint64_t flags[] = {
-		0, 1, QCOW2_COPIED, QCOW2_COPIED, QCOW2_COPIED | 1, QCOW2_COMPRESSED, ZONED_WP_CONV,
+		0,
+		1,
+		QCOW2_COPIED,
+		QCOW2_COPIED,
+		QCOW2_COPIED | 1,
+		QCOW2_COMPRESSED,
+		UINT64_C(1) << 59,
+		UINT64_C(1) << 63,
 	};
 
 	switch (mutate_draw(img, 10)) {

@@ -16,7 +16,8 @@
 
 struct seed {
 	const char *name;
-	unsigned cluster_bits, refcount_order, layout, nr_conv, zones;
+	unsigned cluster_bits, refcount_order, nr_conv, zones;
+	const char *layout; /* NULL: 56 */
 	bool little, ext_l2, lazy, prealloc, zstd, data_raw;
 	const char *data_file, *backing;
 	void (*change)(struct memio *m); /* afterwards; 16-bit refcounts, one block */
@@ -149,7 +150,11 @@ static void set_dirty(struct memio *m)
 
 static const struct seed seeds[] = {
 	{ .name = "c512", .cluster_bits = 9, .refcount_order = 4 },
-	{ .name = "c512-48", .cluster_bits = 9, .refcount_order = 4, .layout = 48, .little = true },
+	{ .name = "c512-48",
+	  .cluster_bits = 9,
+	  .refcount_order = 4,
+	  .layout = "48",
+	  .little = true },
 	{ .name = "c512-conv", .cluster_bits = 9, .refcount_order = 4, .nr_conv = 15 },
 	{ .name = "c512-seq",
 	  .cluster_bits = 9,
@@ -232,7 +237,7 @@ static void seeds_make(const struct seed *s, const char *dir)
 			 .max_open = s->nr_conv ? 1 : 6,
 			 .max_active = s->nr_conv ? 1 : 8,
 			 .max_append = 1024 },
-		.layout = s->layout ? s->layout : 56,
+		.layout = zoned_layout_named(s->layout ? s->layout : "56"),
 		.wp_little_endian = s->little,
 		.cluster_bits = s->cluster_bits,
 		.refcount_order = s->refcount_order,

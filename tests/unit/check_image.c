@@ -58,7 +58,7 @@ void check_image_make(struct check_image *t, void (*change)(struct qcow2_create_
 			 .nr_zones = 16,
 			 .nr_conv = 2,
 			 .max_append = 4096 },
-		.layout = 56,
+		.layout = zoned_layout_named("56"),
 		.cluster_bits = 12,
 		.refcount_order = 4,
 	};

@@ -22,7 +22,7 @@ struct qcow2_create_params fixture_params(void)
 			.max_active = 5,
 			.max_append = 65536,
 		},
-		.layout = 56,
+		.layout = zoned_layout_named("56"),
 		.cluster_bits = 16,
 		.refcount_order = 4,
 	};

@@ -29,7 +29,7 @@ void qimage_init(struct qimage *q)
 			 .nr_zones = 8,
 			 .nr_conv = 2,
 			 .max_append = 4096 },
-		.layout = 56,
+		.layout = zoned_layout_named("56"),
 		.cluster_bits = 12,
 		.refcount_order = 4,
 	};

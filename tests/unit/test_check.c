@@ -13,6 +13,8 @@
 #include "qcow2/format/format.h"
 #include "util/bytes.h"
 
+#define CONV_BIT (UINT64_C(1) << 59)
+
 static struct check_image t;
 
 static void leave(void)
@@ -155,12 +157,12 @@ START_TEST(pointers)
 	check_image_expect(&t, 1, 0, "is outside of its zone 0x20000-0x30000");
 	check_image_set(&t, two, 0x1ffff);
 	check_image_expect(&t, 1, 0, "zone 2 (seq/0): write pointer 0x000000000001ffff");
-	check_image_set(&t, two, big | ZONED_WP_CONV);
+	check_image_set(&t, two, big | CONV_BIT);
 	check_image_expect(&t, 1, 0, "bit 59 says conventional, the header says sequential");
 	check_image_set(&t, two, __builtin_bswap64(big));
 	check_image_expect(&t, 1, 0, "stored in the other byte order than most");
 	check_image_set(&t, two, big | UINT64_C(1) << 61);
-	check_image_expect(&t, 0, 0, "bits above bit 59");
+	check_image_expect(&t, 0, 0, "bits above their flag, bit 59");
 	check_image_set(&t, two, big);
 	check_image_set(&t, t.wps, 0);
 	check_image_expect(&t, 1, 0, "bit 59 says sequential, the header says conventional");
@@ -189,13 +191,14 @@ START_TEST(mapping_and_pointer)
 {
 	check_image_make(&t, NULL);
 	check_image_set(&t, t.wps + 2 * 8, 0x23000);
-	check_image_expect(&t, 0, 0,
-			   "zone 2 (seq/0): 2 clusters are mapped beyond the write pointer 0x23000");
+	check_image_expect(
+		&t, 0, 0, "zone 2 (seq/0): 2 clusters are mapped beyond the write pointer 0x23000");
 	check_image_set(&t, t.wps + 2 * 8, 0x23200);
 	check_image_expect(&t, 0, 0,
 			   "zone 2 (seq/0): 1 cluster is mapped beyond the write pointer 0x23200");
 	check_image_set(&t, t.wps + 2 * 8, 0x27200);
-	check_image_expect(&t, 0, 0, "zone 2 (seq/0): 3 of 8 clusters before the write pointer 0x27200");
+	check_image_expect(&t, 0, 0,
+			   "zone 2 (seq/0): 3 of 8 clusters before the write pointer 0x27200");
 	/* an entry that reads as zeros is not missing */
 	for (uint64_t g = 0x25000; g < 0x28000; g += 4096)
 		check_image_set(&t, check_image_entry(&t, g), QCOW2_ZERO);

@@ -126,7 +126,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(i.geo.nr_zones, 4);
 	ck_assert_uint_eq(i.geo.max_append, 65536);
 	ck_assert_uint_eq(i.geo.nr_conv + i.geo.max_open + i.geo.max_active, 0);
-	ck_assert_uint_eq(i.layout, 56);
+	ck_assert_str_eq(i.layout, "56");
 	ck_assert(!i.wp_little_endian);
 	ck_assert_uint_eq(i.corrupt_zones, 0);
 	ck_assert_uint_eq(i.cluster_size, 65536);
@@ -155,7 +155,7 @@ START_TEST(all_options)
 	ck_assert_uint_eq(i.geo.max_open, 3);
 	ck_assert_uint_eq(i.geo.max_active, 4);
 	ck_assert_uint_eq(i.geo.max_append, 8192);
-	ck_assert_uint_eq(i.layout, 48);
+	ck_assert_str_eq(i.layout, "48");
 	ck_assert(i.wp_little_endian && i.extended_l2 && i.lazy_refcounts && i.data_file_raw);
 	ck_assert_uint_eq(i.cluster_size, 16384);
 	ck_assert_uint_eq(i.refcount_bits, 1);
@@ -342,7 +342,7 @@ static const struct {
 	{ UINT64_C(1) << 40, "zone.size=16G zone.max_append_bytes=4G",
 	  "a: max_append_bytes 4294967296 is larger than 4294966784" },
 	{ UINT64_C(1) << 40, "zone.size=4G zone.layout=48",
-	  "a: zone.size 4294967296 does not fit zone.layout 48, which holds less than 4 GiB" },
+	  "a: zone_size 4294967296 does not fit layout 48 (below 4 GiB)" },
 	{ 1 << 20, "zone.size=64K zone.conventional_zones=16",
 	  "a: zoned extension: conventional_zones 16 is not smaller than nr_zones 16" },
 	{ 1 << 20, "cluster_size=256", "a: cluster_size 256 is not a power of two from 512 to 2M" },
@@ -381,7 +381,7 @@ static const struct {
 	{ "refcount_bits", "3", "refcount_bits=3 is not one of 1|2|4|8|16|32|64" },
 	{ "zone.mode", "host-aware", "zone.mode=host-aware is not one of host-managed|1" },
 	{ "zone_model", "2", "zone_model=2 is not one of host-managed|1" },
-	{ "zone.layout", "64", "zone.layout=64 is not one of 56|48" },
+	{ "zone.layout", "64", "zone.layout=64 is not one of 44, 56, 48, 48b" },
 	{ "zone.wp_order", "", "zone.wp_order= is not one of big|little" },
 	{ "compression_type", "zst", "compression_type=zst is not one of zlib|zstd" },
 	{ "preallocation", "full", "preallocation=full is not one of off|metadata" },

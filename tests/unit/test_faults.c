@@ -69,7 +69,7 @@ static void faults_setup(struct run *r, uint64_t seed)
 			 .nr_zones = NR_ZONES,
 			 .nr_conv = 2,
 			 .max_append = 4096 },
-		.layout = 56,
+		.layout = zoned_layout_named("56"),
 		.cluster_bits = 9, /* many tables */
 		.refcount_order = 4,
 	};

@@ -96,11 +96,11 @@ START_TEST(size_and_nr_zones)
 	REFUSE("size", g.size = 0, g.nr_zones = 0);
 	REFUSE("size", g.size = 10 * MIB - 1);
 	REFUSE("size", g.size = UINT64_MAX - 511);
-	/* the largest pointer has 59 bits */
-	ACCEPT(g.size = UINT64_C(1) << 58, g.zone_size = UINT64_C(1) << 57, g.nr_zones = 2,
+	/* the largest pointer has 63 bits; a layout may hold fewer */
+	ACCEPT(g.size = UINT64_C(1) << 62, g.zone_size = UINT64_C(1) << 61, g.nr_zones = 2,
 	       g.nr_conv = 1, g.max_open = 1, g.max_active = 1);
-	REFUSE("size", g.size = UINT64_C(1) << 59, g.zone_size = UINT64_C(1) << 57, g.nr_zones = 4);
-	REFUSE("size", g.zone_size = UINT64_C(1) << 59, g.nr_zones = 1);
+	REFUSE("size", g.size = UINT64_C(1) << 63, g.zone_size = UINT64_C(1) << 61, g.nr_zones = 4);
+	REFUSE("size", g.zone_size = UINT64_C(1) << 63, g.nr_zones = 1);
 	/* what a header can make us hold in memory is bounded */
 	ACCEPT(g.size = UINT64_C(4096) * ZQ_MAX_ZONES, g.zone_size = 4096, g.zone_capacity = 4096,
 	       g.max_append = 4096, g.nr_zones = ZQ_MAX_ZONES);

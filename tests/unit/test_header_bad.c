@@ -57,7 +57,7 @@ static struct memio *base_image(enum base base)
 	if (base == SMALL)
 		p.cluster_bits = 9;
 	if (base == LAYOUT48)
-		p.layout = 48;
+		p.layout = zoned_layout_named("48");
 	if (base == ZSTD)
 		p.compression_type = 1;
 	m = fixture_create(&p);

@@ -16,11 +16,12 @@
 #include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
 
-#define ZONE	65536u
-#define CLUSTER 4096u
-#define NEAR	(2 * (uint64_t)ZONE)  /* a zone by the first L2 table, which gets the fault */
-#define FAR	(40 * (uint64_t)ZONE) /* one by the second, which must go on */
-#define BEYOND	UINT64_C(0x40000000)  /* behind the end of the file, aligned */
+#define CONV_BIT (UINT64_C(1) << 59)
+#define ZONE	 65536u
+#define CLUSTER	 4096u
+#define NEAR	 (2 * (uint64_t)ZONE)  /* a zone by the first L2 table, which gets the fault */
+#define FAR	 (40 * (uint64_t)ZONE) /* one by the second, which must go on */
+#define BEYOND	 UINT64_C(0x40000000)  /* behind the end of the file, aligned */
 
 static struct qimage q;
 static uint64_t good; /* the word that the fault replaces */
@@ -333,7 +334,7 @@ START_TEST(pointers)
 	bad_pointer(2, NEAR + ZONE + 1, "outside of its zone");
 	for (unsigned bit = 20; bit < 59; bit++)
 		bad_pointer(2, NEAR | UINT64_C(1) << bit, "outside of its zone");
-	bad_pointer(2, NEAR | ZONED_WP_CONV, "bit 59 says conventional");
+	bad_pointer(2, NEAR | CONV_BIT, "bit 59 says conventional");
 	bad_pointer(0, 0, "bit 59 says sequential");
 	bad_pointer(63, 63 * (uint64_t)ZONE - 512, "outside of its zone");
 }

@@ -16,8 +16,9 @@
 #include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
 
-#define SIZE	0x100000u
-#define SUBSETS 20 /* random ones for each position in the log */
+#define CONV_BIT (UINT64_C(1) << 59)
+#define SIZE	 0x100000u
+#define SUBSETS	 20 /* random ones for each position in the log */
 
 static struct check_image t;
 
@@ -255,10 +256,10 @@ START_TEST(pointers)
 	check_image_set(&t, t.wps + 2 * 8, 0x77000);	       /* of another zone */
 	check_image_set(&t, t.wps + 3 * 8, UINT64_C(1) << 40); /* full: all is mapped */
 	check_image_set(&t, t.wps + 4 * 8, __builtin_bswap64(0x43000));
-	check_image_set(&t, t.wps + 5 * 8, 0x50000 | ZONED_WP_CONV);
+	check_image_set(&t, t.wps + 5 * 8, 0x50000 | CONV_BIT);
 	check_image_set(&t, t.wps + 6 * 8, 0); /* nothing is mapped: empty */
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	ck_assert_uint_eq(check_image_get(&t, t.wps), ZONED_WP_CONV);
+	ck_assert_uint_eq(check_image_get(&t, t.wps), CONV_BIT);
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 2 * 8), 0x25000);
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 3 * 8), 0x40000);
 	ck_assert_uint_eq(check_image_get(&t, t.wps + 4 * 8), 0x43000);

@@ -8,11 +8,13 @@
 
 #include "check_main.h"
 #include "qcow2/engine/wptable.h"
+#include "qcow2/format/zoned_word.h"
 #include "qimage.h"
 #include "util/bytes.h"
 
-#define NR 8u
-#define ZS UINT64_C(65536)
+#define NR	 8u
+#define CONV_BIT (UINT64_C(1) << 59)
+#define ZS	 UINT64_C(65536)
 
 static struct qimage q;
 
@@ -30,7 +32,7 @@ static void put_word(uint32_t zone, uint64_t word, bool little)
 
 static uint64_t good(uint32_t zone)
 {
-	return zone < 2 ? ZONED_WP_CONV | zone * ZS : zone * ZS + 512 * zone;
+	return zone < 2 ? CONV_BIT | zone * ZS : zone * ZS + 512 * zone;
 }
 
 /* Fills the table of an image with words in a byte order and opens it again. */
@@ -54,11 +56,11 @@ START_TEST(word_is_judged_by_its_zone)
 		uint64_t word;
 		bool sane;
 	} cases[] = {
-		{ 0, ZONED_WP_CONV, true },
-		{ 1, ZONED_WP_CONV | ZS, true },
-		{ 1, ZONED_WP_CONV | (ZS + 512), false },
+		{ 0, CONV_BIT, true },
+		{ 1, CONV_BIT | ZS, true },
+		{ 1, CONV_BIT | (ZS + 512), false },
 		{ 1, ZS, false }, /* the type disagrees */
-		{ 2, ZONED_WP_CONV | 2 * ZS, false },
+		{ 2, CONV_BIT | 2 * ZS, false },
 		{ 2, 2 * ZS, true },
 		{ 2, 2 * ZS - 1, false },
 		{ 2, 2 * ZS + 77, true }, /* QEMU's may stand at any byte */
@@ -70,7 +72,8 @@ START_TEST(word_is_judged_by_its_zone)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
-		ck_assert_msg(wptable_word_sane(&g, cases[i].zone, cases[i].word) == cases[i].sane,
+		ck_assert_msg(zoned_word_sane(zoned_layout_named("56"), &g, cases[i].zone,
+					      cases[i].word) == cases[i].sane,
 			      "case %u", i);
 }
 END_TEST
@@ -87,7 +90,7 @@ START_TEST(byte_order_is_that_of_more_sane_words)
 	for (uint32_t i = 0; i < NR; i++) {
 		enum qcow2_wp_kind kind;
 
-		ck_assert_uint_eq(qcow2_wp_get(q.img, i, &kind), good(i) & ZONED_WP_MASK);
+		ck_assert_uint_eq(qcow2_wp_get(q.img, i, &kind), good(i) & (CONV_BIT - 1));
 		ck_assert_int_eq(kind, i < 2 ? QCOW2_WP_CONV : QCOW2_WP_SEQ);
 	}
 	ck_assert(qcow2_writable(q.img));
@@ -104,7 +107,7 @@ START_TEST(few_bad_words_do_not_change_the_order)
 		words[i] = good(i);
 	words[0] = UINT64_C(0x0123456789abcdef);
 	words[4] = 3 * ZS;
-	words[6] = ZONED_WP_CONV | 6 * ZS;
+	words[6] = CONV_BIT | 6 * ZS;
 	wptable_with_table(words, _i);
 	ck_assert_int_eq(qcow2_zoned(q.img)->little_endian, _i);
 	ck_assert_uint_eq(qcow2_zoned(q.img)->corrupt, 3);

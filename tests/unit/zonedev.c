@@ -48,7 +48,7 @@ void zonedev_create(struct zonedev *z)
 {
 	struct qcow2_create_params p = {
 		.geo = z->geo,
-		.layout = 56,
+		.layout = zoned_layout_named("56"),
 		.cluster_bits = z->cluster_bits,
 		.refcount_order = 4,
 	};

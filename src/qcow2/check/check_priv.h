@@ -74,7 +74,7 @@ struct wp_walk {
 	uint64_t below, beyond;	    /* its clusters that are mapped below and beyond the pointer */
 	uint64_t end;		    /* guest offset behind its last mapped cluster */
 	bool little;		    /* byte order of the table */
-	uint64_t state_bits;	    /* words with one of the bits 60-63 set */
+	uint64_t ignored_bits;	    /* words with bits that are neither flag nor pointer */
 	uint8_t *buf;		    /* a piece of the table */
 	uint32_t buf_first, buf_nr; /* zones in it */
 	struct wp_fix *fix;

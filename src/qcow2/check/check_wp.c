@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "qcow2/check/check_priv.h"
-#include "qcow2/engine/wptable.h"
+#include "qcow2/format/zoned_word.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
@@ -21,6 +21,11 @@
 static const struct zq_geometry *geo(const struct check *c)
 {
 	return &c->hdr->zoned.geo;
+}
+
+static const struct zoned_layout *layout_of(const struct check *c)
+{
+	return c->hdr->zoned.layout;
 }
 
 /* The word of a zone as big-endian would have it. False: it cannot be read. */
@@ -47,52 +52,75 @@ static uint64_t word_of(struct check *c, uint32_t zone)
 	uint64_t raw;
 
 	if (!raw_word(c, zone, &raw))
-		return ZONED_WP_MASK;
+		return layout_of(c)->wp_mask;
 	return c->wp.little ? bswap_64(raw) : raw;
+}
+
+static void note_remark(void *data, const char *line)
+{
+	check_found(data, ZQ_FOUND_NOTE, 1, false, "%s", line);
 }
 
 void check_wp_begin(struct check *c)
 {
-	uint64_t big = 0, little = 0, sane, raw;
+	struct zoned_order order = { 0 };
+	uint64_t raw;
 
 	if (!c->hdr->zoned.present)
 		return;
+	qcow2_zoned_remarks(c->hdr, note_remark, c);
 	c->wp.buf = malloc(PIECE * 8);
 	if (!c->wp.buf) {
 		c->error = -ENOMEM;
 		return;
 	}
-	for (uint32_t z = 0; z < geo(c)->nr_zones && raw_word(c, z, &raw); z++) {
-		big += wptable_word_sane(geo(c), z, raw);
-		little += wptable_word_sane(geo(c), z, bswap_64(raw));
-	}
-	c->wp.little = little > big;
-	sane = max_u64(big, little);
-	if (geo(c)->nr_zones - sane > geo(c)->nr_zones / 2)
+	for (uint32_t z = 0; z < geo(c)->nr_zones && raw_word(c, z, &raw); z += c->wp.buf_nr)
+		zoned_order_count(layout_of(c), geo(c), z, c->wp.buf, c->wp.buf_nr, &order);
+	c->wp.little = zoned_order_little(&order);
+	if (zoned_order_hopeless(&order, geo(c)->nr_zones))
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "only %" PRIu64 " of %" PRIu32
+			    "only %" PRIu32 " of %" PRIu32
 			    " write pointers are sane: the image opens read-only",
-			    sane, geo(c)->nr_zones);
+			    zoned_order_sane(&order), geo(c)->nr_zones);
+}
+
+static bool sane(const struct check *c, uint32_t zone, uint64_t word)
+{
+	return zoned_word_sane(layout_of(c), geo(c), zone, word);
+}
+
+/* Written by a host of the other byte order than the rest of the table. */
+static bool sane_swapped(const struct check *c, uint32_t zone, uint64_t word)
+{
+	return layout_of(c)->host_order && sane(c, zone, bswap_64(word));
 }
 
 /*
  * What an insane word should be: the same in the other byte order, or without its wrong
- * type bit, where that is sane; otherwise the pointer stands behind all that is mapped, or
+ * flag, where that is sane; otherwise the pointer stands behind all that is mapped, or
  * at the end where a backing file may have the data, so that nothing becomes unreadable.
+ * False: the flag of another layout is set. What it means here nobody knows.
  */
-static uint64_t better_word(const struct check *c, uint32_t zone, uint64_t word)
+static bool better_word(const struct check *c, uint32_t zone, uint64_t word, uint64_t *better)
 {
+	const struct zoned_layout *l = layout_of(c);
 	uint64_t start = zq_zone_start(geo(c), zone), cap = start + zq_zone_cap(geo(c), zone);
+	uint64_t wp;
 
-	if (wptable_word_sane(geo(c), zone, bswap_64(word)))
-		return bswap_64(word) & (ZONED_WP_MASK | ZONED_WP_CONV);
-	if (zq_zone_is_conv(geo(c), zone))
-		return start | ZONED_WP_CONV;
-	if (wptable_word_sane(geo(c), zone, word & ZONED_WP_MASK))
-		return word & ZONED_WP_MASK;
-	if (c->hdr->backing_file || c->wp.end >= cap)
-		return start + geo(c)->zone_size;
-	return max_u64(c->wp.end, start);
+	if (sane_swapped(c, zone, word)) {
+		*better = bswap_64(word) & (l->wp_mask | l->conv_flag);
+		return true;
+	}
+	if (zoned_word_foreign_flag(l, word))
+		return false;
+	if (sane(c, zone, zoned_word_wp(l, word)))
+		wp = zoned_word_wp(l, word);
+	else if (c->hdr->backing_file || c->wp.end >= cap)
+		wp = zoned_word_finished(l, geo(c), zone);
+	else
+		wp = align_up(max_u64(c->wp.end, start), ZQ_BLOCK);
+	*better = zoned_word_make(l, geo(c), zone, wp);
+	return true;
 }
 
 static void add_fix(struct check *c, uint32_t zone, uint64_t word)
@@ -118,28 +146,40 @@ static const char *label_of(const struct check *c, uint32_t zone, char *buf)
 	return zq_zone_label(geo(c)->nr_conv, zone, buf);
 }
 
+static void describe_flag(const struct check *c, uint32_t zone, uint64_t word, char *why,
+			  size_t size)
+{
+	const struct zoned_layout *l = layout_of(c);
+	bool conv = zq_zone_is_conv(geo(c), zone);
+
+	snprintf(why, size, "bit %d says %s, the header says %s%s", __builtin_ctzll(l->conv_flag),
+		 conv ? "sequential" : "conventional", conv ? "conventional" : "sequential",
+		 zoned_word_foreign_flag(l, word)
+			 ? "; the flag of another layout is set, so it stays as it is"
+			 : "");
+}
+
 static void insane(struct check *c, uint32_t zone, uint64_t word)
 {
-	uint64_t start = zq_zone_start(geo(c), zone), wp = word & ZONED_WP_MASK, better;
-	bool conv = zq_zone_is_conv(geo(c), zone), fix = check_repairs(c) && !c->refs_only;
-	char why[128], what[64] = "", label[ZQ_ZONE_LABEL_MAX];
+	const struct zoned_layout *l = layout_of(c);
+	uint64_t start = zq_zone_start(geo(c), zone), wp = zoned_word_wp(l, word), better;
+	bool conv = zq_zone_is_conv(geo(c), zone);
+	bool fix = better_word(c, zone, word, &better) && check_repairs(c) && !c->refs_only;
+	char why[160], what[64] = "", label[ZQ_ZONE_LABEL_MAX];
 
-	better = better_word(c, zone, word);
 	if (fix)
 		snprintf(what, sizeof(what), "; set to 0x%" PRIx64, better);
-	if (wptable_word_sane(geo(c), zone, bswap_64(word)))
+	if (sane_swapped(c, zone, word))
 		snprintf(why, sizeof(why), "stored in the other byte order than most");
-	else if (conv != !!(word & ZONED_WP_CONV))
-		snprintf(why, sizeof(why), "bit 59 says %s, the header says %s",
-			 conv ? "sequential" : "conventional",
-			 conv ? "conventional" : "sequential");
+	else if (conv != !!(word & l->conv_flag))
+		describe_flag(c, zone, word, why, sizeof(why));
 	else if (conv)
 		snprintf(why, sizeof(why), "not the start 0x%" PRIx64 " of its conventional zone",
 			 start);
 	else
 		snprintf(why, sizeof(why),
 			 "0x%" PRIx64 " is outside of its zone 0x%" PRIx64 "-0x%" PRIx64, wp, start,
-			 start + geo(c)->zone_size);
+			 zoned_word_finished(l, geo(c), zone));
 	check_found(c, ZQ_FOUND_CORRUPTION, 1, fix, "%s: write pointer 0x%016" PRIx64 ": %s%s",
 		    label_of(c, zone, label), word, why, what);
 	if (fix)
@@ -158,7 +198,7 @@ static void note_mapping(struct check *c, uint32_t zone, uint64_t wp)
 			    "%s: %" PRIu64 " cluster%s mapped beyond the write pointer 0x%" PRIx64,
 			    label_of(c, zone, label), c->wp.beyond,
 			    c->wp.beyond == 1 ? " is" : "s are", wp);
-	if (wp > cap && wp != start + geo(c)->zone_size)
+	if (wp > cap && wp != zoned_word_finished(layout_of(c), geo(c), zone))
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
 			    "%s: write pointer 0x%" PRIx64 " is between the capacity 0x%" PRIx64
 			    " and the zone's end",
@@ -179,12 +219,12 @@ static void judge(struct check *c, uint32_t zone)
 {
 	uint64_t word = word_of(c, zone);
 
-	if (word & ~(ZONED_WP_MASK | ZONED_WP_CONV))
-		c->wp.state_bits++;
-	if (!wptable_word_sane(geo(c), zone, word))
+	if (zoned_word_ignored(layout_of(c), word))
+		c->wp.ignored_bits++;
+	if (!sane(c, zone, word))
 		insane(c, zone, word);
 	else if (!zq_zone_is_conv(geo(c), zone))
-		note_mapping(c, zone, word & ZONED_WP_MASK);
+		note_mapping(c, zone, zoned_word_wp(layout_of(c), word));
 }
 
 /* Makes a zone the current one; those before it are complete. */
@@ -208,7 +248,7 @@ void check_wp_mapped(struct check *c, uint64_t guest, bool host)
 	end = min_u64(end, geo(c)->size);
 	last_zone = (uint32_t)((end - 1) / geo(c)->zone_size);
 	for (uint32_t z = (uint32_t)(first / geo(c)->zone_size); z <= last_zone && !c->error; z++) {
-		uint64_t wp = word_of(c, z) & ZONED_WP_MASK;
+		uint64_t wp = zoned_word_wp(layout_of(c), word_of(c, z));
 
 		advance(c, z);
 		if (first < wp)
@@ -225,10 +265,11 @@ void check_wp_end(struct check *c)
 	if (!c->hdr->zoned.present)
 		return;
 	advance(c, geo(c)->nr_zones);
-	if (c->wp.state_bits)
+	if (c->wp.ignored_bits)
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
-			    "%" PRIu64 " write pointers have bits above bit 59, which are ignored",
-			    c->wp.state_bits);
+			    "%" PRIu64
+			    " write pointers have bits above their flag, bit %d, which are ignored",
+			    c->wp.ignored_bits, __builtin_ctzll(layout_of(c)->conv_flag));
 }
 
 void check_wp_repair(struct check *c)
@@ -237,7 +278,7 @@ void check_wp_repair(struct check *c)
 		const struct wp_fix *f = &c->wp.fix[i];
 		uint8_t raw[8];
 
-		put_be64(raw, c->wp.little ? bswap_64(f->word) : f->word);
+		zoned_word_put(raw, f->word, c->wp.little);
 		check_write(c, raw, sizeof(raw), c->hdr->zoned.meta_offset + (uint64_t)f->zone * 8);
 	}
 }

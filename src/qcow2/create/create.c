@@ -97,7 +97,6 @@ static void make_header(const struct create_layout *l, const struct qcow2_create
 		.zoned = {
 			.present = true,
 			.layout = p->layout,
-			.stored_len = p->layout,
 			.geo = p->geo,
 			.model = 1,
 			.meta_size = (uint64_t)p->geo.nr_zones * 8,

@@ -10,7 +10,7 @@
 
 struct qcow2_create_params {
 	struct zq_geometry geo; /* validated by the caller with zq_geometry_validate */
-	unsigned layout;	/* of the zoned extension: 48 or 56 */
+	const struct zoned_layout *layout;
 	bool wp_little_endian;
 	unsigned cluster_bits;
 	unsigned refcount_order;

@@ -10,6 +10,7 @@
 #include "io/io.h"
 #include "qcow2/create/create_layout.h"
 #include "qcow2/format/format.h"
+#include "qcow2/format/zoned_word.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/math.h"
@@ -78,14 +79,10 @@ static void fill_pointers(const struct writer *w, uint64_t first, uint64_t nr)
 
 	for (uint64_t i = 0; i < nr; i++) {
 		uint32_t zone = (uint32_t)(first + i);
-		uint64_t word = zq_zone_start(g, zone);
 
-		if (zq_zone_is_conv(g, zone))
-			word |= ZONED_WP_CONV;
-		if (w->p->wp_little_endian)
-			put_le64(w->buf + 8 * i, word);
-		else
-			put_be64(w->buf + 8 * i, word);
+		zoned_word_put(w->buf + 8 * i,
+			       zoned_word_make(w->p->layout, g, zone, zq_zone_start(g, zone)),
+			       w->p->wp_little_endian);
 	}
 }
 

@@ -134,7 +134,7 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 		rc = wptable_load(img, err);
 	if (rc < 0)
 		return rc;
-	if (opts->zoned && qcow2_zoned(img)->corrupt > img->hdr.zoned.geo.nr_zones / 2)
+	if (opts->zoned && qcow2_zoned(img)->hopeless)
 		set_readonly(img, "more than half of its write pointers are damaged; "
 				  "\"zqfs check\" tells more");
 	return 0;

@@ -12,7 +12,7 @@
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/engine/wptable.h"
-#include "util/bytes.h"
+#include "qcow2/format/zoned_word.h"
 #include "util/math.h"
 
 enum { WP_FORWARD = 1, WP_BACK = 2, WP_CHANGED = 3, WP_CORRUPT = 4 };
@@ -21,6 +21,7 @@ enum { WP_FORWARD = 1, WP_BACK = 2, WP_CHANGED = 3, WP_CORRUPT = 4 };
 
 struct qcow2_wptable {
 	struct qcow2_zoned_info info;
+	const struct zoned_layout *layout;
 	_Atomic uint64_t *wp; /* [lock] to write; current pointers, flag bits masked off */
 	uint64_t *disk;	      /* words as on disk, host byte order; only commits touch it */
 	uint8_t *flags;	  /* [lock] WP_FORWARD, WP_BACK; WP_CORRUPT for a word that was not sane */
@@ -28,37 +29,22 @@ struct qcow2_wptable {
 	uint32_t nr, cap; /* [lock] */
 };
 
-bool wptable_word_sane(const struct zq_geometry *g, uint32_t zone, uint64_t word)
-{
-	uint64_t start = zq_zone_start(g, zone), wp = word & ZONED_WP_MASK;
-	bool conv = word & ZONED_WP_CONV;
-
-	if (conv != zq_zone_is_conv(g, zone))
-		return false;
-	if (conv)
-		return wp == start;
-	return wp >= start && wp <= start + g->zone_size;
-}
-
 /* ---- loading ------------------------------------------------------------------------------- */
 
-/* Turns the words as read (as big-endian) to the order in which more of them make sense. */
+/* Turns the words as read to the order in which more of them make sense. */
 static void decide_order(struct qcow2_wptable *t)
 {
 	const struct zq_geometry *g = &t->info.geo;
-	uint32_t big = 0, little = 0;
+	struct zoned_order order = { 0 };
 
+	zoned_order_count(t->layout, g, 0, (const uint8_t *)t->disk, g->nr_zones, &order);
+	t->info.little_endian = zoned_order_little(&order);
+	t->info.corrupt = g->nr_zones - zoned_order_sane(&order);
+	t->info.hopeless = zoned_order_hopeless(&order, g->nr_zones);
 	for (uint32_t i = 0; i < g->nr_zones; i++) {
-		big += wptable_word_sane(g, i, t->disk[i]);
-		little += wptable_word_sane(g, i, __builtin_bswap64(t->disk[i]));
-	}
-	t->info.little_endian = little > big;
-	t->info.corrupt = g->nr_zones - (little > big ? little : big);
-	for (uint32_t i = 0; i < g->nr_zones; i++) {
-		if (t->info.little_endian)
-			t->disk[i] = __builtin_bswap64(t->disk[i]);
-		t->wp[i] = t->disk[i] & ZONED_WP_MASK;
-		if (!wptable_word_sane(g, i, t->disk[i]))
+		t->disk[i] = zoned_word_get((const uint8_t *)&t->disk[i], t->info.little_endian);
+		t->wp[i] = zoned_word_wp(t->layout, t->disk[i]);
+		if (!zoned_word_sane(t->layout, g, i, t->disk[i]))
 			t->flags[i] = WP_CORRUPT;
 	}
 }
@@ -74,7 +60,9 @@ int wptable_load(struct qcow2_image *img, struct zq_error *err)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	img->wpt = t;
 	t->info.geo = ext->geo;
-	t->info.layout = ext->layout;
+	t->layout = ext->layout;
+	t->info.layout = ext->layout->name;
+	t->info.whole_blocks = ext->layout->whole_blocks;
 	t->info.table_offset = ext->meta_offset;
 	t->wp = calloc(nr, sizeof(*t->wp));
 	t->disk = calloc(nr, sizeof(*t->disk));
@@ -86,8 +74,6 @@ int wptable_load(struct qcow2_image *img, struct zq_error *err)
 	if (rc < 0)
 		return zq_fail(err, rc, "%s: cannot read the write pointers: %s", img->file->name,
 			       strerror(-rc));
-	for (uint32_t i = 0; i < nr; i++)
-		t->disk[i] = get_be64(&t->disk[i]);
 	decide_order(t);
 	return 0;
 }
@@ -108,6 +94,11 @@ void wptable_free(struct qcow2_wptable *t)
 const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img)
 {
 	return &img->wpt->info;
+}
+
+uint64_t qcow2_wp_finished(const struct qcow2_image *img, uint32_t zone)
+{
+	return zoned_word_finished(img->wpt->layout, &img->wpt->info.geo, zone);
 }
 
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind)
@@ -232,12 +223,8 @@ static int write_blocks(struct qcow2_image *img, uint32_t first, uint32_t last)
 		int rc;
 
 		memset(buf, 0, sizeof(buf));
-		for (uint32_t i = 0; i < n && from + i < t->info.geo.nr_zones; i++) {
-			if (t->info.little_endian)
-				put_le64(buf + i * 8, t->disk[from + i]);
-			else
-				put_be64(buf + i * 8, t->disk[from + i]);
-		}
+		for (uint32_t i = 0; i < n && from + i < t->info.geo.nr_zones; i++)
+			zoned_word_put(buf + i * 8, t->disk[from + i], t->info.little_endian);
 		rc = image_write_meta(img, buf, n * 8, t->info.table_offset + (uint64_t)from * 8);
 		if (rc < 0)
 			return rc;

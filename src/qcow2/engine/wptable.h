@@ -15,9 +15,6 @@ struct qcow2_wptable;
 int wptable_load(struct qcow2_image *img, struct zq_error *err);
 void wptable_free(struct qcow2_wptable *t);
 
-/* Is the word sane for this zone (masked), by the table of FORMAT section 4? */
-bool wptable_word_sane(const struct zq_geometry *g, uint32_t zone, uint64_t word);
-
 /* With the lock held. */
 void wptable_forward_locked(struct qcow2_image *img, uint32_t zone, uint64_t wp);
 void wptable_back_locked(struct qcow2_image *img, uint32_t zone);

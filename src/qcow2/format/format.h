@@ -76,8 +76,4 @@ enum {
 #define QCOW2_REFTABLE_RESERVED UINT64_C(0x1ff)
 #define QCOW2_SUBCLUSTERS	32u
 
-/* Write pointer words. */
-#define ZONED_WP_MASK ((UINT64_C(1) << 59) - 1)
-#define ZONED_WP_CONV (UINT64_C(1) << 59)
-
 #endif

@@ -7,16 +7,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <zqfs/geometry.h>
-
-#include "qcow2/format/format.h"
+#include "qcow2/format/geometry.h"
 #include "util/math.h"
 
 #define MIN_ZONE_SIZE UINT64_C(4096)
 
-#define REFUSE(err, ...) zq_fail(err, -EINVAL, "zoned extension: " __VA_ARGS__)
+#define REFUSE(err, ...) zq_fail(err, -EINVAL, __VA_ARGS__)
 
-static int check_zones(const struct zq_geometry *g, struct zq_error *err)
+static int check_zones(const struct zq_geometry *g, uint64_t max_wp, struct zq_error *err)
 {
 	uint64_t end, nr;
 
@@ -40,11 +38,11 @@ static int check_zones(const struct zq_geometry *g, struct zq_error *err)
 		return REFUSE(err, "size %" PRIu64 " is not a multiple of %u", g->size, ZQ_BLOCK);
 	nr = div_up(g->size, g->zone_size);
 	/* A full last zone is stored with its pointer at nr * zone_size. */
-	if (!mul_u64(nr, g->zone_size, &end) || end > ZONED_WP_MASK)
+	if (!mul_u64(nr, g->zone_size, &end) || end > max_wp)
 		return REFUSE(err,
 			      "size %" PRIu64 " in zones of %" PRIu64
 			      " passes the largest write pointer %" PRIu64,
-			      g->size, g->zone_size, ZONED_WP_MASK);
+			      g->size, g->zone_size, max_wp);
 	if (nr > ZQ_MAX_ZONES)
 		return REFUSE(err,
 			      "zone_size %" PRIu64 " makes %" PRIu64 " zones of the size %" PRIu64
@@ -58,10 +56,9 @@ static int check_zones(const struct zq_geometry *g, struct zq_error *err)
 	return 0;
 }
 
-int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err)
+int geometry_check_shape(const struct zq_geometry *g, uint64_t max_wp, struct zq_error *err)
 {
-	uint32_t nr_seq;
-	int ret = check_zones(g, err);
+	int ret = check_zones(g, max_wp, err);
 
 	if (ret)
 		return ret;
@@ -69,7 +66,13 @@ int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err)
 		return REFUSE(
 			err, "conventional_zones %" PRIu32 " is not smaller than nr_zones %" PRIu32,
 			g->nr_conv, g->nr_zones);
-	nr_seq = g->nr_zones - g->nr_conv;
+	return 0;
+}
+
+int geometry_check_limits(const struct zq_geometry *g, struct zq_error *err)
+{
+	uint32_t nr_seq = g->nr_zones - g->nr_conv;
+
 	if (g->max_active > g->nr_zones)
 		return REFUSE(err, "max_active_zones %" PRIu32 " is larger than nr_zones %" PRIu32,
 			      g->max_active, g->nr_zones);
@@ -82,6 +85,23 @@ int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err)
 		return REFUSE(err,
 			      "max_open_zones %" PRIu32 " is larger than max_active_zones %" PRIu32,
 			      g->max_open, g->max_active);
+	return 0;
+}
+
+void geometry_clamp_limits(struct zq_geometry *g)
+{
+	uint32_t nr_seq = g->nr_zones - g->nr_conv;
+
+	if (g->max_active > g->nr_zones)
+		g->max_active = g->nr_zones;
+	if (g->max_open > nr_seq)
+		g->max_open = nr_seq;
+	if (g->max_active && g->max_open > g->max_active)
+		g->max_open = g->max_active;
+}
+
+int geometry_check_append(const struct zq_geometry *g, struct zq_error *err)
+{
 	if (!is_aligned(g->max_append, ZQ_BLOCK))
 		return REFUSE(err, "max_append_bytes %" PRIu32 " is not a multiple of %u",
 			      g->max_append, ZQ_BLOCK);
@@ -111,4 +131,17 @@ char *zq_zone_label(uint32_t nr_conv, uint32_t zone, char *buf)
 	snprintf(buf, ZQ_ZONE_LABEL_MAX, "zone %u (%s)", zone,
 		 zq_zone_name(nr_conv, zone, ZQ_NAMES_FOLDERS, name));
 	return buf;
+}
+
+int zq_geometry_validate(const struct zq_geometry *g, struct zq_error *err)
+{
+	int ret = geometry_check_shape(g, INT64_MAX, err);
+
+	if (!ret)
+		ret = geometry_check_limits(g, err);
+	if (!ret)
+		ret = geometry_check_append(g, err);
+	if (ret)
+		zq_error_prefix(err, "zoned extension");
+	return ret;
 }

@@ -184,7 +184,7 @@ static int check_features(const struct qcow2_header *h, struct zq_error *err)
 }
 
 /* The bit and the extension, together or not at all; and what the caller wants. */
-static int check_zoned(struct qcow2_header *h, bool want_zoned, struct zq_error *err)
+static int check_zoned(const struct qcow2_header *h, bool want_zoned, struct zq_error *err)
 {
 	bool bit = h->incompat & QCOW2_INCOMPAT_ZONED;
 	char size[SIZE_TEXT_MAX];
@@ -193,10 +193,6 @@ static int check_zoned(struct qcow2_header *h, bool want_zoned, struct zq_error 
 		return zq_fail(err, -EINVAL,
 			       "incompatible feature bit 5 (zoned format) is set, but the zoned "
 			       "extension is missing");
-	if (!bit && h->zoned.present)
-		return zq_fail(err, -EINVAL,
-			       "zoned extension: present, but incompatible feature bit 5 (zoned "
-			       "format) is not set");
 	if (bit && !want_zoned)
 		return zq_fail(err, -EMEDIUMTYPE,
 			       "is a zoned image, which cannot be a backing file");
@@ -209,10 +205,7 @@ static int check_zoned(struct qcow2_header *h, bool want_zoned, struct zq_error 
 			       "a zoned one of that size",
 			       size);
 	}
-	if (!bit)
-		return 0;
-	h->zoned.geo.size = h->size;
-	return zq_geometry_validate(&h->zoned.geo, err);
+	return 0;
 }
 
 int header_parse_cluster(const uint8_t *cluster, bool want_zoned, struct qcow2_header *h,

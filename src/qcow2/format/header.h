@@ -15,14 +15,16 @@
 #include <zqfs/error.h>
 #include <zqfs/geometry.h>
 
+#include "qcow2/format/zoned_layout.h"
+
 /* The zoned extension as stored. FORMAT section 1. */
 struct qcow2_zoned_ext {
 	bool present;
-	unsigned layout;		 /* 48 or 56: length of the known layout */
-	uint32_t stored_len;		 /* length field: more than layout for a newer revision */
-	struct zq_geometry geo;		 /* geo.size is filled from the header */
-	uint8_t model;			 /* "zoned": 1 host-managed */
-	uint64_t meta_size, meta_offset; /* bytes */
+	const struct zoned_layout *layout;
+	struct zq_geometry geo;		     /* limits that are too large are clamped */
+	uint32_t stored_open, stored_active; /* the limits as the image has them */
+	uint8_t model;			     /* "zoned": 1 host-managed */
+	uint64_t meta_size, meta_offset;     /* bytes */
 };
 
 struct qcow2_header {
@@ -65,10 +67,21 @@ void qcow2_header_free(struct qcow2_header *h);
  */
 int qcow2_header_encode(const struct qcow2_header *h, uint8_t *buf, struct zq_error *err);
 
-/* Parses and encodes the zoned extension alone; zoned_ext.c, the table of layouts. */
-int qcow2_zoned_ext_parse(const uint8_t *data, uint32_t len, struct qcow2_zoned_ext *ext,
+/*
+ * Parses the zoned extension into h->zoned and checks every rule that needs no other table;
+ * h has the header's own fields and the size of the file. -EINVAL with a sentence; where two
+ * layouts have the length, it has the reasons of both.
+ */
+int qcow2_zoned_ext_parse(const uint8_t *data, uint32_t len, struct qcow2_header *h,
 			  struct zq_error *err);
-/* layout is 48 or 56; writes that many bytes. -ERANGE when a size does not fit the layout. */
+/* Writes ext->layout->len bytes. -ERANGE when a size does not fit the layout. */
 int qcow2_zoned_ext_encode(const struct qcow2_zoned_ext *ext, uint8_t *data, struct zq_error *err);
+
+/*
+ * Tells what is legal to zqfs and yet worth a warning: limits that were clamped, and what the
+ * QEMU of the image's layout refuses. One call for each; line has no newline.
+ */
+typedef void (*zoned_remark_fn)(void *data, const char *line);
+void qcow2_zoned_remarks(const struct qcow2_header *h, zoned_remark_fn tell, void *data);
 
 #endif

@@ -13,7 +13,6 @@
 #include "util/math.h"
 
 #define NEW_HEADER_LENGTH 112u /* compression_type and its padding included */
-#define MAX_ZONED_LEN	  56u
 
 static const struct feature_name names[] = {
 	{ 0, 0, "dirty bit" },		 { 0, 1, "corrupt bit" },
@@ -93,13 +92,13 @@ static void put_fields(const struct qcow2_header *h, uint8_t *b, uint64_t backin
 	b[QCOW2_H_COMPRESSION] = h->compression_type;
 }
 
-/* False when it does not fit into the cluster. */
-static bool encode(const struct qcow2_header *h, const uint8_t *zoned, bool with_names,
-		   uint8_t *buf)
+/* -E2BIG when it does not fit into the cluster, -ERANGE when a size does not fit the layout. */
+static int encode(const struct qcow2_header *h, bool with_names, uint8_t *buf, struct zq_error *err)
 {
 	struct out o = { .buf = buf, .size = qcow2_header_cluster_size(h) };
 	uint64_t backing_offset = 0;
 	uint8_t *p;
+	int ret = 0;
 
 	memset(buf, 0, (size_t)o.size);
 	o.pos = NEW_HEADER_LENGTH;
@@ -108,9 +107,9 @@ static bool encode(const struct qcow2_header *h, const uint8_t *zoned, bool with
 	if (with_names)
 		add_feature_names(&o);
 	if (h->zoned.present) {
-		p = add_ext(&o, QCOW2_EXT_ZONED, h->zoned.layout);
+		p = add_ext(&o, QCOW2_EXT_ZONED, h->zoned.layout->len);
 		if (p)
-			memcpy(p, zoned, h->zoned.layout);
+			ret = qcow2_zoned_ext_encode(&h->zoned, p, err);
 	}
 	add_ext(&o, QCOW2_EXT_END, 0);
 	if (h->backing_file) {
@@ -120,25 +119,22 @@ static bool encode(const struct qcow2_header *h, const uint8_t *zoned, bool with
 			memcpy(p, h->backing_file, strlen(h->backing_file));
 	}
 	put_fields(h, buf, backing_offset);
-	return !o.full;
+	return o.full ? -E2BIG : ret;
 }
 
 int qcow2_header_encode(const struct qcow2_header *h, uint8_t *buf, struct zq_error *err)
 {
-	uint8_t zoned[MAX_ZONED_LEN] = { 0 };
 	int ret;
 
 	if (h->backing_file && strlen(h->backing_file) > QCOW2_MAX_BACKING_NAME)
 		return zq_fail(err, -E2BIG, "backing_file: %zu bytes are more than %u",
 			       strlen(h->backing_file), QCOW2_MAX_BACKING_NAME);
-	if (h->zoned.present) {
-		ret = qcow2_zoned_ext_encode(&h->zoned, zoned, err);
-		if (ret)
-			return ret;
-	}
 	/* The names are a courtesy: they go when there is no room for them. */
-	if (encode(h, zoned, true, buf) || encode(h, zoned, false, buf))
-		return 0;
+	ret = encode(h, true, buf, err);
+	if (ret == -E2BIG)
+		ret = encode(h, false, buf, err);
+	if (ret != -E2BIG)
+		return ret;
 	return zq_fail(err, -E2BIG,
 		       "the header and the names of other files do not fit into a cluster of "
 		       "%" PRIu64 " bytes",

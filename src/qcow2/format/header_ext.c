@@ -170,6 +170,15 @@ static int read_bitmaps(const struct ext *e, struct qcow2_header *h, struct zq_e
 	return 0;
 }
 
+static int read_zoned(const struct ext *e, struct qcow2_header *h, struct zq_error *err)
+{
+	if (h->incompat & QCOW2_INCOMPAT_ZONED)
+		return qcow2_zoned_ext_parse(e->data, e->len, h, err);
+	return zq_fail(err, -EINVAL,
+		       "zoned extension: present, but incompatible feature bit 5 (zoned format) is "
+		       "not set");
+}
+
 /* Each known extension has a bit in *seen, so that a second one is noticed. */
 static int read_known(const struct ext *e, struct qcow2_header *h, struct zq_error *err)
 {
@@ -185,7 +194,7 @@ static int read_known(const struct ext *e, struct qcow2_header *h, struct zq_err
 		return zq_fail(err, -EINVAL,
 			       "encryption header extension with crypt_method 0 (no encryption)");
 	case QCOW2_EXT_ZONED:
-		return qcow2_zoned_ext_parse(e->data, e->len, &h->zoned, err);
+		return read_zoned(e, h, err);
 	}
 	return 0;
 }

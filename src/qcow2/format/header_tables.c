@@ -93,28 +93,6 @@ static int check_snapshots(const struct qcow2_header *h, struct zq_error *err)
 			    (uint64_t)h->nb_snapshots * SNAPSHOT_MIN_BYTES, err);
 }
 
-static int check_meta(const struct qcow2_header *h, struct zq_error *err)
-{
-	const struct qcow2_zoned_ext *z = &h->zoned;
-	uint64_t want = (uint64_t)z->geo.nr_zones * 8;
-	int ret;
-
-	if (!z->present)
-		return 0;
-	if (z->meta_size != want)
-		return zq_fail(err, -EINVAL,
-			       "zoned extension: zonedmeta_size %" PRIu64 " is not %" PRIu64
-			       ", 8 bytes for each of nr_zones %" PRIu32,
-			       z->meta_size, want, z->geo.nr_zones);
-	if (!z->meta_offset)
-		return zq_fail(err, -EINVAL,
-			       "zoned extension: zonedmeta_offset 0 is that of the header");
-	ret = check_aligned(h, "zoned extension: zonedmeta_offset", z->meta_offset, err);
-	if (ret)
-		return ret;
-	return check_inside(h, "zoned extension: zonedmeta_offset", z->meta_offset, want, err);
-}
-
 /* Each table has its clusters for itself. All ends are known not to wrap. */
 static int check_overlaps(const struct qcow2_header *h, struct zq_error *err)
 {
@@ -156,8 +134,6 @@ int header_check_tables(const struct qcow2_header *h, struct zq_error *err)
 		ret = check_reftable(h, err);
 	if (!ret)
 		ret = check_snapshots(h, err);
-	if (!ret)
-		ret = check_meta(h, err);
 	if (!ret)
 		ret = check_overlaps(h, err);
 	return ret;
