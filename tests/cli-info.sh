@@ -74,7 +74,7 @@ assert_eq "$("$ZQFS" info --json --data-file=moved.data d.qcow2 | jq .zones_by_s
 
 # refusals
 expect_fail "no-such: No such file or directory" "$ZQFS" info no-such
-expect_fail ".: is a directory" "$ZQFS" info .
+expect_fail ".: a directory, and no zqfs image is mounted on it" "$ZQFS" info .
 echo text >junk
 expect_fail "junk: not a qcow2 image" "$ZQFS" info junk
 if command -v qemu-img >/dev/null; then

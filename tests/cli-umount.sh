@@ -65,3 +65,52 @@ expect_fail "/proc: mounted, but not by zqfs (type proc); use umount" "$ZQFS" um
 mount_image a.qcow2 mnt
 expect_fail "mnt/seq: a folder of the mount $(pwd -P)/mnt; unmount that" "$ZQFS" umount mnt/seq
 unmount mnt
+
+# an image that was renamed while mounted is found, and what lies at its old path is another one
+mount_image a.qcow2 mnt
+mv a.qcow2 new.qcow2
+"$ZQFS" create -q -o zone.size=1M a.qcow2 8M
+here=$(pwd -P)
+for what in new.qcow2 "$here/mnt"; do
+    assert_eq "$("$ZQFS" report --json -l 1 "$what" | grep -E '"(image|mountpoint)"' | tr -d ' \n')" \
+        "\"image\":\"$here/new.qcow2\",\"mountpoint\":\"$here/mnt\"," "report of $what"
+done
+"$ZQFS" info mnt >out
+grep -q "^image:  *$here/new.qcow2$" out || fail "info of a mount point: $(head -n 2 out)"
+grep -q "^mounted on:  *$here/mnt$" out || fail "info does not tell the mount point: $(head -n 2 out)"
+"$ZQFS" info a.qcow2 >out
+! grep -q "^mounted on:" out || fail "info takes the new file for the mounted one"
+expect_fail "new.qcow2: mounted on $here/mnt; first run: zqfs umount" "$ZQFS" check new.qcow2
+assert_status 0 "$ZQFS" check a.qcow2
+# and nobody waits for the process of the other one
+mount_image a.qcow2 mnt3
+timeout 5 "$ZQFS" umount mnt || fail "umount: status $?"
+is_mounted mnt3 || fail "mnt3 is gone"
+running_ "$(mount_pid mnt3)" || fail "the process of mnt3 is gone"
+unmount mnt3
+assert_status 0 "$ZQFS" check new.qcow2
+
+# a bind mount keeps the process alive: umount names it and does not wait
+if [ "$(id -u)" -eq 0 ]; then
+    mount_image a.qcow2 mnt4
+    mkdir -p other
+    mount --bind mnt4 other
+    cleanup_fn umount -q "$here/other"
+    assert_status 1 timeout 5 "$ZQFS" umount mnt4
+    grep -qF "mnt4: unmounted, but the same mount is also at $here/other" out || fail "said $(cat out)"
+    timeout 5 "$ZQFS" umount other || fail "umount of the bind mount: status $?"
+    ! running_ "$(mount_pid mnt4)" || fail "the process goes on"
+
+    # so does another mount namespace
+    if command -v unshare >/dev/null; then
+        mount_image a.qcow2 mnt5
+        unshare -m --propagation private sleep 60 &
+        cleanup_fn stop_process $!
+        sleep 0.3
+        assert_status 1 timeout 10 "$ZQFS" umount mnt5
+        grep -q "mnt5: unmounted here, but not in the mount namespace of process $! (sleep)" out ||
+            fail "said $(cat out)"
+        kill $!
+        wait_gone "$(mount_pid mnt5)" || fail "the process goes on"
+    fi
+fi

@@ -26,7 +26,7 @@ usage "create: IMAGE is missing" create
 usage "create: SIZE is missing after 'image'" create image
 usage "reset: ZONES is missing after 'image'" reset image
 usage "finish: ZONES is missing after 'image'" finish image
-usage "info: IMAGE is missing" info
+usage "info: IMAGE|MOUNTPOINT is missing" info
 usage "report: IMAGE|MOUNTPOINT|FILE is missing" report
 usage "check: IMAGE is missing" check
 usage "umount: MOUNTPOINT is missing" umount
@@ -74,4 +74,4 @@ expect_fail "./report: the file is empty" "$ZQFS" info ./report
 
 # the usage line stands below the sentence
 assert_status 2 "$ZQFS" info
-assert_eq "$(sed -n 2p out)" "usage: zqfs info [OPTION...] IMAGE" "second line"
+assert_eq "$(sed -n 2p out)" "usage: zqfs info [OPTION...] IMAGE|MOUNTPOINT" "second line"

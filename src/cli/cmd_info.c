@@ -25,7 +25,7 @@
 enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE };
 
 struct facts {
-	const char *path;
+	char *path;	  /* of the image; owned */
 	char *mountpoint; /* owned; NULL: not mounted */
 	struct zq_image_info info;
 	uint32_t by_state[ZQ_NR_STATES];
@@ -287,29 +287,36 @@ static void print_json(const struct facts *f)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int run_info(const struct cli_args *args)
+static int show_facts(const struct cli_args *args, struct facts *f)
 {
 	const char *data_file = cli_value(args, OPT_DATA_FILE);
-	struct facts f = { .path = args->operands[0] };
 	bool force_share = cli_given(args, 'U');
 	struct zq_error err = { "" };
 	int ret;
 
-	f.mountpoint = images_mounted_on(f.path);
 	/* Our own mount keeps the file consistent at every moment: it may be looked at. */
-	ret = zq_get_image_info(f.path, data_file, force_share || f.mountpoint, &f.info, &err);
-	if (ret) {
-		free(f.mountpoint);
-		return images_open_failed(f.path, ret, &err, true);
-	}
-	count_states(&f, force_share, data_file);
+	ret = zq_get_image_info(f->path, data_file, force_share || f->mountpoint, &f->info, &err);
+	if (ret)
+		return images_open_failed(f->path, ret, &err, true);
+	count_states(f, force_share, data_file);
 	if (cli_given(args, OPT_JSON))
-		print_json(&f);
+		print_json(f);
 	else
-		print_text(&f);
-	zq_image_info_free(&f.info);
-	free(f.mountpoint);
+		print_text(f);
+	zq_image_info_free(&f->info);
 	return CLI_DONE;
+}
+
+static int run_info(const struct cli_args *args)
+{
+	struct facts f = { .path = NULL };
+	int ret = images_resolve(args->operands[0], &f.path, &f.mountpoint);
+
+	if (!ret)
+		ret = show_facts(args, &f);
+	free(f.path);
+	free(f.mountpoint);
+	return ret;
 }
 
 static const struct cli_option info_options[] = {
@@ -321,7 +328,7 @@ static const struct cli_option info_options[] = {
 	{ 0 },
 };
 
-static const char *const info_operands[] = { "IMAGE", NULL };
+static const char *const info_operands[] = { "IMAGE|MOUNTPOINT", NULL };
 
 const struct cli_command cmd_info = {
 	.name = "info",

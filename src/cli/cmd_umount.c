@@ -4,32 +4,30 @@
  * let go of the image. umount(8) and fusermount3 return before that. Also clears a mount
  * whose process is gone.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <zqfs/io.h>
-
 #include "cli/command.h"
 #include "cli/mounts.h"
+#include "cli/servers.h"
 #include "cli/term.h"
 #include "util/cleanup.h"
-#include "util/size.h"
 
-#define POLL_MICROSECONDS 3000
-#define MAX_HOLDERS	  16
 /* A reader writes nothing: how long it is waited for at most, in seconds. */
 #define READER_PATIENCE 2.0
+/* A process that cannot be seen may have ended, and another one have its image. */
+#define UNSEEN_PATIENCE	  10.0
+#define POLL_MICROSECONDS 3000
+/* When to look for the mount in other namespaces, in seconds. */
+#define ELSEWHERE_AFTER 2.0
 
 extern char **environ;
 
@@ -96,86 +94,6 @@ static int take_away(const char *dir)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-/* Does the process with that number have the file open? */
-static bool process_holds(const char *pid, const char *image)
-{
-	char path[64], comm[32] = "", target[PATH_MAX];
-	struct dirent *entry;
-	bool holds = false;
-	FILE *f;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (!fgets(comm, sizeof(comm), f))
-		comm[0] = '\0';
-	fclose(f);
-	comm[strcspn(comm, "\n")] = '\0';
-	if (strcmp(comm, "zqfs") && strncmp(comm, "mount.", strlen("mount.")))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
-	d = opendir(path);
-	if (!d)
-		return false;
-	while (!holds && (entry = readdir(d))) {
-		ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
-
-		target[n > 0 ? n : 0] = '\0';
-		holds = !strcmp(target, image);
-	}
-	closedir(d);
-	return holds;
-}
-
-/* The zqfs processes that have an image open, as descriptors that tell of their end. */
-struct holders {
-	struct pollfd fd[MAX_HOLDERS];
-	nfds_t nr;
-};
-
-static void find_holders(struct holders *h, const char *image)
-{
-	DIR *d = opendir("/proc");
-	struct dirent *entry;
-
-	h->nr = 0;
-	while (d && h->nr < MAX_HOLDERS && (entry = readdir(d))) {
-		uint64_t pid;
-		int fd;
-
-		if (number_parse(entry->d_name, INT_MAX, &pid) || (pid_t)pid == getpid() ||
-		    !process_holds(entry->d_name, image))
-			continue;
-		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-		if (fd >= 0)
-			h->fd[h->nr++] = (struct pollfd){ .fd = fd, .events = POLLIN };
-	}
-	if (d)
-		closedir(d);
-}
-
-static void let_go(struct holders *h)
-{
-	for (nfds_t i = 0; i < h->nr; i++)
-		close(h->fd[i].fd);
-	h->nr = 0;
-}
-
-/* True while a lock of that kind cannot be had. Lets go of it at once. */
-static bool image_locked(const char *image, enum zq_lock mode)
-{
-	struct zq_io *io;
-	bool locked;
-
-	if (zq_io_open(image, false, &io, NULL))
-		return false; /* gone or unreadable: there is nothing to ask */
-	locked = io->ops->lock(io, mode) == -EAGAIN;
-	io->ops->close(io);
-	return locked;
-}
-
 /* Tells a person once why nothing seems to happen. */
 struct patience {
 	struct timespec start;
@@ -196,36 +114,36 @@ static double waited(struct patience *p)
 }
 
 /*
- * Waits for the process that served the mount. There is more than one holder only where
- * all are readers, or readers that take no lock: the first to end is then the one.
+ * Waits for the process that served the mount. Where it is not sure which one that is, all
+ * are readers, or readers that take no lock: the first to end is then the one. False:
+ * it goes on, since another mount namespace has the mount too, which elsewhere tells.
  */
-static void wait_for_process(struct holders *h, struct patience *p, bool readonly)
+static bool wait_for_server(struct servers *s, struct patience *p, const struct mount_entry *e,
+			    char *elsewhere, size_t size)
 {
-	while (h->nr && poll(h->fd, h->nr, 100) <= 0)
-		if (waited(p) > READER_PATIENCE && readonly)
-			return;
+	nfds_t first = 0;
+
+	while (first < s->nr) {
+		int ended = poll(s->fd + first, s->sure ? 1 : s->nr, 100);
+
+		if (ended > 0 && !s->sure)
+			break;
+		if (ended > 0)
+			first++;
+		else if (waited(p) > READER_PATIENCE && e->readonly && !s->sure)
+			break;
+		else if (waited(p) > ELSEWHERE_AFTER &&
+			 servers_mounted_elsewhere(e->dev, elsewhere, size))
+			return false;
+	}
+	return true;
 }
 
-/*
- * A writer excludes readers until it has written everything; this is for a process that
- * cannot be seen. A reader holds nothing that has to be written.
- */
+/* For a process that cannot be seen: a writer excludes readers until it has written everything. */
 static void wait_for_lock(const char *image, struct patience *p)
 {
-	while (image_locked(image, ZQ_LOCK_READ)) {
-		if (waited(p) > 1) {
-			struct holders now;
-			nfds_t left;
-
-			/* Someone else may have taken the image since. */
-			find_holders(&now, image);
-			left = now.nr;
-			let_go(&now);
-			if (!left)
-				return;
-		}
-		usleep(p->told ? 100 * 1000 : POLL_MICROSECONDS);
-	}
+	while (mounts_image_locked(image) && waited(p) < UNSEEN_PATIENCE)
+		usleep(POLL_MICROSECONDS);
 }
 
 /* ---- was it written? ------------------------------------------------------------------ */
@@ -274,12 +192,69 @@ static int explain(const struct mount_list *mounts, const char *operand, const c
 	return cli_error("%s: nothing is mounted on it", operand);
 }
 
+/* Another place where the mount can be seen, as a bind mount, when it is not at e->dir any more;
+ * allocated, NULL: there is none. */
+static char *still_mounted(const struct mount_entry *e)
+{
+	const struct mount_entry *other;
+	struct mount_list now;
+	char *dir = NULL;
+
+	if (!mounts_load(&now)) {
+		other = mounts_of_dev(&now, e->dev);
+		if (other && mount_is_zqfs(other))
+			dir = strdup(other->dir);
+	}
+	mounts_free(&now);
+	return dir;
+}
+
+/* Its end, once it has been taken away from e->dir. stale: its process was gone before. */
+static int wait_for_end(const struct mount_entry *e, struct servers *s, bool stale)
+{
+	char *other CLEANUP_FREE = still_mounted(e);
+	struct patience p = { .image = e->source };
+	char elsewhere[80];
+
+	if (other)
+		return cli_error("%s: unmounted, but the same mount is also at %s, and its process "
+				 "goes on until that goes too: zqfs umount %s",
+				 e->dir, other, other);
+	clock_gettime(CLOCK_MONOTONIC, &p.start);
+	if (!s->nr && !stale && !e->readonly)
+		wait_for_lock(e->source, &p);
+	if (wait_for_server(s, &p, e, elsewhere, sizeof(elsewhere)))
+		return CLI_DONE;
+	return cli_error("%s: unmounted here, but not in the mount namespace of process %s; zqfs "
+			 "goes on until it is unmounted there",
+			 e->dir, elsewhere);
+}
+
+static int umount_entry(const struct mount_entry *e)
+{
+	struct servers servers;
+	struct stat st;
+	bool stale = stat(e->dir, &st) && errno == ENOTCONN;
+	int ret, written;
+
+	/* Found while it is still mounted: afterwards it may be about to end. */
+	servers_find(&servers, e);
+	written = last_commit(e->dir);
+	ret = take_away(e->dir);
+	if (!ret)
+		ret = wait_for_end(e, &servers, stale);
+	servers_close(&servers);
+	if (!ret && written)
+		ret = cli_error("%s: not complete: its last commit failed: %s; see what is lost "
+				"with: zqfs check %s",
+				e->source, strerror(-written), e->source);
+	return ret;
+}
+
 static int umount_operand(const struct mount_list *mounts, const char *operand)
 {
 	char *dir CLEANUP_FREE = mounts_resolve(operand);
 	const struct mount_entry *e;
-	struct holders holders;
-	int ret, written;
 
 	if (!dir)
 		return cli_error("%s: %s", operand, strerror(errno));
@@ -289,24 +264,7 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 		e = mounts_of_image(mounts, operand);
 	if (!e || !mount_is_zqfs(e))
 		return explain(mounts, operand, dir);
-	/* Found while it is still mounted: afterwards it may be about to end. */
-	find_holders(&holders, e->source);
-	written = last_commit(e->dir);
-	ret = take_away(e->dir);
-	if (!ret && e->source[0] == '/') {
-		struct patience p = { .image = e->source };
-
-		clock_gettime(CLOCK_MONOTONIC, &p.start);
-		wait_for_process(&holders, &p, e->readonly);
-		if (!e->readonly)
-			wait_for_lock(e->source, &p);
-	}
-	let_go(&holders);
-	if (!ret && written)
-		ret = cli_error("%s: not complete: its last commit failed: %s; see what is lost "
-				"with: zqfs check %s",
-				e->source, strerror(-written), e->source);
-	return ret;
+	return umount_entry(e);
 }
 
 static int run_umount(const struct cli_args *args)

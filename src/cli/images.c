@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/mounts.h"
+#include "cli/servers.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 
@@ -27,6 +29,46 @@ char *images_mounted_on(const char *path)
 		dir = strdup(e->dir);
 	mounts_free(&mounts);
 	return dir;
+}
+
+static int image_of_directory(const char *dir, char **path, char **mountpoint)
+{
+	char *real CLEANUP_FREE = mounts_resolve(dir);
+	const struct mount_entry *e;
+	struct mount_list mounts;
+	int ret = CLI_DONE;
+
+	(void)mounts_load(&mounts);
+	e = real ? mounts_at(&mounts, real) : NULL;
+	if (!e || !mount_is_zqfs(e)) {
+		ret = cli_error("%s: a directory, and no zqfs image is mounted on it", dir);
+	} else {
+		*path = servers_image(e);
+		*mountpoint = strdup(e->dir);
+		if (!*path || !*mountpoint)
+			ret = cli_error(
+				"%s: its image was %s, and has been renamed or removed; give "
+				"the image's path",
+				dir, e->source);
+	}
+	mounts_free(&mounts);
+	return ret;
+}
+
+int images_resolve(const char *operand, char **path, char **mountpoint)
+{
+	struct stat st;
+
+	*path = *mountpoint = NULL;
+	if (stat(operand, &st) && errno == ENOTCONN)
+		return cli_error(
+			"%s: a stale mount, its zqfs is gone; clear it with: zqfs umount %s",
+			operand, operand);
+	if (!stat(operand, &st) && S_ISDIR(st.st_mode))
+		return image_of_directory(operand, path, mountpoint);
+	*mountpoint = images_mounted_on(operand);
+	*path = strdup(operand);
+	return *path ? CLI_DONE : cli_error("out of memory");
 }
 
 int images_refuse_mounted(const char *path)

@@ -16,6 +16,13 @@ struct json;
 /* The directory on which zqfs has the image mounted, allocated; NULL: it is not mounted. */
 char *images_mounted_on(const char *path);
 
+/*
+ * What a command that only looks may be given: an image, or the mount point of one. *path
+ * is set to the image's path, allocated, and *mountpoint likewise, NULL when it is not mounted.
+ * CLI_DONE, or CLI_FAILED after a sentence.
+ */
+int images_resolve(const char *operand, char **path, char **mountpoint);
+
 /* For a command that needs the image for itself: CLI_DONE, or CLI_FAILED after a sentence that
  * says where it is mounted. */
 int images_refuse_mounted(const char *path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reader of /proc/self/mountinfo. Owns the list that it returns, keeps nothing between
- * calls, never touches the mounts themselves: one whose server hangs must not hang us.
+ * calls. Asks a mount only what it alone can tell: one whose server hangs keeps us waiting then,
+ * until we are interrupted.
  */
 #include "cli/mounts.h"
 
@@ -10,9 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include <zqfs/io.h>
 
 #include "util/cleanup.h"
+#include "util/file_id.h"
 #include "util/size.h"
 
 /* The kernel writes blanks and backslashes in paths as \040: three octal digits. */
@@ -134,18 +140,70 @@ bool mount_is_zqfs(const struct mount_entry *e)
 	return !strcmp(e->type, "fuse.zqfs");
 }
 
-const struct mount_entry *mounts_of_image(const struct mount_list *list, const char *path)
+bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size)
 {
-	char *real CLEANUP_FREE = realpath(path, NULL);
+	ssize_t n = getxattr(e->dir, name, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+static bool shows_image(const struct mount_entry *e, const char *id, bool not_known)
+{
+	char shown[FILE_ID_MAX];
+
+	return mount_ask(e, "user.zone.image", shown, sizeof(shown)) ? !strcmp(shown, id)
+								     : not_known;
+}
+
+bool mounts_image_locked(const char *path)
+{
+	struct zq_io *io;
+	bool locked;
+
+	if (zq_io_open(path, false, &io, NULL))
+		return false; /* gone or unreadable: there is nothing to ask */
+	locked = io->ops->lock(io, ZQ_LOCK_READ) == -EAGAIN;
+	io->ops->close(io);
+	return locked;
+}
+
+static const struct mount_entry *by_source(const struct mount_list *list, const char *source,
+					   const char *id)
+{
 	const struct mount_entry *found = NULL;
 
-	for (size_t i = 0; real && i < list->nr; i++) {
+	for (size_t i = 0; i < list->nr; i++) {
 		const struct mount_entry *e = &list->e[i];
 
-		if (mount_is_zqfs(e) && !strcmp(e->source, real) && (!found || found->readonly))
+		if (mount_is_zqfs(e) && !strcmp(e->source, source) && (!found || found->readonly) &&
+		    shows_image(e, id, true))
 			found = e;
 	}
 	return found;
+}
+
+/* Asks every mount, so only where some process must have the image. */
+static const struct mount_entry *by_id(const struct mount_list *list, const char *id)
+{
+	for (size_t i = 0; i < list->nr; i++)
+		if (mount_is_zqfs(&list->e[i]) && shows_image(&list->e[i], id, false))
+			return &list->e[i];
+	return NULL;
+}
+
+const struct mount_entry *mounts_of_image(const struct mount_list *list, const char *path)
+{
+	char *real CLEANUP_FREE = realpath(path, NULL);
+	const struct mount_entry *found;
+	char id[FILE_ID_MAX];
+	struct stat st;
+
+	if (!real || stat(real, &st) || S_ISDIR(st.st_mode))
+		return NULL;
+	file_id(&st, id);
+	found = by_source(list, real, id);
+	return found || !mounts_image_locked(real) ? found : by_id(list, id);
 }
 
 const struct mount_entry *mounts_at(const struct mount_list *list, const char *dir)

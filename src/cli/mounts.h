@@ -27,8 +27,19 @@ void mounts_free(struct mount_list *list);
 
 bool mount_is_zqfs(const struct mount_entry *e);
 
-/* The zqfs mount of the image at path (a writable one if there are several), or NULL. */
+/* An attribute of the mount's root, which need not be listed, as text; false when there is none or
+ * the mount may not be asked. */
+bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size);
+
+/*
+ * The zqfs mount of the image at path (a writable one if there are several), or NULL. An image
+ * that was renamed while mounted is found too, and one that lies where a mounted one lay is not
+ * taken for it, where the mounts may be asked.
+ */
 const struct mount_entry *mounts_of_image(const struct mount_list *list, const char *path);
+/* Does another process have the image open for writing? */
+bool mounts_image_locked(const char *path);
+
 /* The mount of any type on that directory, the topmost; dir is absolute. */
 const struct mount_entry *mounts_at(const struct mount_list *list, const char *dir);
 /* The mount with that device number. */

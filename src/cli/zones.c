@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include "cli/mounts.h"
+#include "cli/servers.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 #include "util/size.h"
@@ -214,11 +215,12 @@ static int mount_geometry(struct zone_source *src, struct zq_error *err)
 	return 0;
 }
 
-static int open_mount(struct zone_source *src, const char *dir, const char *image,
+/* dir is how the mount point is to be called. */
+static int open_mount(struct zone_source *src, const char *dir, const struct mount_entry *e,
 		      struct zq_error *err)
 {
 	src->mountpoint = strdup(dir);
-	src->image = image && image[0] == '/' ? strdup(image) : NULL;
+	src->image = servers_image(e);
 	if (!src->mountpoint)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	return mount_geometry(src, err);
@@ -234,7 +236,7 @@ static int open_directory(struct zone_source *src, const char *dir, const struct
 	struct stat st;
 
 	if (e && mount_is_zqfs(e))
-		return open_mount(src, dir, e->source, err);
+		return open_mount(src, dir, e, err);
 	if (!stat(dir, &st)) {
 		e = mounts_of_dev(mounts, st.st_dev);
 		if (e && mount_is_zqfs(e))
@@ -285,7 +287,7 @@ int zones_open(struct zone_source *src, const char *operand, bool force_share,
 	else if (S_ISDIR(st.st_mode))
 		ret = open_directory(src, operand, &mounts, err);
 	else if (e && !force_share)
-		ret = open_mount(src, e->dir, e->source, err);
+		ret = open_mount(src, e->dir, e, err);
 	else
 		ret = open_unmounted(src, operand, force_share, data_file, err);
 	mounts_free(&mounts);
@@ -314,7 +316,7 @@ int zones_open_files(struct zone_source *src, char **files, int nr, struct zq_er
 	if (!stat(files[0], &st)) {
 		const struct mount_entry *e = mounts_of_dev(&mounts, st.st_dev);
 
-		if (e && mount_is_zqfs(e) && open_mount(src, e->dir, e->source, &ignored))
+		if (e && mount_is_zqfs(e) && open_mount(src, e->dir, e, &ignored))
 			src->has_geo = false;
 	}
 	src->nr = (uint32_t)nr;

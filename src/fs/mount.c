@@ -56,10 +56,13 @@ static int open_image(struct fs *fs, const char *image, struct zq_error *err)
 		.log = on_device_log,
 		.log_data = &fs->log,
 	};
+	struct stat st;
 	int ret = zq_open_device(image, &opts, &fs->dev, err);
 
 	if (ret)
 		return ret;
+	if (!stat(image, &st))
+		file_id(&st, fs->image_id);
 	if (zq_device_readonly(fs->dev) && !c->ro)
 		fs_log(&fs->log, LOG_WARNING, "mounted read-only: %s",
 		       zq_device_readonly_reason(fs->dev));
@@ -78,6 +81,7 @@ static int fill(struct fs *fs)
 		.flat = fs->cfg.layout == FS_LAYOUT_ZLOOP,
 	};
 	clock_gettime(CLOCK_REALTIME, &fs->mounted);
+	fs->pid = getpid();
 	fs->mounter = getuid();
 	fs->mounter_gid = getgid();
 	fs->timeout = fs->cfg.force_share ? SHORT_TIMEOUT : LONG_TIMEOUT;

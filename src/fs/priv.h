@@ -38,6 +38,7 @@
 #include "fs/openers.h"
 #include "fs/options.h"
 #include "fs/tree.h"
+#include "util/file_id.h"
 
 #define FS_SEEN_SLOTS  1024u
 #define FS_BUFFER_SIZE (1u << 20) /* one request of a kernel that was not tuned */
@@ -52,7 +53,9 @@ struct fs {
 	struct fs_config cfg;
 	struct fs_log log;
 	struct fuse_session *se;
-	char *where; /* absolute path of the mount point; owned, NULL: not known */
+	pid_t pid;
+	char image_id[FILE_ID_MAX]; /* of the image, "" when it could not be looked at */
+	char *where;		    /* absolute path of the mount point; owned, NULL: not known */
 	struct fuse_conn_info_opts *conn_opts; /* from -o; owned */
 	struct timespec mounted;	       /* when; time of all that has not changed since */
 	uint32_t mounter, mounter_gid;	       /* the mounting user */

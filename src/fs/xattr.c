@@ -33,6 +33,7 @@ struct attribute {
 	const char *name; /* behind the prefix */
 	/* The value's text; false where the attribute is absent. */
 	bool (*text)(const struct source *s, char *buf);
+	bool unlisted; /* for zqfs's own commands, no business of getfattr -d */
 };
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -97,35 +98,49 @@ static bool dev_model(const struct source *s, char *buf)
 	return word(buf, "host-managed");
 }
 
+/* In the process's own pid namespace. */
+static bool dev_pid(const struct source *s, char *buf)
+{
+	return number(buf, (uint64_t)s->fs->pid);
+}
+
+static bool dev_image(const struct source *s, char *buf)
+{
+	return *s->fs->image_id && word(buf, s->fs->image_id);
+}
+
 static const struct attribute of_zone[] = {
-	{ "number", zone_number },  { "type", zone_type }, { "state", zone_state },
-	{ "start", zone_start_at }, { "size", zone_size }, { "capacity", zone_capacity },
-	{ "wp", zone_wp },	    { NULL, NULL },
+	{ "number", zone_number, false }, { "type", zone_type, false },
+	{ "state", zone_state, false },	  { "start", zone_start_at, false },
+	{ "size", zone_size, false },	  { "capacity", zone_capacity, false },
+	{ "wp", zone_wp, false },	  { NULL, NULL, false },
 };
 
 static const struct attribute of_device[] = {
-	{ "model", dev_model },
-	{ "nr_zones", dev_nr_zones },
-	{ "nr_conventional", dev_nr_conv },
-	{ "size", dev_size },
-	{ "capacity", dev_capacity },
-	{ "max_open", dev_max_open },
-	{ "max_active", dev_max_active },
-	{ "max_append", dev_max_append },
-	{ "nr_open_implicit", nr_implicit },
-	{ "nr_open_explicit", nr_explicit },
-	{ "nr_closed", nr_closed },
-	{ "nr_active", nr_active },
-	{ "nr_empty", nr_empty },
-	{ "nr_full", nr_full },
-	{ "nr_write_open", nr_write_open },
-	{ NULL, NULL },
+	{ "model", dev_model, false },
+	{ "nr_zones", dev_nr_zones, false },
+	{ "nr_conventional", dev_nr_conv, false },
+	{ "size", dev_size, false },
+	{ "capacity", dev_capacity, false },
+	{ "max_open", dev_max_open, false },
+	{ "max_active", dev_max_active, false },
+	{ "max_append", dev_max_append, false },
+	{ "nr_open_implicit", nr_implicit, false },
+	{ "nr_open_explicit", nr_explicit, false },
+	{ "nr_closed", nr_closed, false },
+	{ "nr_active", nr_active, false },
+	{ "nr_empty", nr_empty, false },
+	{ "nr_full", nr_full, false },
+	{ "nr_write_open", nr_write_open, false },
+	{ "pid", dev_pid, true },
+	{ "image", dev_image, true },
+	{ NULL, NULL, false },
 };
 
 /* The attributes of a node, an empty list for a folder, and what their values come from. */
 static int load(struct fs *fs, uint64_t node, struct source *s, const struct attribute **list)
 {
-	static const struct attribute none[] = { { NULL, NULL } };
+	static const struct attribute none[] = { { NULL, NULL, false } };
 
 	s->fs = fs;
 	*list = none;
@@ -200,7 +215,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		return;
 	}
 	for (; a->name; a++)
-		if (a->text(&s, value))
+		if (!a->unlisted && a->text(&s, value))
 			len += 1 + (size_t)snprintf(names + len, sizeof(names) - len, PREFIX "%s",
 						    a->name);
 	reply(req, names, len, size);
