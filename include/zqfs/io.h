@@ -50,6 +50,10 @@ struct zq_io_ops {
 	int (*lock)(struct zq_io *io, unsigned mode);
 	/* Releases locks, closes and frees io. Does not flush. */
 	void (*close)(struct zq_io *io);
+	/* From the return on, reads give what is on stable storage, and not what a flush that
+	 * failed, of whatever process, has left in a cache. Called once by a writer that holds the
+	 * locks, before it reads anything. NULL where nothing is cached. */
+	int (*cold_start)(struct zq_io *io);
 };
 
 /* What a file is opened for, as the locks that QEMU takes on an image. */

@@ -79,7 +79,8 @@ static inline int io_lock(struct zq_io *io, unsigned mode)
 }
 
 /* The same, and a sentence when the locks cannot be had. what is the file's part in the image,
- * "the data file" for instance, or NULL for the image itself. */
+ * "the data file" for instance, or NULL for the image itself. For a writer the file is cold
+ * afterwards: call it before anything is read. */
 int io_claim(struct zq_io *io, enum zq_lock mode, const char *what, struct zq_error *err);
 
 /* Could a part of what was read lie in a hole? Whatever is not zero is not in one. */
@@ -91,6 +92,12 @@ static inline bool io_may_be_hole(const uint8_t *data, size_t len)
 		if (!memcmp(data + at, zeros, sizeof(zeros)))
 			return true;
 	return false;
+}
+
+/* Whatever a cache has of the file is what stable storage has. */
+static inline int io_cold_start(struct zq_io *io)
+{
+	return io->ops->cold_start ? io->ops->cold_start(io) : 0;
 }
 
 /* Unlocks, closes and frees; NULL is ignored. Does not flush. */

@@ -15,6 +15,7 @@
 
 #include <zqfs/io.h>
 
+#include "io/cold.h"
 #include "io/lock.h"
 #include "util/cleanup.h"
 #include "util/math.h"
@@ -246,6 +247,11 @@ static int posix_lock(struct zq_io *io, unsigned mode)
 	return ret;
 }
 
+static int posix_cold_start(struct zq_io *io)
+{
+	return cold_start(to_posix(io)->fd);
+}
+
 static void posix_close(struct zq_io *io)
 {
 	struct posix_io *p = to_posix(io);
@@ -271,6 +277,7 @@ static const struct zq_io_ops posix_ops = {
 	.usage = posix_usage,
 	.lock = posix_lock,
 	.close = posix_close,
+	.cold_start = posix_cold_start,
 };
 
 /* 0, or why this kind of file cannot hold an image. */

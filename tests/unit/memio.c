@@ -193,6 +193,7 @@ void memio_free(struct memio *m)
 	if (!m)
 		return;
 	content_resize(m, 0);
+	cache_free(m);
 	log_drop(m);
 	free(m->log);
 	free(m->bucket);
@@ -200,15 +201,21 @@ void memio_free(struct memio *m)
 	free(m);
 }
 
+void content_copy(struct memio *to, struct memio *from)
+{
+	content_resize(to, 0);
+	for (size_t i = 0; i < from->nr_buckets; i++)
+		for (struct page *p = from->bucket[i]; p; p = p->next)
+			memcpy(page_make(to, p->nr)->data, p->data, MEMIO_PAGE);
+	to->size = from->size;
+}
+
 struct memio *memio_clone(struct memio *m)
 {
 	struct memio *copy = memio_new();
 
 	SCOPE_LOCK(&m->lock);
-	for (size_t i = 0; i < m->nr_buckets; i++)
-		for (struct page *p = m->bucket[i]; p; p = p->next)
-			memcpy(page_make(copy, p->nr)->data, p->data, MEMIO_PAGE);
-	copy->size = m->size;
+	content_copy(copy, m);
 	return copy;
 }
 

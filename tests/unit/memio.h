@@ -95,11 +95,24 @@ void memio_set_limit(struct memio *m, uint64_t bytes);
 /* Punching fails with EOPNOTSUPP, as on file systems without holes. */
 void memio_set_no_punch(struct memio *m, bool no_punch);
 
+/* ---- a page cache ---------------------------------------------------------------------- */
+
+/*
+ * From now on the memio's content is what a page cache shows, and what it holds now is on the
+ * disk behind. Written pages get there with the next flush; a flush that fails leaves them in
+ * the cache, clean, and nothing brings them to the disk any more but writing them again.
+ * Whoever opens the file for writing asks for what the disk has.
+ */
+void memio_cache_start(struct memio *m);
+/* A copy of what the disk has: the file after a power failure now. */
+struct memio *memio_disk(struct memio *m);
+
 /* ---- counters ---------------------------------------------------------------------------- */
 
 struct memio_stats {
 	uint64_t ops[MEMIO_NR_OPS];   /* calls, failed ones included */
 	uint64_t bytes[MEMIO_NR_OPS]; /* of those that did not fail */
+	uint64_t cold_starts;
 };
 void memio_get_stats(struct memio *m, struct memio_stats *st);
 void memio_clear_stats(struct memio *m);

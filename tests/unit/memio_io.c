@@ -120,6 +120,7 @@ static int mem_pwritev(struct zq_io *io, const struct iovec *iov, int niov, uint
 		apply = off < m->limit ? m->limit - off : 0;
 	}
 	content_write(m, off, copy, apply);
+	cache_note(m, MEMIO_WRITE, off, apply);
 	if (m->logging && apply)
 		log_add(m, MEMIO_WRITE, off, apply, copy);
 	else
@@ -134,6 +135,7 @@ static int mem_flush(struct zq_io *io)
 	int ret = before(m, MEMIO_FLUSH, 0, 0, &apply);
 
 	SCOPE_LOCK(&m->lock);
+	cache_flush(m, !ret);
 	if (!ret && m->logging)
 		log_add(m, MEMIO_FLUSH, 0, 0, NULL);
 	return ret;
@@ -153,6 +155,7 @@ static int mem_punch(struct zq_io *io, uint64_t off, uint64_t len)
 	if (ret)
 		return ret;
 	content_punch(m, off, len);
+	cache_note(m, MEMIO_PUNCH, off, len);
 	if (m->logging)
 		log_add(m, MEMIO_PUNCH, off, len, NULL);
 	return 0;
@@ -172,6 +175,7 @@ static int mem_reserve(struct zq_io *io, uint64_t off, uint64_t len)
 	if (ret || off + len <= m->size)
 		return ret;
 	content_resize(m, off + len);
+	cache_note(m, MEMIO_TRUNCATE, off + len, 0);
 	if (m->logging)
 		log_add(m, MEMIO_TRUNCATE, off + len, 0, NULL);
 	return 0;
@@ -213,6 +217,7 @@ static int mem_truncate(struct zq_io *io, uint64_t size)
 	if (ret)
 		return ret;
 	content_resize(m, size);
+	cache_note(m, MEMIO_TRUNCATE, size, 0);
 	if (m->logging)
 		log_add(m, MEMIO_TRUNCATE, size, 0, NULL);
 	return 0;
@@ -251,6 +256,16 @@ static int mem_lock(struct zq_io *io, unsigned mode)
 	return ret;
 }
 
+static int mem_cold_start(struct zq_io *io)
+{
+	struct memio *m = of(io);
+
+	SCOPE_LOCK(&m->lock);
+	m->stats.cold_starts++;
+	cache_drop(m);
+	return 0;
+}
+
 static void mem_close(struct zq_io *io)
 {
 	struct mem_file *self = (struct mem_file *)io;
@@ -278,6 +293,7 @@ static const struct zq_io_ops mem_ops = {
 	.usage = mem_usage,
 	.lock = mem_lock,
 	.close = mem_close,
+	.cold_start = mem_cold_start,
 };
 
 struct zq_io *memio_open(struct memio *m, const char *name, bool writable)

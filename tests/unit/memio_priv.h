@@ -23,6 +23,7 @@ struct fault {
 };
 
 struct mem_file; /* an open io; memio_io.c */
+struct memio_cache;
 
 struct memio {
 	pthread_mutex_t lock; /* guards all that follows; nothing is called out with it held */
@@ -39,6 +40,7 @@ struct memio {
 	bool logging;
 	struct memio_entry *log;
 	size_t nr_log, cap_log;
+	struct memio_cache *cache; /* NULL: what is written is on the disk */
 };
 
 /* Ends the program without memory: a test has nothing better to do. */
@@ -51,6 +53,15 @@ void content_resize(struct memio *m, uint64_t size);
 void content_punch(struct memio *m, uint64_t off, uint64_t len);
 /* SEEK_DATA or SEEK_HOLE as in struct zq_io_ops. */
 int content_seek(struct memio *m, uint64_t off, bool hole, uint64_t *found);
+/* Makes the content of "to" that of "from". */
+void content_copy(struct memio *to, struct memio *from);
 void log_drop(struct memio *m);
+
+/* memio_cache.c: what is done to the content, a flush that succeeds or fails, and a reader who
+ * wants what the disk has. Nothing happens without a cache. */
+void cache_note(struct memio *m, enum memio_op op, uint64_t off, uint64_t len);
+void cache_flush(struct memio *m, bool ok);
+void cache_drop(struct memio *m);
+void cache_free(struct memio *m);
 
 #endif

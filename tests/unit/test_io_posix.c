@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <signal.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +56,66 @@ START_TEST(reads_zeros_behind_the_end)
 	ck_assert_mem_eq(got, "\0\0\0\0\0", 5);
 	ck_assert_int_eq(io_pread(io, got, 5, UINT64_MAX - 2), -EINVAL);
 	io_posix_end();
+}
+END_TEST
+
+/* Pages of the file that are in the page cache, of the first 16. */
+static unsigned pages_cached(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = open(path, O_RDWR);
+	void *map = mmap(NULL, 16 * page, PROT_READ, MAP_SHARED, fd, 0);
+	uint8_t seen[16] = { 0 };
+	unsigned n = 0;
+
+	ck_assert_int_eq(mincore(map, 16 * page, seen), 0);
+	munmap(map, 16 * page);
+	close(fd);
+	for (size_t i = 0; i < sizeof(seen); i++)
+		n += seen[i] & 1;
+	return n;
+}
+
+START_TEST(a_cold_start_empties_the_cache_and_changes_nothing)
+{
+	size_t len = 16 * (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *data = malloc(len), *got = malloc(len);
+	struct statfs st;
+
+	io_posix_begin();
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)(i * 7 >> 3);
+	ck_assert_int_eq(io_write(io, data, len, 0), 0);
+	ck_assert_int_eq(io_cold_start(io), 0);
+	ck_assert_int_eq(statfs(path, &st), 0);
+	if (st.f_type != TMPFS_MAGIC) /* where the cache is all there is */
+		ck_assert_uint_eq(pages_cached(), 0);
+	ck_assert_int_eq(io_pread(io, got, len, 0), 0);
+	ck_assert_mem_eq(got, data, len);
+	io_posix_end();
+	free(data);
+	free(got);
+}
+END_TEST
+
+START_TEST(a_cold_start_reads_what_another_has_mapped_past_the_cache)
+{
+	size_t len = 16 * (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *data = malloc(len), *map;
+	int fd;
+
+	io_posix_begin();
+	memset(data, 'm', len);
+	ck_assert_int_eq(io_write(io, data, len - 100, 0), 0); /* the last page is not whole */
+	fd = open(path, O_RDONLY);
+	map = mmap(NULL, len, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	ck_assert_int_eq(io_cold_start(io), 0);
+	ck_assert_mem_eq(map, data, len - 100);
+	munmap(map, len);
+	close(fd);
+	io_posix_end();
+	free(data);
 }
 END_TEST
 
@@ -333,6 +396,8 @@ END_TEST
 int main(void)
 {
 	static const struct check_test tests[] = {
+		CHECK_TEST(a_cold_start_empties_the_cache_and_changes_nothing),
+		CHECK_TEST(a_cold_start_reads_what_another_has_mapped_past_the_cache),
 		CHECK_TEST(reads_zeros_behind_the_end),
 		CHECK_TEST(writes_more_vectors_than_the_kernel_takes),
 		CHECK_TEST(partial_writes_tell_the_reason),
