@@ -11,60 +11,10 @@
 #include <zqfs/info.h>
 
 #include "cli/command.h"
+#include "cli/image_options.h"
 #include "util/cleanup.h"
 #include "util/printable.h"
 #include "util/size.h"
-
-static bool create_key(size_t i, struct cli_key *key)
-{
-	const struct zq_create_option *o = zq_create_options();
-
-	/* The table ends with a NULL name; i never passes it by more than one. */
-	for (size_t n = 0; n < i && o->name; n++)
-		o++;
-	if (!o->name)
-		return false;
-	*key = (struct cli_key){ o->name, o->value, o->help, o->alias };
-	return true;
-}
-
-/* Sets "key=value"; a key alone means "on", as qemu-img has it. */
-static int set_one(const struct cli_args *args, struct zq_create_opts *o, char *item)
-{
-	char *eq = strchr(item, '=');
-	struct zq_error err = { "" };
-
-	if (eq)
-		*eq = '\0';
-	if (zq_create_set(o, item, eq ? eq + 1 : "on", &err))
-		return cli_error("%s: %s", args->operands[0], err.msg);
-	return 0;
-}
-
-/* One -o: items between commas; two commas are one comma within a value. */
-static int set_list(const struct cli_args *args, struct zq_create_opts *o, const char *list)
-{
-	char *item CLEANUP_FREE = malloc(strlen(list) + 1);
-	size_t len = 0;
-
-	if (!item)
-		return cli_error("out of memory");
-	for (const char *p = list;; p++) {
-		if (*p == ',' && p[1] == ',') {
-			item[len++] = *p++;
-		} else if (*p && *p != ',') {
-			item[len++] = *p;
-		} else {
-			int ret;
-
-			item[len] = '\0';
-			ret = len ? set_one(args, o, item) : 0;
-			if (ret || !*p)
-				return ret;
-			len = 0;
-		}
-	}
-}
 
 static int parse_size_operand(const struct cli_args *args, struct zq_create_opts *o)
 {
@@ -110,9 +60,7 @@ static int create(const struct cli_args *args, struct zq_create_opts *o)
 	struct zq_error err = { "" };
 	int ret = 0;
 
-	for (size_t i = 0; i < args->nr_values && !ret; i++)
-		if (args->values[i].opt->id == 'o')
-			ret = set_list(args, o, args->values[i].text);
+	ret = image_options_set(args, args->operands[0], o);
 	ret = ret ? ret : parse_size_operand(args, o);
 	if (ret)
 		return ret;
@@ -151,6 +99,6 @@ const struct cli_command cmd_create = {
 	.operands = create_operands,
 	.min_operands = 2,
 	.options = create_options,
-	.key = create_key,
+	.key = image_options_key,
 	.run = run_create,
 };
