@@ -71,10 +71,8 @@ assert_eq "$("$ZQFS" info --json "$image" | jq -c '[.mountpoint, .zones_by_state
 assert_eq "$(sed -n '6p' got)" "4,sequential,empty,4194304,1048576,786432,4194304,seq/2" "the file itself"
 
 # what must not be done beneath a mount
-expect_fail "a.qcow2: mounted on $mnt; reset its zones there with truncate -s 0" \
-    "$ZQFS" reset "$image" 3
-expect_fail "a.qcow2: mounted on $mnt; finish its zones there with truncate -s CAPACITY" \
-    "$ZQFS" finish "$image" 3
+expect_fail "a.qcow2: mounted on $mnt; run: zqfs reset $mnt 3" "$ZQFS" reset "$image" 3
+expect_fail "a.qcow2: mounted on $mnt; run: zqfs finish $mnt seq/1" "$ZQFS" finish "$image" seq/1
 expect_fail "a.qcow2: mounted on $mnt; first run: zqfs umount" "$ZQFS" check "$image"
 
 # other folders

@@ -107,7 +107,7 @@ if [ "$(id -u)" -eq 0 ]; then
         unshare -m --propagation private sleep 60 &
         cleanup_fn stop_process $!
         sleep 0.3
-        assert_status 1 timeout 10 "$ZQFS" umount mnt5
+        assert_status 1 timeout 20 "$ZQFS" umount mnt5
         grep -q "mnt5: unmounted here, but not in the mount namespace of process $! (sleep)" out ||
             fail "said $(cat out)"
         kill $!

@@ -24,6 +24,7 @@ usage "MOUNTPOINT is missing after 'image'" image
 usage "MOUNTPOINT is missing after 'image'" mount image
 usage "create: IMAGE is missing" create
 usage "create: SIZE is missing after 'image'" create image
+usage "reset: IMAGE|MOUNTPOINT is missing" reset
 usage "reset: ZONES is missing after 'image'" reset image
 usage "finish: ZONES is missing after 'image'" finish image
 usage "info: IMAGE|MOUNTPOINT is missing" info
@@ -56,11 +57,15 @@ usage "no state 'open'; there are not-wp, empty, implicit-open" report -c open i
 usage "--ready-fd: 'x' is not a descriptor's number" --ready-fd=x image mnt
 
 # commands
-usage "no command 'reprot'; did you mean 'zqfs report'?" reprot image
-usage "no command 'unmount'; did you mean 'zqfs umount'?" unmount mnt
-usage "no command 'chek'; did you mean 'zqfs check'?" chek
+usage "no command 'reprot', and no image of that name; did you mean 'zqfs report'?" reprot image
+usage "no command 'unmount', and no image of that name; did you mean 'zqfs umount'?" unmount mnt
+usage "no command 'chek', and no image of that name; did you mean 'zqfs check'?" chek
 usage "no command 'crate'; did you mean 'zqfs create'?" help crate
-usage "no command 'zebra'" help zebra
+usage "no command 'zebra'; 'zqfs help' lists the commands" help zebra
+usage "no command 'list', and no image of that name; 'zqfs help' lists the commands" list image
+usage "no command 'zebra', and no image of that name" zebra
+usage "open: MOUNTPOINT is missing" open
+usage "close: ZONES is missing after 'mnt'" close mnt
 
 # the wrong way round
 usage "mnt is a directory and image is not: the image comes first: zqfs image mnt" mnt image

@@ -31,7 +31,7 @@ offers "leaks" zqfs check --repair = l
 offers "all leaks" zqfs check -r ""
 offers "closed" zqfs report -c cl
 offers "--pid-file" zqfs --pid
-offers "check create" zqfs help c
+offers "create" zqfs help cr
 offers "zone.size=" zqfs create -o zone.si
 offers "zone.size=1M,zone.capacity=" zqfs create -o zone.size=1M,zone.capac
 offers "errors=" zqfs -o err

@@ -46,7 +46,7 @@ mkdir mnt2
 says "$in_use" "$ZQFS" a.qcow2 mnt2
 says "a.qcow2: mounted on $(pwd -P)/mnt; first run: zqfs umount $(pwd -P)/mnt" \
     "$ZQFS" check a.qcow2
-says "a.qcow2: mounted on $(pwd -P)/mnt; reset its zones there with truncate -s 0 on their files" \
+says "a.qcow2: mounted on $(pwd -P)/mnt; run: zqfs reset $(pwd -P)/mnt 1" \
     "$ZQFS" reset a.qcow2 1
 
 # a stale mount point, and how to clear it

@@ -5,13 +5,15 @@ _zqfs_options() { # COMMAND
     local options=''
     case $1 in
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
+        umount) options='-h --help' ;;
         create) options='-o -F --force -q --quiet -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;
         finish) options='--data-file -h --help' ;;
+        open) options='-h --help' ;;
+        close) options='-h --help' ;;
         check) options='-r --repair --json --data-file -h --help' ;;
-        umount) options='-h --help' ;;
         help) options='--list -h --help' ;;
     esac
     printf '%s' "$options"
@@ -60,7 +62,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create info report reset finish check umount help'
+_zqfs_commands='mount umount create info report reset finish open close check help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

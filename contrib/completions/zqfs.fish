@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create info report reset finish check umount help
+    not __fish_seen_subcommand_from mount umount create info report reset finish open close check help
     or __fish_seen_subcommand_from mount
 end
 
@@ -80,6 +80,9 @@ complete -c zqfs -n '__zqfs_mounting' -l ready-fd -x -d 'write a line to this de
 complete -c zqfs -n '__zqfs_mounting' -l pid-file -r -F -d 'write the process id there once the mount answers'
 complete -c zqfs -n '__zqfs_mounting' -s V -l version -d 'print the version'
 complete -c zqfs -n '__zqfs_mounting' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a create -d 'make a new zoned image'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s o -x -a '(__zqfs_keys create)' -d 'set an option of the image; may be repeated'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s F -l force -d 'overwrite an existing file'
@@ -103,21 +106,22 @@ complete -c zqfs -n '__fish_seen_subcommand_from report' -l json -d 'JSON; wp is
 complete -c zqfs -n '__fish_seen_subcommand_from report' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'
 complete -c zqfs -n '__fish_seen_subcommand_from report' -l data-file -r -F -d 'external data file, when the image names none or it moved'
 complete -c zqfs -n '__fish_seen_subcommand_from report' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a reset -d 'empty zones of an image that is not mounted'
+complete -c zqfs -n __fish_use_subcommand -a reset -d 'empty zones of an image or of a mount'
 complete -c zqfs -n '__fish_seen_subcommand_from reset' -l data-file -r -F -d 'external data file, when the image names none or it moved'
 complete -c zqfs -n '__fish_seen_subcommand_from reset' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a finish -d 'make zones of an image that is not mounted full'
+complete -c zqfs -n __fish_use_subcommand -a finish -d 'make zones of an image or of a mount full'
 complete -c zqfs -n '__fish_seen_subcommand_from finish' -l data-file -r -F -d 'external data file, when the image names none or it moved'
 complete -c zqfs -n '__fish_seen_subcommand_from finish' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a open -d 'open zones of a mount explicitly'
+complete -c zqfs -n '__fish_seen_subcommand_from open' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a close -d 'close open zones of a mount'
+complete -c zqfs -n '__fish_seen_subcommand_from close' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a check -d 'look for damage in an image that nobody has open, and repair it'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -s r -l repair -x -a 'leaks all' -d 'repair leaked clusters only, or all that can be repaired without losing data'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -l json -d 'print the findings and the counts as JSON'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -l data-file -r -F -d 'external data file, when the image names none or it moved'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does and which options it takes'
-complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create info report reset finish check umount help'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount umount create info report reset finish open close check help'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -l list -d 'list all commands and options for programs, with tabs'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -s h -l help -d 'show this help'

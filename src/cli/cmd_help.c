@@ -149,7 +149,7 @@ static int run_help(const struct cli_args *args)
 	}
 	cmd = cli_find(args->operands[0]);
 	if (!cmd)
-		return cli_unknown_command(args->operands[0]);
+		return cli_unknown_command(args->operands[0], "");
 	cli_print_help(stdout, cmd);
 	return CLI_DONE;
 }

@@ -209,7 +209,7 @@ static void watch_head(FILE *out, const char *what)
 }
 
 /* Each second once more, until it fails or is interrupted. */
-static int watch(struct report *r)
+static int watch_report(struct report *r)
 {
 	int ret = CLI_DONE;
 
@@ -276,7 +276,7 @@ static int run_report(const struct cli_args *args)
 	ret = parse_filters(&r, args);
 	if (ret)
 		return ret;
-	return cli_given(args, OPT_WATCH) ? watch(&r) : report_once(&r);
+	return cli_given(args, OPT_WATCH) ? watch_report(&r) : report_once(&r);
 }
 
 static const struct cli_option report_options[] = {

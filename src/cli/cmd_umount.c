@@ -26,8 +26,8 @@
 /* A process that cannot be seen may have ended, and another one have its image. */
 #define UNSEEN_PATIENCE	  10.0
 #define POLL_MICROSECONDS 3000
-/* When to look for the mount in other namespaces, in seconds. */
-#define ELSEWHERE_AFTER 2.0
+/* When to look for the mount in other namespaces, in seconds: most sandboxes end sooner. */
+#define ELSEWHERE_AFTER 10.0
 
 extern char **environ;
 

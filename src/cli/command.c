@@ -19,8 +19,8 @@
 #include "util/suggest.h"
 
 const struct cli_command *const cli_commands[] = {
-	&cmd_mount,  &cmd_create, &cmd_info,   &cmd_report, &cmd_reset,
-	&cmd_finish, &cmd_check,  &cmd_umount, &cmd_help,   NULL,
+	&cmd_mount,  &cmd_umount, &cmd_create, &cmd_info,  &cmd_report, &cmd_reset,
+	&cmd_finish, &cmd_open,	  &cmd_close,  &cmd_check, &cmd_help,	NULL,
 };
 
 const struct cli_option cli_help_option = { 'h', "help", NULL, NULL, "show this help" };
@@ -293,22 +293,25 @@ static const char *nearest_command(const char *word)
 	return s.best;
 }
 
-int cli_unknown_command(const char *word)
+int cli_unknown_command(const char *word, const char *also)
 {
 	const char *near = nearest_command(word);
 
 	if (near)
-		return cli_usage_error(NULL, "no command '%s'; did you mean 'zqfs %s'?", word,
-				       near);
-	return cli_usage_error(NULL, "no command '%s'; 'zqfs help' lists them", word);
+		return cli_usage_error(NULL, "no command '%s'%s; did you mean 'zqfs %s'?", word,
+				       also, near);
+	return cli_usage_error(NULL, "no command '%s'%s; 'zqfs help' lists the commands", word,
+			       also);
 }
 
-/* A first word that names no file and looks like a command was meant as one. */
-static bool mistyped_command(const char *word)
+/* A first word that names no file was meant as a command, unless all that a mount needs follows. */
+static bool mistyped_command(const char *word, const char *next)
 {
 	struct stat st;
 
-	return word[0] != '-' && !strpbrk(word, "/.") && stat(word, &st) && nearest_command(word);
+	if (word[0] == '-' || strpbrk(word, "/.") || !stat(word, &st))
+		return false;
+	return !next || nearest_command(word) || stat(next, &st) || !S_ISDIR(st.st_mode);
 }
 
 int cli_main(int argc, char **argv)
@@ -323,7 +326,7 @@ int cli_main(int argc, char **argv)
 	cmd = cli_find(argv[1]);
 	if (cmd)
 		return cli_run(cmd, argc - 2, argv + 2);
-	if (mistyped_command(argv[1]))
-		return cli_unknown_command(argv[1]);
+	if (mistyped_command(argv[1], argv[2]))
+		return cli_unknown_command(argv[1], ", and no image of that name");
 	return cli_run(&cmd_mount, argc - 1, argv + 1);
 }

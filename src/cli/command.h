@@ -63,7 +63,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 /* All commands in the order of the help, NULL ended. */
 extern const struct cli_command *const cli_commands[];
 extern const struct cli_command cmd_mount, cmd_create, cmd_info, cmd_report, cmd_reset, cmd_finish,
-	cmd_check, cmd_umount, cmd_help;
+	cmd_open, cmd_close, cmd_check, cmd_umount, cmd_help;
 /* --help, which every command takes. */
 extern const struct cli_option cli_help_option;
 
@@ -85,8 +85,9 @@ int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage_error(const struct cli_command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The same for a word that is no command, with the nearest one. */
-int cli_unknown_command(const char *word);
+/* The same for a word that is no command, with the nearest one. also: what else it is not, or "".
+ */
+int cli_unknown_command(const char *word, const char *also);
 
 /* cmd_help.c: what the help of a command, or of all, looks like. */
 void cli_print_usage(FILE *out, const struct cli_command *cmd);

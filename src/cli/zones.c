@@ -143,6 +143,16 @@ static int zone_path(const struct zone_source *src, uint32_t zone, char **path)
 		       : 0;
 }
 
+int zones_command(struct zone_source *src, uint32_t zone, const char *verb)
+{
+	char *path CLEANUP_FREE = NULL;
+	int ret = zone_path(src, zone, &path);
+
+	if (ret)
+		return ret;
+	return setxattr(path, ATTR "command", verb, strlen(verb), 0) ? -errno : 0;
+}
+
 static int read_from_mount(struct zone_source *src, uint32_t zone, struct zone_row *row,
 			   struct zq_error *err)
 {

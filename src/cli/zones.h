@@ -58,6 +58,10 @@ char *zone_file_name(const struct zone_source *src, uint32_t zone, char *buf);
 int zones_read(struct zone_source *src, uint32_t first, uint32_t count, struct zone_row *rows,
 	       struct zq_error *err);
 
+/* Has a mount (src->mountpoint is set) do "open", "close", "finish" or "reset" to a zone. 0 or a
+ * negative errno: -EBUSY without a slot, -EINVAL where the zone's state does not allow it. */
+int zones_command(struct zone_source *src, uint32_t zone, const char *verb);
+
 /* Number of zones in each state among count rows from first on; by_state holds ZQ_NR_STATES. */
 int zones_count(struct zone_source *src, uint32_t first, uint32_t count, uint32_t *by_state,
 		struct zq_error *err);
