@@ -95,6 +95,13 @@ t "perm=666: all may write" "0 0" echo \
     "$(zpath -u 1234 open "$S" rw) $(zpath -u 1234 open "$M/cnv/0" rw)"
 unmount "$M"
 
+mount_image "$DIR/a.qcow2" "$M" -o allow_other,uid=1234,gid=4321
+t "setgid for a group that the owner is not in" "0 770" echo \
+    "$(zpath -u 1234 chmod "$S" 2770) $(mode_of "$S")"
+t "setgid for one that he is in" "0 2770" echo \
+    "$(zpath -u 1234:4321 chmod "$S" 2770) $(mode_of "$S")"
+unmount "$M"
+
 # ---- setuid and setgid, as on any file system -------------------------------------------------
 
 as() { setpriv "--reuid=$1" "--regid=$1" --clear-groups sh -c "$2"; } # UID COMMAND

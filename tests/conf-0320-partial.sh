@@ -108,6 +108,10 @@ t "close of the zone pads" "6 0 512" zio "$S/0" w pwrite:0:6:1 \
 empty "$S/0"
 t "finish pads" "6 0 $CAP yes yes" zio "$S/0" rw pwrite:0:6:1 trunc:768K size is:0:6:1 is:6:767K:0
 empty "$S/0"
+t "ftruncate to where its own stream ends changes nothing" "6 0 512 3 0 512 yes" \
+    zio "$S/0" rw pwrite:0:6:1 trunc:6 size pwrite:6:3:1 trunc:9 size is:0:9:1
+t "to where another's ends it is refused" EPERM zio "$S/0" rw trunc:9
+empty "$S/0"
 t "reset forgets it" "6 0 0 6 yes" zio "$S/0" rw pwrite:0:6:1 trunc:0 size pwrite:0:6:2 is:0:6:2
 empty "$S/0"
 t "to the very end" "786431 1 full" echo \

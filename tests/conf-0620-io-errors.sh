@@ -65,6 +65,9 @@ t "remount-ro: no more writes" EROFS sh -c "$TOOLS/zio $S/1 w append:0:512 | sed
 t "remount-ro: nor to conventional files" EROFS \
     sh -c "$TOOLS/zio $M/cnv/1 w pwrite:0:512 | sed s/open://"
 t "remount-ro: no reset" EROFS zpath truncate "$S/1" 0
+t "remount-ro: no chmod, chown, utimes, command" "EROFS EROFS EROFS EROFS" echo \
+    "$(zpath chmod "$S/1" 600) $(zpath chown "$S/1" 1 1) $(zpath utime "$S/1" 1)" \
+    "$(zpath set "$S/1" user.zone.command reset)"
 t "remount-ro: reading goes on" "yes yes" echo \
     "$(zio "$S/0" r is:0:64K:1) $(zio "$M/cnv/0" r is:0:64K:1)"
 t "remount-ro: states can be asked for" "implicit-open" state "$S/1"
@@ -105,6 +108,18 @@ t "repair: nothing changed by it" "69632" size_of "$S/0"
 t "repair: a conventional write says so" EIO failing $writes EIO zio "$M/cnv/1" w pwrite:0:4096:2
 t "repair: and works afterwards" "4096 yes" zio "$M/cnv/1" rw pwrite:0:4096:3 is:0:4096:3
 finish repair
+
+# ---- a write that is on disk when it returns, or says that it is not -----------------------------------
+
+# The data was taken; whether it is on disk is not known. The size tells the first, fsync the second.
+start repair
+t "O_DSYNC: a failed commit" EIO failing fdatasync,fsync EIO zio "$S/0" w,dsync pwrite:64K:4096:2
+t "O_DSYNC: the size has it" 69632 size_of "$S/0"
+t "O_DSYNC: again at that place" EINVAL zio "$S/0" w,dsync pwrite:64K:4096:2
+t "O_DSYNC: its bytes" yes zio "$S/0" r is:64K:4096:2
+t "O_DSYNC: fsync tells of a failure once more, or is right" yes sh -c \
+    "case \$($TOOLS/zio $S/0 w fsync fsync) in *0 | *EIO) echo yes ;; esac"
+finish "failed flush"
 
 # ---- the same, asynchronously, and what is left when the kernel has forgotten all about it -----------
 

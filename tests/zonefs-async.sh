@@ -45,6 +45,12 @@ t "after another's partial block" "5 0 5 1536" zio "$S/0" w append:0:5:1 \
 t "each in its place" "yes yes yes" zio "$S/0" r is:0:5:1 is:512:5:2 is:1024:5:3
 empty "$S/0"
 printf hello >>"$S/0"
+empty "$S/0"
+t "after another's append that landed further on" "6 4 4 EINVAL 1536" zio "$S/0" w open:w,append open:w \
+    use:0 pwrite:0:6:1 use:1 write:4:2 use:2 append:0:4:3 use:0 pwrite:6:6:1 size
+t "each in its place, too" "yes yes yes" zio "$S/0" r is:0:6:1 is:512:4:2 is:1024:4:3
+empty "$S/0"
+printf hello >>"$S/0"
 t "a write where a closed stream ended is misplaced" "EINVAL 512" zio "$S/0" w pwrite:5:5 size
 t "after a refused write" "EINVAL 5 1024" zio "$S/0" w pwrite:4096:5 append:0:5:1 size
 t "after a refused direct write" "EINVAL 512 1536" zio "$S/0" w,direct pwrite:65536:512 \

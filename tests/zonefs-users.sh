@@ -49,6 +49,8 @@ t "and to write" "0 open:EACCES" echo \
 t "which truncate respects" EACCES user "$TOOLS/zpath" truncate "$S/0" 0
 t "gives it back" "0 512" echo \
     "$(user "$TOOLS/zpath" chmod "$S/0" 600) $(user "$TOOLS/zio" "$S/0" w append:0:512)"
+t "an open file takes a truncation whatever became of its mode" "0 0 0" user "$TOOLS/zio" "$S/2" w \
+    "sh:chmod 400 $S/2" trunc:0 size
 t "cannot give a file away" EPERM user "$TOOLS/zpath" chown "$S/0" 4321 "$G"
 t "nor to a group he is not in" EPERM user "$TOOLS/zpath" chown "$S/0" "$U" 4321
 t "sets times of a file" "0 1000000000" echo \
@@ -58,8 +60,26 @@ t "and of a folder" "0 1000000000" echo \
 t "another user sees nothing" EACCES as 4321 "$TOOLS/zpath" lstat "$S/0"
 t "not even root" EACCES zpath lstat "$S/0"
 ok "he unmounts" user "$ZQFS" umount "$M"
+
+# ---- his groups ---------------------------------------------------------------------------------------
+
+as_user=(setpriv --reuid="$U" --regid="$G" --groups=4321)
+for options in uid="$U" seccomp; do
+    user "$ZQFS" -o "$options" "$image" "$M"
+    t "$options: a file for another group of his" "0 4321" echo \
+        "$(user chgrp 4321 "$S/0" && echo $?) $(user stat -c %g "$S/0")"
+    t "$options: not for one that is not his" EPERM user "$TOOLS/zpath" chown "$S/0" "$U" 4322
+    t "$options: setgid for that group" 2770 user sh -c "chmod 2770 $S/0; stat -c %a $S/0"
+    ok "$options: the end" user "$ZQFS" umount "$M"
+done
+user "$ZQFS" -o gid=4322 "$image" "$M"
+t "no setgid for a group that is not his" "770 4770" echo \
+    "$(user chmod 2770 "$S/0"; user stat -c %a "$S/0")" \
+    "$(user chmod 6770 "$S/1"; user stat -c %a "$S/1")"
+ok "and the end" user "$ZQFS" umount "$M"
+as_user=(setpriv --reuid="$U" --regid="$G" --clear-groups)
 forget_mount_ "$M"
-t "all is in the image" $((4 * ZONE + 1024)) sh -c "$ZQFS report --csv $image | sed -n 's/^4,.*,//p'"
+t "all is in the image" $((4 * ZONE + 1024)) sh -c "$ZQFS report --csv $image | sed -n 's/^4,.*,\([0-9]*\),.*/\1/p'"
 grep -q '^[[:space:]]*user_allow_other' /etc/fuse.conf 2>/dev/null ||
     refused "allow_other takes root's leave" 1 "allow_other" "${as_user[@]}" "$ZQFS" -o allow_other "$image" "$M"
 chown root "$image"

@@ -159,8 +159,9 @@ ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uin
  * longer w's: it has gone on, or another has written to the zone or reset it. */
 bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end);
 
-/* Would zq_settle() say true? */
-bool zq_is_last(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end);
+/* True when w was the last to write to the zone: then *end is where its stream ends, relative
+ * to the zone's start and without padding. */
+bool zq_writer_end(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t *end);
 
 /* Writes to conventional zones; off is absolute and may run over several zones.
  * Shortened at the end of the conventional space, -EFBIG behind it. */

@@ -126,16 +126,23 @@ bool fs_is_owner(struct fs *fs, fuse_req_t req, const struct stat *st)
 	return ctx->uid == 0 || ctx->uid == st->st_uid || ctx->uid == fs->mounter;
 }
 
+int fs_zone_takes(const struct zq_zone_info *info, int mask)
+{
+	if (mask && info->state == ZQ_OFFLINE)
+		return -EPERM;
+	return (mask & W_OK) && info->state == ZQ_READ_ONLY ? -EPERM : 0;
+}
+
 int fs_may(struct fs *fs, fuse_req_t req, const struct zq_zone_info *info, const struct stat *st,
 	   int mask)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	mode_t mode = st->st_mode;
 
-	if (info && mask && info->state == ZQ_OFFLINE)
-		return -EPERM;
-	if (info && (mask & W_OK) && info->state == ZQ_READ_ONLY)
-		return -EPERM;
+	int ret = info ? fs_zone_takes(info, mask) : 0;
+
+	if (ret)
+		return ret;
 	if (fs->cfg.default_permissions)
 		return 0;
 	if (ctx->uid == 0)

@@ -20,6 +20,17 @@ int fs_entry(struct fs *fs, uint64_t node, struct fuse_entry_param *e)
 	return fs_stat(fs, node, &e->attr);
 }
 
+/* Names that only the kernel asks for, when it has nothing but a file handle (NFS): "." of any
+ * node, ".." of a folder or a file. */
+static uint64_t dotted(const struct tree *t, uint64_t node, const char *name)
+{
+	if (!tree_valid(t, node))
+		return TREE_NONE;
+	if (!strcmp(name, "."))
+		return node;
+	return strcmp(name, "..") ? TREE_NONE : tree_parent(t, node);
+}
+
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req);
@@ -31,7 +42,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fuse_reply_err(req, ENAMETOOLONG);
 		return;
 	}
-	node = tree_lookup(&fs->tree, parent, name);
+	node = dotted(&fs->tree, parent, name);
+	if (node == TREE_NONE)
+		node = tree_lookup(&fs->tree, parent, name);
 	if (node == TREE_NONE) {
 		/* Node 0 with a timeout: the kernel remembers that there is nothing. */
 		e = (struct fuse_entry_param){ .entry_timeout = fs->timeout };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -68,6 +69,19 @@ static struct span conv_span(const struct fs *fs, uint64_t node)
 	return (struct span){ zq_zone_start(fs->geo, zone), zq_zone_len(fs->geo, zone) };
 }
 
+static void fail_read(struct fs *fs, fuse_req_t req, uint64_t node, int rc)
+{
+	char path[TREE_NAME_ROOM], line[64];
+
+	/* nothing else would tell why a program cannot read */
+	if (rc == -ENOMEM) {
+		snprintf(line, sizeof(line), "%s: no memory to read",
+			 tree_path(&fs->tree, node, path));
+		fs_log_device(&fs->log, LOG_ERR, line);
+	}
+	fuse_reply_err(req, -rc);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -76,7 +90,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 
 	(void)fi;
 	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
+		fail_read(fs, req, ino, -ENOMEM);
 		return;
 	}
 	if (fs_is_conv(fs, ino)) {
@@ -91,7 +105,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		n = zq_read(fs->dev, tree_zone(ino), (uint64_t)off, buf, size);
 	}
 	if (n < 0)
-		fuse_reply_err(req, (int)-n);
+		fail_read(fs, req, ino, (int)n);
 	else
 		fuse_reply_buf(req, buf, (size_t)n);
 }
@@ -205,7 +219,6 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 		write_failed(fs, req, node, h, off, (int)n);
 		return;
 	}
-	atomic_store_explicit(&h->end, where + (uint64_t)n, memory_order_release);
 	handle_used(&fs->handles, h);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);

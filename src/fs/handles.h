@@ -20,7 +20,6 @@
 
 struct handle {
 	struct zq_writer writer;
-	_Atomic uint64_t end; /* where its stream ends, relative to the zone's start */
 	atomic_bool wrote, warned;
 	_Atomic uint64_t closing;    /* the turn of its last FLUSH; 0: not counted in nr_closing */
 	struct handle *next, **back; /* [handles.lock]; back: the place that points here */

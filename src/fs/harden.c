@@ -169,6 +169,7 @@ static const int allowed[] = {
 	SYS_ftruncate,
 	SYS_lseek,
 	SYS_fstat,
+	SYS_getgroups,
 	SYS_newfstatat,
 	SYS_statx,
 	SYS_fcntl,

@@ -142,11 +142,13 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	struct handle *h = handle_of(fi);
-	uint64_t end = h ? atomic_load(&h->end) : 0;
+	uint64_t end;
 
 	/* Someone else may have gone on behind the padding, or reset the zone and written
 	 * there: what is at that place then is his. */
-	if (!is_aligned(end, ZQ_BLOCK) && zq_is_last(fs->dev, tree_zone(ino), &h->writer, end)) {
+	if (h && atomic_load(&h->wrote) &&
+	    zq_writer_end(fs->dev, tree_zone(ino), &h->writer, &end) &&
+	    !is_aligned(end, ZQ_BLOCK)) {
 		/* After "echo hello >> file" the kernel thinks of 6 bytes and the daemon of 512. A
 		 * writer with RWF_APPEND, which no request shows, would then be sent to offset 6.
 		 */

@@ -27,7 +27,7 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_POSIX_ACL);
 	want(conn, FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ |
 			   FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-			   FUSE_CAP_AUTO_INVAL_DATA);
+			   FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_EXPORT_SUPPORT);
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
 	/* Without it the kernel asks for security.capability at every write that it caches. */
 	want(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);

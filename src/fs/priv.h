@@ -111,6 +111,8 @@ static inline bool fs_is_conv(const struct fs *fs, uint64_t node)
  */
 int fs_may(struct fs *fs, fuse_req_t req, const struct zq_zone_info *info, const struct stat *st,
 	   int mask);
+/* The last of these alone. */
+int fs_zone_takes(const struct zq_zone_info *info, int mask);
 bool fs_is_owner(struct fs *fs, fuse_req_t req, const struct stat *st);
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
@@ -151,6 +153,8 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 /* A reset, finish or other change of state that failed like this may be half done: the pointer has
  * gone back, or the zone is in another state. False for refusals, which change nothing. */
 bool fs_half_done(int rc);
+/* Resets a zone; it stays open where it has writers and explicit-open is set. */
+int fs_reset(struct fs *fs, uint32_t zone);
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * truncate, chmod, chown and utimes. O_TRUNC arrives here as well. BEHAVIOUR.md sections 2 to 4.
+ * truncate, chmod, chown and utimes. O_TRUNC arrives here as well. SEMANTICS has the rules.
  */
 #include "fs/priv.h"
 
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "util/math.h"
 
 bool fs_half_done(int rc)
 {
@@ -30,9 +31,41 @@ bool fs_half_done(int rc)
 
 /*
  * Truncating to the size that the file has does nothing at all, whatever that is: after a
- * failed asynchronous write the kernel itself truncates to what it believes is the size.
+ * failed asynchronous write the kernel itself truncates to what it believes is the size. The same
+ * for the end of the descriptor's own stream, which is the size that its owner knows.
  */
-static int set_size(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size)
+static bool is_size(struct fs *fs, const struct zq_zone_info *info, const struct handle *h,
+		    uint64_t size)
+{
+	uint64_t end;
+
+	return size == info->written ||
+	       (h && zq_writer_end(fs->dev, info->number, &h->writer, &end) && size == end);
+}
+
+static int finish_zone(struct fs *fs, uint32_t zone)
+{
+	int ret = zq_zone_finish(fs->dev, zone);
+
+	if (ret != -EBUSY)
+		return ret;
+	/* one that was closed just now may still have the slot */
+	handles_settle(&fs->handles);
+	return zq_zone_finish(fs->dev, zone);
+}
+
+int fs_reset(struct fs *fs, uint32_t zone)
+{
+	int ret = zq_zone_reset(fs->dev, zone);
+
+	if (!ret)
+		openers_reopen(&fs->openers, zone);
+	return ret;
+}
+
+/* Through a descriptor the right to write was given when it was opened. */
+static int set_size(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size,
+		    const struct fuse_file_info *fi)
 {
 	struct zq_zone_info info;
 	struct stat st;
@@ -41,36 +74,32 @@ static int set_size(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size)
 	if (ret)
 		return ret;
 	fs_file_stat(fs, node, &info, &st);
-	ret = fs_may(fs, req, &info, &st, W_OK);
+	ret = fi ? fs_zone_takes(&info, W_OK) : fs_may(fs, req, &info, &st, W_OK);
 	if (ret)
 		return ret;
-	if (size == info.written)
+	if (is_size(fs, &info, handle_of(fi), size))
 		return 0;
 	if (info.conventional || (size && size != info.capacity))
 		return -EPERM;
-	if (size) {
-		ret = zq_zone_finish(fs->dev, info.number);
-		if (ret != -EBUSY)
-			return ret;
-		/* one that was closed just now may still have the slot */
-		handles_settle(&fs->handles);
-		return zq_zone_finish(fs->dev, info.number);
-	}
-	ret = zq_zone_reset(fs->dev, info.number);
-	if (!ret)
-		openers_reopen(&fs->openers, info.number);
-	return ret;
+	return size ? finish_zone(fs, info.number) : fs_reset(fs, info.number);
 }
 
+/*
+ * Is the caller in the group? The kernel's list of its groups stands in /proc, which cannot be
+ * read under seccomp. A caller that comes here then is the user who has mounted the image, since
+ * others are let in with default_permissions only: our groups are that user's.
+ */
 static bool in_group(fuse_req_t req, gid_t gid)
 {
 	gid_t list[256];
-	int n;
+	int max = (int)ARRAY_SIZE(list), n;
 
 	if (fuse_req_ctx(req)->gid == gid)
 		return true;
-	n = fuse_req_getgroups(req, (int)(sizeof(list) / sizeof(list[0])), list);
-	for (int i = 0; i < n && i < (int)(sizeof(list) / sizeof(list[0])); i++)
+	n = fuse_req_getgroups(req, max, list);
+	if (n < 0 && fuse_req_ctx(req)->uid == geteuid())
+		n = getgroups(max, list);
+	for (int i = 0; i < n && i < max; i++)
 		if (list[i] == gid)
 			return true;
 	return false;
@@ -125,6 +154,9 @@ static int set_rest(struct fs *fs, fuse_req_t req, uint64_t node, const struct s
 	/* The tree is fixed, so nobody may be told that a folder can be written to. */
 	if ((to_set & FUSE_SET_ATTR_MODE) && !tree_is_file(node) && (attr->st_mode & 0222))
 		return -EPERM;
+	/* As chmod(2): nobody lends out a group that is not his own. */
+	if ((to.st_mode & S_ISGID) && fuse_req_ctx(req)->uid != 0 && !in_group(req, now.st_gid))
+		to.st_mode &= ~(mode_t)S_ISGID;
 	if (to_set & FUSE_SET_ATTR_MODE)
 		what |= CHANGE_MODE;
 	if (to_set & FUSE_SET_ATTR_UID)
@@ -164,10 +196,14 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	struct stat st;
 	int ret = 0;
 
-	(void)fi;
 	to_set &= TO_SET;
-	if (to_set & FUSE_SET_ATTR_SIZE)
-		ret = tree_is_file(ino) ? set_size(fs, req, ino, (uint64_t)attr->st_size) : -EISDIR;
+	/* What became read-only after a failed write is no read-only mount to the kernel. */
+	if (zq_device_readonly(fs->dev))
+		ret = -EROFS;
+	else if ((to_set & FUSE_SET_ATTR_SIZE) && !tree_is_file(ino))
+		ret = -EISDIR;
+	else if (to_set & FUSE_SET_ATTR_SIZE)
+		ret = set_size(fs, req, ino, (uint64_t)attr->st_size, fi);
 	if (!ret && (to_set & ~FUSE_SET_ATTR_SIZE))
 		ret = set_rest(fs, req, ino, attr, to_set);
 	if (!ret && tree_is_file(ino) && strips(req, to_set))

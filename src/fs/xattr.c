@@ -223,15 +223,6 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
-static int command_reset(struct fs *fs, uint32_t zone)
-{
-	int ret = zq_zone_reset(fs->dev, zone);
-
-	if (!ret)
-		openers_reopen(&fs->openers, zone);
-	return ret;
-}
-
 static int command_open(struct fs *fs, uint32_t zone)
 {
 	return zq_zone_open(fs->dev, zone);
@@ -265,7 +256,7 @@ static const struct command {
 	bool of_owner; /* the right to write is not enough */
 } commands[] = {
 	{ "open", command_open, false },	  { "close", command_close, false },
-	{ "finish", command_finish, false },	  { "reset", command_reset, false },
+	{ "finish", command_finish, false },	  { "reset", fs_reset, false },
 	{ "read-only", command_read_only, true }, { "offline", command_offline, true },
 };
 

@@ -280,25 +280,28 @@ static int append_locked(struct append *a)
 	return 0;
 }
 
-/* [stripe] */
-static bool is_last(const struct zq_device *dev, uint32_t zone, const struct zq_writer *w,
-		    uint64_t end)
+bool zq_writer_end(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t *end)
 {
-	return dev->zones[zone].stamp == w->stamp && w->end == zq_zone_start(&dev->geo, zone) + end;
-}
-
-bool zq_is_last(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
-{
+	if (zone >= dev->geo.nr_zones)
+		return false;
 	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	return is_last(dev, zone, w, end);
+	if (dev->zones[zone].stamp != w->stamp)
+		return false;
+	*end = w->end - zq_zone_start(&dev->geo, zone);
+	return true;
 }
 
 bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
 {
-	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	if (!is_last(dev, zone, w, end))
+	struct zone *z;
+
+	if (zone >= dev->geo.nr_zones)
 		return false;
-	dev->zones[zone].tail_pad = 0;
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	z = &dev->zones[zone];
+	if (z->stamp != w->stamp || w->end != zq_zone_start(&dev->geo, zone) + end)
+		return false;
+	z->tail_pad = 0;
 	return true;
 }
 

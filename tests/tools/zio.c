@@ -22,6 +22,8 @@
 struct zio {
 	const char *path;
 	int fd;
+	int opened[8]; /* all of them, in their order */
+	unsigned nr_opened;
 	unsigned char *mem; /* aligned to a page, MEMORY + a page */
 	size_t shift;	    /* misaligns the memory of transfers */
 	unsigned char *map;
@@ -42,7 +44,8 @@ static void zio_usage(void)
 	      "  falloc:0|keep|punch|zero|collapse|insert|unshare:OFF:LEN setfl:append|direct|0\n"
 	      "  map:shared|private:r|rw:LEN mis:OFF:LEN:BYTE mset:OFF:LEN:BYTE msync unmap\n"
 	      "  mapof:LEN:OTHER-FILE wmap:OFF (writes what is mapped)\n"
-	      "  ioctl fiemap clone open:FLAGS close sleep:MS sh:COMMAND (its exit status)\n",
+	      "  open:FLAGS (once more) use:N (of those that were opened) close\n"
+	      "  ioctl fiemap clone sleep:MS sh:COMMAND (its exit status)\n",
 	      stderr);
 	exit(2);
 }
@@ -119,6 +122,8 @@ static bool zio_open_file(struct zio *z, const char *flags)
 	char text[64];
 
 	z->fd = open(z->path, open_flags(flags) | O_CLOEXEC, 0640);
+	if (z->nr_opened < sizeof(z->opened) / sizeof(z->opened[0]))
+		z->opened[z->nr_opened++] = z->fd;
 	if (z->fd >= 0)
 		return true;
 	snprintf(text, sizeof(text), "open:%s", tool_errno(errno));
@@ -355,6 +360,8 @@ static bool zio_run(struct zio *z, const struct tool_op *op)
 		zio_say(result(ioctl(z->fd, FICLONE, z->fd)));
 	else if (!strcmp(name, "close"))
 		zio_say(result(close(z->fd)));
+	else if (!strcmp(name, "use"))
+		z->fd = z->opened[(unsigned)tool_number(op->word[1]) % z->nr_opened];
 	else if (!strcmp(name, "open"))
 		return zio_open_file(z, op->word[1]);
 	else if (!strcmp(name, "sleep"))

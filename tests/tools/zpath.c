@@ -24,7 +24,9 @@ static void zpath_usage(void)
 	      "  access PATH r|w|x; opendir PATH; open PATH r|w|rw; lstat PATH\n"
 	      "  get PATH NAME [BUFFER]; set PATH NAME VALUE [create|replace]; remove PATH NAME\n"
 	      "  list PATH [BUFFER] (the number of bytes); statfs PATH (fields, space separated)\n"
-	      "  dirents PATH (inode, type and name of each entry, one a line)\n",
+	      "  dirents PATH (inode, type and name of each entry, one a line)\n"
+	      "  handle PATH FILE (writes its file handle); byhandle PATH FILE (opens what the\n"
+	      "  handle names on the file system of PATH; its inode and size)\n",
 	      stderr);
 	exit(2);
 }
@@ -101,6 +103,43 @@ static int64_t show_dirents(const char *path)
 	return SAID;
 }
 
+/* A file handle, as NFS keeps it, with all that it has room for. */
+union kept_handle {
+	struct file_handle h;
+	char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+};
+
+static int64_t keep_handle(const char *path, const char *file)
+{
+	union kept_handle k = { .h.handle_bytes = MAX_HANDLE_SZ };
+	int mount, fd;
+
+	if (name_to_handle_at(AT_FDCWD, path, &k.h, &mount, 0))
+		return -1;
+	fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, &k, sizeof(k)) != (ssize_t)sizeof(k))
+		tool_die("%s: %s", file, strerror(errno));
+	return close(fd);
+}
+
+static int64_t open_handle(const char *mount, const char *file)
+{
+	union kept_handle k;
+	struct stat st;
+	int fd = open(file, O_RDONLY | O_CLOEXEC), at = open(mount, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || at < 0 || read(fd, &k, sizeof(k)) != (ssize_t)sizeof(k))
+		tool_die("%s, %s: %s", mount, file, strerror(errno));
+	close(fd);
+	fd = open_by_handle_at(at, &k.h, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st))
+		return -1;
+	printf("%llu %lld\n", (unsigned long long)st.st_ino, (long long)st.st_size);
+	return SAID;
+}
+
 /* An open that may create; what it creates is closed again. */
 static int64_t open_close(const char *path, int flags)
 {
@@ -172,6 +211,10 @@ static int64_t zpath_operate(const char *name, char **arg)
 		return list_xattr(arg[0], arg[1]);
 	if (!arg[1])
 		zpath_usage();
+	if (!strcmp(name, "handle"))
+		return keep_handle(arg[0], arg[1]);
+	if (!strcmp(name, "byhandle"))
+		return open_handle(arg[0], arg[1]);
 	if (!strcmp(name, "symlink"))
 		return symlink(arg[0], arg[1]);
 	if (!strcmp(name, "link"))
