@@ -10,7 +10,7 @@ cd "$DIR"
 mkdir bin
 ln -s "$ZQFS" bin/zqfs
 export PATH=$DIR/bin:$PATH
-zone_line() { zqfs report --csv "$1" | grep "^$2,"; } # IMAGE ZONE
+zone_line() { zqfs report --csv "$1" | grep "^$2," | cut -d , -f 1-7; } # IMAGE ZONE
 
 # ---- fill zones in parallel
 zqfs create -q -o zone.size=1M,zone.capacity=768K,zone.conventional_zones=1 \
@@ -95,13 +95,14 @@ stat -c %s "$ZONED_DIR/seq/0"
 echo "$ZONED_IMAGE" >"$1"
 exit 5
 END
-run_ci() { "$@" "$E/ci-zoned.sh" -o zone.size=1M 8M sh -e in-ci "$DIR/ci/image"; }
 mkdir ci
+install -m 755 "$E/ci-zoned.sh" ci/script # others may not be let into the folder of the sources
+run_ci() { "$@" "$DIR/ci/script" -o zone.size=1M 8M sh -e in-ci "$DIR/ci/image"; }
 rc=0
 if [ "$(id -u)" -ne 0 ]; then
     run_ci env >out || rc=$?
 elif command -v setpriv >/dev/null && command -v fusermount3 >/dev/null &&
-    [ -r "$E/ci-zoned.sh" ] && setpriv --reuid=65534 --clear-groups sh -c ': </dev/fuse' 2>/dev/null; then
+    setpriv --reuid=65534 --clear-groups sh -c ': </dev/fuse' 2>/dev/null; then
     chmod 755 . && chmod 777 ci
     rm bin/zqfs
     install -m 755 "$ZQFS" bin/zqfs

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -324,6 +325,17 @@ static void start(struct owner *o, unsigned i, uint64_t seed)
 	reopen(o);
 }
 
+/* As many files as the machine lets a process have: a login's first limit is often 1024. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed, ops = 0, meetings = 0;
@@ -331,6 +343,7 @@ int main(int argc, char **argv)
 
 	if (argc < 5)
 		tool_die("usage: zmany MOUNTPOINT THREADS SECONDS SEED [files=N]");
+	raise_file_limit();
 	all.mount = argv[1];
 	all.nr_threads = (unsigned)tool_number(argv[2]);
 	end = race_now() + (double)tool_number(argv[3]);
