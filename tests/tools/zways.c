@@ -177,7 +177,7 @@ static size_t size_of(const char *file)
 }
 
 /* Are these bytes what the file has from off on, with zeros behind them to the end? */
-static const char *compare(const char *file, size_t off, size_t len)
+static const char *compare_file(const char *file, size_t off, size_t len)
 {
 	size_t size = size_of(file), want = (off + len + 511) / 512 * 512, got = 0;
 	int fd = open(file, O_RDONLY);
@@ -245,7 +245,7 @@ static void try_one(const char *file, const char *tmp, const struct way *w, size
 	} else if (n != (ssize_t)len) {
 		complain("failed", w->name, len, how, start, n);
 	} else {
-		wrong = compare(file, begin, len);
+		wrong = compare_file(file, begin, len);
 		if (wrong)
 			complain(wrong, w->name, len, how, start, n);
 	}
@@ -298,7 +298,7 @@ static void try_zones(char **file, int nr, size_t len, bool append, bool uring)
 	if ((uring ? ring_puts : aio_puts)(p, nr, res) == 0)
 		for (int i = 0; i < nr; i++) {
 			const char *wrong =
-				res[i] == (ssize_t)len ? compare(file[i], 0, len) : "failed";
+				res[i] == (ssize_t)len ? compare_file(file[i], 0, len) : "failed";
 
 			if (wrong)
 				complain(wrong,
