@@ -12,15 +12,17 @@ golden_unpack
 # What "zqfs report --csv" must print of an image, computed from the raw pointers: QEMU's own
 # report is wrong about capacities and short last zones.
 expected_csv() { # NAME
-    local zone conv start len cap wp sha state
-    echo "number,type,state,start,size,capacity,wp"
+    local zone conv start len cap wp sha state nr_conv file
+    nr_conv=$(golden_zones "$1" | cut -d' ' -f2 | grep -c 1 || true)
+    echo "number,type,state,start,size,capacity,wp,file"
     # shellcheck disable=SC2034
     while read -r zone conv start len cap wp sha; do
         state=$(golden_state "$conv" "$start" "$cap" "$wp")
+        file=$(zone_file "$zone" "$nr_conv")
         case $state in
-            not-wp) echo "$zone,conventional,not-wp,$start,$len,$cap," ;;
-            full) echo "$zone,sequential,full,$start,$len,$cap," ;;
-            *) echo "$zone,sequential,$state,$start,$len,$cap,$wp" ;;
+            not-wp) echo "$zone,conventional,not-wp,$start,$len,$cap,,$file" ;;
+            full) echo "$zone,sequential,full,$start,$len,$cap,,$file" ;;
+            *) echo "$zone,sequential,$state,$start,$len,$cap,$wp,$file" ;;
         esac
     done < <(golden_zones "$1")
 }
@@ -43,7 +45,8 @@ check_files() { # NAME MOUNTPOINT
         assert_size "$file" "$(golden_size "$conv" "$start" "$cap" "$wp")"
         assert_attr "$file" number "$zone"
         assert_attr "$file" state "$(golden_state "$conv" "$start" "$cap" "$wp")"
-        assert_eq "$(padded_sha "$file" "$len" "$(padding "$1" "$zone")")" "$sha" \
+        # QEMU's sums are of what is small enough to read
+        [ -z "$sha" ] || assert_eq "$(padded_sha "$file" "$len" "$(padding "$1" "$zone")")" "$sha" \
             "contents of zone $zone of $1"
         n=$((n + 1))
     done < <(golden_zones "$1")
@@ -70,6 +73,10 @@ for name in $(golden_names); do
     unmount "$DIR/mnt"
     assert_eq "$(sha256sum <"$image")" "$before" "$name after mounting and reading it"
 done
+
+"$ZQFS" info "$DIR/golden/d-base.qcow2" >"$DIR/info"
+grep -q '^zoned layout: *44 (44 bytes)$' "$DIR/info" || fail "info of d-base does not name the layout"
+grep -q '^opened by: *QEMU with the series of autumn 2026' "$DIR/info"
 
 # the order of bytes and the layout are told apart
 "$ZQFS" info "$DIR/golden/base-48-little.qcow2" >"$DIR/info"

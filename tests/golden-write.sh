@@ -51,7 +51,7 @@ compare_by_zone() { # NAME
 
 # Appends, finishes and resets; $DIR/want then holds the expected files.
 work() { # NAME MOUNTPOINT
-    local seq=$2/seq last part cap
+    local seq=$2/seq last part cap cnv
     rm -rf "$DIR/want"
     cp -r "$2" "$DIR/want"
     chmod -R u+w "$DIR/want"
@@ -59,7 +59,8 @@ work() { # NAME MOUNTPOINT
     last=$((last - 1))
 
     # on behind what QEMU wrote, aligned to a block first
-    for n in 0 1; do
+    for n in 0 1 2; do
+        [ "$(attr "$seq/$n" state)" = closed ] || continue
         truncate -s %512 "$DIR/want/seq/$n"
         part=$(($(size_of "$seq/$n") % 512))
         [ "$part" -eq 0 ] || head -c $((512 - part)) /dev/zero >>"$seq/$n"
@@ -79,10 +80,11 @@ work() { # NAME MOUNTPOINT
     cap=$(attr "$seq/$last" capacity)
     truncate -s 0 "$seq/$last" "$DIR/want/seq/$last"
     pattern_bytes d "$cap" | tee "$DIR/want/seq/$last" >"$seq/$last"
-    if [ -d "$2/cnv" ]; then
+    cnv=$(find "$2" -path '*/cnv/*' -printf 'cnv/%f\n' | sort | tail -n 1)
+    if [ -n "$cnv" ]; then
         pattern_bytes e 9000 |
-            tee >(dd of="$DIR/want/cnv/1" bs=1k seek=60 conv=notrunc status=none) |
-            dd of="$2/cnv/1" bs=1k seek=60 conv=notrunc status=none
+            tee >(dd of="$DIR/want/$cnv" bs=1k seek=60 conv=notrunc status=none) |
+            dd of="$2/$cnv" bs=1k seek=60 conv=notrunc status=none
     fi
 }
 
@@ -95,8 +97,9 @@ compare_files() { # NAME MOUNTPOINT WHEN
 
 for name in $(golden_names); do
     [ -z "$(golden_refusal "$name")" ] || continue
-    # a mapping of three-quarters of a gigabyte is what qemu-768m.sh is for
-    [ "$name" != example768M ] || continue
+    # a mapping of three-quarters of a gigabyte is what qemu-768m.sh is for, and an image that
+    # allows one active zone has no room for this work
+    case $name in example768M | d-defaults | d-zstd) continue ;; esac
     image=$DIR/golden/$name.qcow2
     mount_image "$image" "$DIR/mnt"
     work "$name" "$DIR/mnt"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the golden tests share: the images that a QEMU with the zoned series wrote, and what
+# What the golden tests share: the images that QEMUs with the zoned series wrote, and what
 # their sidecars say of each zone (images/golden.zones, made by images/make-expect.sh).
 
 # Images that zqfs does not open yet, each with the words of the refusal, "NAME|PART OF MESSAGE".
@@ -10,8 +10,11 @@ GOLDEN_REFUSED=()
 golden_unpack() {
     requires zstd sha256sum
     mkdir "$DIR/golden"
-    zstd -dc "$IMAGES/qemu-zoned-images.tar.zst" |
-        tar -xf - -C "$DIR/golden" --wildcards --no-same-owner '*.qcow2' '*.data'
+    local archive
+    for archive in "$IMAGES"/qemu-*.tar.zst; do
+        zstd -dc "$archive" | tar -xf - -C "$DIR/golden" --no-same-owner
+    done
+    rm -f "$DIR"/golden/*.json "$DIR"/golden/*.txt
 }
 
 golden_names() {

@@ -25,8 +25,6 @@ END
 
 # Includes that are still to go, each as "FILE HEADER".
 cat >"$DIR/pending" <<'END'
-src/offline/info.c src/qcow2/engine/wptable.h
-src/qcow2/check/check_wp.c src/qcow2/engine/wptable.h
 src/qcow2/format/header_parts.h src/qcow2/tables/header_read.h
 END
 

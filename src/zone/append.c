@@ -5,7 +5,8 @@
  * What is on disk and the pointer in memory always stand at whole blocks: a write that ends
  * within a block is padded at once. Its writer remembers where its bytes really end and goes
  * on there, within the padding, as long as nobody else has changed the zone (the stamp). An
- * image whose pointer stands within a block goes on exactly there.
+ * image whose pointer stands within a block goes on exactly there, or behind zeros at the next
+ * block where the layout's QEMU refuses such pointers.
  *
  * The zone's stripe is held from the first check until the data is written.
  */
@@ -29,8 +30,10 @@ struct append {
 	uint64_t off; /* where the caller wants it, or takes the end to be */
 	uint64_t len; /* clamped to the capacity */
 	unsigned flags;
-	uint64_t wp;  /* the pointer, as last looked at */
-	uint64_t pos; /* where it goes */
+	uint64_t real_wp; /* the pointer, as last looked at */
+	uint64_t wp;	  /* where writing goes on: real_wp, or the next block where the
+			   * layout has no pointers within a block */
+	uint64_t pos;	  /* where it goes */
 };
 
 static uint64_t cap_end(const struct append *a)
@@ -101,7 +104,7 @@ static int place_at_offset(struct append *a)
 
 	if (rc < 0)
 		return rc;
-	if (a->off == a->wp)
+	if (a->off == a->wp || a->off == a->real_wp)
 		return put_at(a, a->wp);
 	/* Its stream goes on, also where it has landed elsewhere and the caller counts from
 	 * the offset that it had asked for. */
@@ -132,7 +135,9 @@ static int place(struct append *a)
 		return rc;
 	if (state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
 		return -EPERM;
-	a->wp = zone_wp(a->dev, a->zone);
+	a->wp = a->real_wp = zone_wp(a->dev, a->zone);
+	if (qcow2_zoned(a->dev->img)->whole_blocks)
+		a->wp = align_up(a->wp, ZQ_BLOCK);
 	if (!(a->flags & ZQ_WRITE_APPEND))
 		return place_at_offset(a);
 	return is_next(a) ? place_at_end(a) : -EAGAIN;
@@ -213,6 +218,23 @@ static void scrub_tail(struct append *a)
 	qcow2_write(a->dev->img, &w); /* what it returns adds nothing to the failure at hand */
 }
 
+/* Zeros from a pointer within a block to the end of the block, which the pointer does not cover
+ * before the write behind them moves it. */
+static int complete_block(const struct append *a)
+{
+	static const uint8_t zeros[ZQ_BLOCK];
+	struct qcow2_write w = {
+		.off = a->real_wp,
+		.buf = zeros,
+		.len = (size_t)(a->wp - a->real_wp),
+		.zero_end =
+			zq_zone_start(&a->dev->geo, a->zone) + zq_zone_len(&a->dev->geo, a->zone),
+		.stream = a->zone,
+	};
+
+	return w.len ? qcow2_write(a->dev->img, &w) : 0;
+}
+
 /* The state, the data, the pointer: all of it or nothing. */
 static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 {
@@ -225,7 +247,7 @@ static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 		.pad = (size_t)(align_up(end, ZQ_BLOCK) - end),
 		.zero_end = zq_zone_start(g, a->zone) + zq_zone_len(g, a->zone),
 		.stream = a->zone,
-		.move_wp = new_wp != a->wp,
+		.move_wp = new_wp != a->real_wp,
 		.zone = a->zone,
 		.wp = new_wp,
 	};
@@ -239,6 +261,8 @@ static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 	if (rc < 0)
 		return rc;
 	rc = zone_purge(a->dev, a->zone);
+	if (rc == 0)
+		rc = complete_block(a);
 	if (rc == 0)
 		rc = qcow2_write(a->dev->img, &w);
 	if (!within) {

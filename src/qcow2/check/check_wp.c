@@ -186,6 +186,17 @@ static void insane(struct check *c, uint32_t zone, uint64_t word)
 		add_fix(c, zone, better);
 }
 
+/* zqfs can use the pointer; the image's QEMU refuses the whole image for it. */
+static void found_refused(struct check *c, uint32_t zone, uint64_t wp)
+{
+	char label[ZQ_ZONE_LABEL_MAX];
+
+	check_found(c, ZQ_FOUND_CORRUPTION, 1, false,
+		    "%s: write pointer 0x%" PRIx64 " is not a multiple of %u: QEMU of %s refuses "
+		    "the image; writing on or finishing the zone mends it",
+		    label_of(c, zone, label), wp, ZQ_BLOCK, layout_of(c)->revision);
+}
+
 /* A sane sequential zone: what is legal, but worth a line. */
 static void note_mapping(struct check *c, uint32_t zone, uint64_t wp)
 {
@@ -223,6 +234,8 @@ static void judge(struct check *c, uint32_t zone)
 		c->wp.ignored_bits++;
 	if (!sane(c, zone, word))
 		insane(c, zone, word);
+	else if (zoned_word_refused(layout_of(c), geo(c), zone, word))
+		found_refused(c, zone, zoned_word_wp(layout_of(c), word));
 	else if (!zq_zone_is_conv(geo(c), zone))
 		note_mapping(c, zone, zoned_word_wp(layout_of(c), word));
 }

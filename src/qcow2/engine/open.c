@@ -110,6 +110,11 @@ static void set_readonly(struct qcow2_image *img, const char *why)
 	snprintf(img->why_readonly, sizeof(img->why_readonly), "%s", why);
 }
 
+static void warn_open(void *data, const char *line)
+{
+	image_log(data, "%s", line);
+}
+
 static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opts,
 		      struct zq_error *err)
 {
@@ -122,6 +127,8 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 	if (rc < 0)
 		return rc;
 	derive(img);
+	if (opts->zoned)
+		qcow2_zoned_remarks(&img->hdr, warn_open, img);
 	img->writable = opts->writable;
 	if (img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT)
 		set_readonly(img, "the image is marked corrupt; \"zqfs check\" tells more");
