@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -83,10 +84,15 @@ int harden_privileges(void)
 
 /* ---- unmounting ------------------------------------------------------------------------------ */
 
-int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint)
+int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint, bool when_we_die)
 {
-	static const char script[] = "read -r word && exec fusermount3 -u -q -z -- \"$1\"";
-	const char *argv[] = { "sh", "-c", script, "sh", mountpoint, NULL };
+	/* The end of its input is ours without a word: $2 says what that means. */
+	static const char script[] = "read -r word || word=$2\n"
+				     "[ \"$word\" = unmount ] || exit 0\n"
+				     "exec fusermount3 -u -q -z -- \"$1\"";
+	const char *argv[] = { "sh", "-c",	 script,
+			       "sh", mountpoint, when_we_die ? "unmount" : "leave",
+			       NULL };
 	posix_spawn_file_actions_t actions;
 	int fd[2], ret;
 
@@ -96,6 +102,9 @@ int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint)
 	ret = posix_spawn_file_actions_init(&actions);
 	if (!ret) {
 		ret = posix_spawn_file_actions_adddup2(&actions, fd[0], STDIN_FILENO);
+		for (int out = STDOUT_FILENO; !ret && out <= STDERR_FILENO; out++)
+			ret = posix_spawn_file_actions_addopen(&actions, out, "/dev/null", O_WRONLY,
+							       0);
 		if (!ret)
 			ret = posix_spawn(&u->pid, "/bin/sh", &actions, NULL, (char **)argv,
 					  environ);
@@ -115,7 +124,7 @@ void harden_end_unmounter(struct harden_unmounter *u, bool unmount)
 	if (!u->pid)
 		return;
 	/* It may be gone; then there is nothing that could be done. */
-	if (unmount && write(u->fd, "unmount\n", 8) < 0)
+	if (dprintf(u->fd, unmount ? "unmount\n" : "leave\n") < 0)
 		errno = 0;
 	close(u->fd);
 	while (waitpid(u->pid, NULL, 0) < 0 && errno == EINTR)

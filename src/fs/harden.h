@@ -50,8 +50,9 @@ struct harden_unmounter {
 	int fd;
 };
 
-/* Starts it for an absolute path. It ends by itself with this process. -errno. */
-int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint);
+/* Starts it for an absolute path. When this process dies it ends too, and with when_we_die it
+ * unmounts before. -errno. */
+int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint, bool when_we_die);
 /* Lets it unmount, or only end, and waits for it. */
 void harden_end_unmounter(struct harden_unmounter *u, bool unmount);
 

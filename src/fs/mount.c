@@ -109,15 +109,12 @@ static void harden(struct start *s)
 	const struct fs_config *c = &s->fs->cfg;
 	struct harden_needs needs = { .open_files = c->clone_fd,
 				      .unlink_file = s->daemon->pid_file != NULL };
-	int ret = 0;
+	int ret;
 
 	harden_close_fds(&s->daemon->inherited, s->connection);
 	if (!c->seccomp)
 		return;
-	if (geteuid())
-		ret = harden_start_unmounter(&s->fs->unmounter, s->mountpoint);
-	if (!ret)
-		ret = harden_seccomp(&needs);
+	ret = harden_seccomp(&needs);
 	if (ret) {
 		fs_log(&s->fs->log, LOG_ERR, "option seccomp: the kernel refuses the filter: %s",
 		       strerror(-ret));
@@ -128,7 +125,15 @@ static void harden(struct start *s)
 static void on_ready(void *data)
 {
 	struct start *s = data;
+	const struct fs_config *c = &s->fs->cfg;
+	int ret = 0;
 
+	/* Whoever started us may kill us as soon as it knows that the mount answers. */
+	if (s->connection < 0 && (c->auto_unmount || (c->seccomp && geteuid())))
+		ret = harden_start_unmounter(&s->fs->unmounter, s->mountpoint, c->auto_unmount);
+	if (ret)
+		fs_log(&s->fs->log, LOG_ERR, "cannot start the process that unmounts: %s",
+		       strerror(-ret));
 	daemon_ready(s->daemon);
 	harden(s);
 }
@@ -262,6 +267,12 @@ int fs_mount(const struct fs_mount_args *args, struct zq_error *err)
 		return zq_fail(err, ret, "/dev/null: %s", strerror(-ret));
 	harden_note_fds(&d.inherited, args->ready_fd);
 	ret = fs_config_parse(&cfg, args->options, err);
+	if (!ret && args->occupied_by && !cfg.nonempty)
+		ret = zq_fail(
+			err, -EBUSY,
+			"%s: %s is mounted there already; first run: zqfs umount %s (or mount "
+			"over it with -o nonempty)",
+			args->mountpoint, args->occupied_by, args->mountpoint);
 	if (!ret && args->foreground) {
 		ret = run(&d, args, &cfg, err);
 	} else if (!ret) {

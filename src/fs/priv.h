@@ -65,7 +65,7 @@ struct fs {
 	bool coherent;	       /* set by INIT, before any other request */
 	void (*ready)(void *); /* called once, when the kernel has said hello */
 	void *ready_data;
-	struct harden_unmounter unmounter; /* only under seccomp, and not root's */
+	struct harden_unmounter unmounter; /* under auto_unmount, and a user's under seccomp */
 	struct serve *serve;		   /* owned by session.c, like refresh */
 	struct refresh *refresh;
 	struct ending ending;

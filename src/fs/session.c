@@ -118,6 +118,12 @@ static int look_ahead(struct fs *fs, const char *mountpoint, struct zq_error *er
 			       "/dev/fuse: %s; load it with: modprobe fuse (in a container: give "
 			       "it the device)",
 			       strerror(errno));
+	/* fusermount3 opens it with the user's rights */
+	if (geteuid() && access("/dev/fuse", R_OK | W_OK))
+		return zq_fail(
+			err, -EACCES,
+			"/dev/fuse: users may not open it here; as root: chmod 666 /dev/fuse (in "
+			"a container: give it the device)");
 	if (geteuid() && access(mountpoint, W_OK))
 		return zq_fail(err, -EACCES,
 			       "%s: cannot mount there: a user must be allowed to write to the "
@@ -222,7 +228,8 @@ void session_detach(struct fs *fs)
 		unmount_as_root(fs);
 	fuse_session_unmount(fs->se);
 	fuse_said.log = &fs->log;
-	harden_end_unmounter(&fs->unmounter, !gone);
+	/* Everybody else has unmounted by now; a second time would hit what lies below. */
+	harden_end_unmounter(&fs->unmounter, !gone && fs->cfg.seccomp && geteuid());
 }
 
 static void on_end_signal(void *data)
