@@ -107,3 +107,10 @@ expect_fail "power of two" "$ZQFS" create --force -o zone.size=3M zbc.qcow2 1G
 assert_same zbc.qcow2 before
 "$ZQFS" create -q --force zbc.qcow2 1G
 assert_eq "$(info zbc.qcow2 .geometry.size)" 1073741824 "size after --force"
+
+# that it cannot be said is no failure to create
+"$ZQFS" create -o zone.size=1M said.qcow2 4M >/dev/full || fail "create to a full output: status $?"
+"$ZQFS" create -o zone.size=1M said2.qcow2 4M >&- || fail "create without an output: status $?"
+for image in said.qcow2 said2.qcow2; do
+    "$ZQFS" check "$image" >out || fail "check: $(cat out)"
+done

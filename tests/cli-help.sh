@@ -36,3 +36,13 @@ if [ -w /dev/full ]; then
     assert_eq "$rc" 1 "status with a full disk"
     grep -q "cannot write the output: No space left" err || fail "said: $(cat err)"
 fi
+
+# -o help shows the keys wherever -o takes some, and does nothing else
+for args in "create -o help" "create -o zone.size=1M,help x.qcow2 1M" "-o help" "-o ro,help a b" "mount -o help"; do
+    # shellcheck disable=SC2086
+    assert_status 0 "$ZQFS" $args
+    case $args in create*) key=zone.capacity= ;; *) key=errors= ;; esac
+    grep -qF "  $key" out || fail "no $key in: zqfs $args"
+    ! grep -q '^usage' out || fail "more than the keys: zqfs $args"
+done
+! [ -e x.qcow2 ] || fail "create -o help created"

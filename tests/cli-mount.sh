@@ -69,9 +69,30 @@ wrong 1 "mnt: a directory, not an image" mnt mnt
 echo text >junk
 wrong 1 "junk: not a qcow2 image" junk mnt
 wrong 1 "errors" -o errors=never a.qcow2 mnt
-wrong 1 "uid" -o uid=me a.qcow2 mnt
+wrong 1 "option uid=no-such: there is no user 'no-such'" -o uid=no-such a.qcow2 mnt
+wrong 1 "option gid=no-such: there is no group 'no-such'" -o gid=no-such a.qcow2 mnt
 wrong 1 "strickt" -o strickt a.qcow2 mnt
 wrong 1 "force_share" -o force_share a.qcow2 mnt
+
+# an occupied mount point is refused with the name of what is mounted there, unless one insists
+"$ZQFS" create -q -o zone.size=1M second.qcow2 4M
+mount_image a.qcow2 mnt
+here=$(pwd -P)
+expect_fail "zqfs: mnt: $here/a.qcow2 is mounted there already; first run: zqfs umount mnt" \
+    "$ZQFS" second.qcow2 mnt
+assert_status 0 "$ZQFS" -o nonempty second.qcow2 mnt
+assert_eq "$(cat out)" "" "what nonempty says"
+assert_attr mnt nr_zones 4
+"$ZQFS" umount mnt
+assert_status 1 "$ZQFS" second.qcow2 mnt
+"$ZQFS" umount mnt
+
+# owners by name
+if [ "$(id -u)" -eq 0 ]; then
+    mount_image a.qcow2 mnt -o uid=nobody,gid=daemon
+    assert_eq "$(stat -c %U:%G mnt/seq/0)" nobody:daemon "owner by name"
+    "$ZQFS" umount mnt
+fi
 
 # a mount point that is not empty is said, and used
 touch mnt/file

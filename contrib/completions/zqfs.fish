@@ -18,8 +18,8 @@ function __zqfs_keys
             printf "$before%b\n" \
                 'ro\tmount read-only' \
                 'rw\tfail rather than mount read-only when the image cannot be written' \
-                'uid=\towner of the zone files; default: the mounting user' \
-                'gid=\tgroup of the zone files; default: that of the mounting user' \
+                'uid=\towner of the zone files, number or name; default: the mounting user' \
+                'gid=\tgroup of the zone files, number or name; default: the mounting user\'s' \
                 'perm=\tmode of the zone files; default 0640' \
                 'explicit-open\topening a sequential file for writing opens its zone, the last close closes it' \
                 'aggr_cnv\tone file cnv/0 for all conventional zones' \
@@ -38,6 +38,7 @@ function __zqfs_keys
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \
+                'nonempty\tmount over a zqfs that is mounted there already' \
                 'fsname=\tthe source that mount shows; default: the image\'s path'
         case create
             printf "$before%b\n" \

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <zqfs/create.h>
 #include <zqfs/info.h>
@@ -33,26 +34,41 @@ static int parse_size_operand(const struct cli_args *args, struct zq_create_opts
 	return cli_error("%s: '%s' is not a size: write bytes, or 64M, 10G, 1T", image, size);
 }
 
-static void say_created(const char *image)
+static void describe_image(FILE *out, const char *image)
 {
 	char size[SIZE_TEXT_MAX], zone[SIZE_TEXT_MAX], cap[SIZE_TEXT_MAX];
 	struct zq_image_info info;
 	struct zq_error err = { "" };
 
-	fputs("created ", stdout);
-	printable_write(stdout, image);
+	fputs("created ", out);
+	printable_write(out, image);
 	if (zq_get_image_info(image, NULL, true, &info, &err)) {
-		putchar('\n');
+		putc('\n', out);
 		return;
 	}
-	printf(": %s, %u zone%s of %s", size_format(info.geo.size, size), info.geo.nr_zones,
-	       info.geo.nr_zones == 1 ? "" : "s", size_format(info.geo.zone_size, zone));
+	fprintf(out, ": %s, %u zone%s of %s", size_format(info.geo.size, size), info.geo.nr_zones,
+		info.geo.nr_zones == 1 ? "" : "s", size_format(info.geo.zone_size, zone));
 	if (info.geo.zone_capacity != info.geo.zone_size)
-		printf(" (%s usable)", size_format(info.geo.zone_capacity, cap));
+		fprintf(out, " (%s usable)", size_format(info.geo.zone_capacity, cap));
 	if (info.geo.nr_conv)
-		printf(", %u of them conventional", info.geo.nr_conv);
-	putchar('\n');
+		fprintf(out, ", %u of them conventional", info.geo.nr_conv);
+	putc('\n', out);
 	zq_image_info_free(&info);
+}
+
+/* The image is there whether or not this can be written: that it cannot is no failure to create. */
+static void say_created(const char *image)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return;
+	describe_image(out, image);
+	if (!fclose(out) && write(STDOUT_FILENO, text, len) < 0)
+		errno = 0;
+	free(text);
 }
 
 static int create(const struct cli_args *args, struct zq_create_opts *o)

@@ -53,7 +53,7 @@ static void print_options(FILE *out, const struct cli_command *cmd)
 	print_option(out, &cli_help_option);
 }
 
-static void print_keys(FILE *out, const struct cli_command *cmd)
+void cli_print_keys(FILE *out, const struct cli_command *cmd)
 {
 	struct cli_key key;
 
@@ -81,7 +81,7 @@ void cli_print_help(FILE *out, const struct cli_command *cmd)
 	print_options(out, cmd);
 	if (cmd->key) {
 		fputs("\nkeys for -o, separated by commas:\n", out);
-		print_keys(out, cmd);
+		cli_print_keys(out, cmd);
 	}
 	fputs("\nSee zqfs(1) for more.\n", out);
 }

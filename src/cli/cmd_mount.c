@@ -47,7 +47,23 @@ static bool is_empty_dir(const char *path)
 	return empty;
 }
 
-static int check_mountpoint(const char *dir)
+/* The image that zqfs has mounted on a directory, allocated; NULL: none. */
+static char *occupant(const char *dir)
+{
+	char *real CLEANUP_FREE = mounts_resolve(dir);
+	const struct mount_entry *e;
+	struct mount_list mounts;
+	char *source = NULL;
+
+	(void)mounts_load(&mounts);
+	e = real ? mounts_at(&mounts, real) : NULL;
+	if (e && mount_is_zqfs(e))
+		source = strdup(e->source);
+	mounts_free(&mounts);
+	return source;
+}
+
+static int check_mountpoint(const char *dir, bool occupied)
 {
 	struct stat st;
 
@@ -62,12 +78,12 @@ static int check_mountpoint(const char *dir)
 	}
 	if (!S_ISDIR(st.st_mode))
 		return cli_error("%s: not a directory", dir);
-	if (!is_empty_dir(dir))
+	if (!occupied && !is_empty_dir(dir))
 		cli_error("%s: not empty; what is in it is hidden while the image is mounted", dir);
 	return CLI_DONE;
 }
 
-static int check_image_and_dir(const struct cli_args *args)
+static int check_image_and_dir(const struct cli_args *args, bool occupied)
 {
 	const char *image = args->operands[0], *dir = args->operands[1];
 	struct stat image_st, dir_st;
@@ -80,7 +96,7 @@ static int check_image_and_dir(const struct cli_args *args)
 					       image, dir, dir, image);
 		return cli_error("%s: a directory, not an image", image);
 	}
-	return check_mountpoint(dir);
+	return check_mountpoint(dir, occupied);
 }
 
 /* ---- the command ---------------------------------------------------------------------- */
@@ -98,6 +114,7 @@ static int run_mount(const struct cli_args *args)
 		.ready_fd = -1,
 		.pid_file = cli_value(args, OPT_PID_FILE),
 	};
+	char *occupied_by CLEANUP_FREE = NULL;
 	struct zq_error err = { "" };
 	uint64_t fd;
 	size_t n = 0;
@@ -113,7 +130,9 @@ static int run_mount(const struct cli_args *args)
 				       ready);
 	if (ready)
 		mount.ready_fd = (int)fd;
-	ret = check_image_and_dir(args);
+	occupied_by = occupant(mount.mountpoint);
+	mount.occupied_by = occupied_by;
+	ret = check_image_and_dir(args, occupied_by != NULL);
 	if (ret)
 		return ret;
 	ret = fs_mount(&mount, &err);

@@ -251,6 +251,21 @@ static size_t max_values(const struct cli_command *cmd, int argc)
 	return n;
 }
 
+/* "-o help", alone or in a list, of a command whose -o takes keys. */
+static bool asks_for_keys(const struct cli_args *args)
+{
+	for (size_t i = 0; args->cmd->key && i < args->nr_values; i++) {
+		const char *item = args->values[i].text;
+
+		if (args->values[i].opt->id != 'o')
+			continue;
+		for (; *item; item += strcspn(item, ","), item += *item == ',')
+			if (!strncmp(item, "help", 4) && (item[4] == ',' || !item[4]))
+				return true;
+	}
+	return false;
+}
+
 int cli_run(const struct cli_command *cmd, int argc, char **argv)
 {
 	struct cli_value *values CLEANUP_FREE = calloc(max_values(cmd, argc), sizeof(*values));
@@ -276,6 +291,10 @@ int cli_run(const struct cli_command *cmd, int argc, char **argv)
 	}
 	if (cmd == &cmd_mount && cli_given(&args, 'V')) {
 		printf("zqfs %s\n", ZQFS_VERSION);
+		return CLI_DONE;
+	}
+	if (asks_for_keys(&args)) {
+		cli_print_keys(stdout, cmd);
 		return CLI_DONE;
 	}
 	ret = check_operands(&p);

@@ -92,6 +92,8 @@ int cli_unknown_command(const char *word, const char *also);
 /* cmd_help.c: what the help of a command, or of all, looks like. */
 void cli_print_usage(FILE *out, const struct cli_command *cmd);
 void cli_print_help(FILE *out, const struct cli_command *cmd);
+/* The keys of its -o, which it must have. */
+void cli_print_keys(FILE *out, const struct cli_command *cmd);
 void cli_print_overview(FILE *out);
 
 #endif

@@ -26,6 +26,7 @@ struct fs_mount_args {
 	bool foreground;	    /* serve in this process, messages go to stderr */
 	bool debug;		    /* every FUSE request on stderr; foreground must be set */
 	int ready_fd;		    /* gets a line once the mount answers; -1: none */
+	const char *occupied_by;    /* what zqfs has mounted there already, or NULL */
 	const char *pid_file;	    /* written then too, removed at the end; NULL: none */
 };
 

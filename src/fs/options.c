@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,8 @@ enum kind {
 	TO_FUSE, /* known and shown, handled by libfuse */
 	FLAG,	 /* bool */
 	NUMBER,	 /* uint32_t, decimal, min to max */
+	USER,	 /* uint32_t, a number or a name */
+	GROUP,	 /* likewise */
 	OCTAL,	 /* uint32_t, at most max */
 	SIZE,	 /* uint64_t */
 	WORD,	 /* uint32_t, index into the words of the placeholder */
@@ -41,8 +45,8 @@ struct rule {
 static const struct fs_option table[] = {
 	{ "ro", NULL, "mount read-only" },
 	{ "rw", NULL, "fail rather than mount read-only when the image cannot be written" },
-	{ "uid", "N", "owner of the zone files; default: the mounting user" },
-	{ "gid", "N", "group of the zone files; default: that of the mounting user" },
+	{ "uid", "USER", "owner of the zone files, number or name; default: the mounting user" },
+	{ "gid", "GROUP", "group of the zone files, number or name; default: the mounting user's" },
 	{ "perm", "OCTAL", "mode of the zone files; default 0640" },
 	{ "explicit-open", NULL,
 	  "opening a sequential file for writing opens its zone, the last close closes it" },
@@ -64,6 +68,7 @@ static const struct fs_option table[] = {
 	{ "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
 	{ "seccomp", NULL, "leave the process only the system calls that serving needs" },
 	{ "auto_unmount", NULL, "unmount when the process dies" },
+	{ "nonempty", NULL, "mount over a zqfs that is mounted there already" },
 	{ "fsname", "NAME", "the source that mount shows; default: the image's path" },
 	{ NULL, NULL, NULL },
 };
@@ -72,8 +77,8 @@ static const struct fs_option table[] = {
 static const struct rule rules[] = {
 	{ FLAG, TO(ro), 0, 0 },
 	{ FLAG, TO(rw), 0, 0 },
-	{ NUMBER, TO(uid), 0, ID_MAX },
-	{ NUMBER, TO(gid), 0, ID_MAX },
+	{ USER, TO(uid), 0, ID_MAX },
+	{ GROUP, TO(gid), 0, ID_MAX },
 	{ OCTAL, TO(perm), 0, 0777 },
 	{ FLAG, TO(explicit_open), 0, 0 },
 	{ FLAG, TO(aggr_cnv), 0, 0 },
@@ -91,7 +96,8 @@ static const struct rule rules[] = {
 	{ NUMBER, TO(end_timeout), 1, 86400 },
 	{ FLAG, TO(clone_fd), 0, 0 },
 	{ FLAG, TO(seccomp), 0, 0 },
-	{ TO_FUSE, 0, 0, 0 },
+	{ FLAG, TO(auto_unmount), 0, 0 },
+	{ FLAG, TO(nonempty), 0, 0 },
 	{ TO_FUSE, 0, 0, 0 },
 };
 _Static_assert(ARRAY_SIZE(rules) + 1 == ARRAY_SIZE(table), "a rule for each option");
@@ -99,11 +105,10 @@ _Static_assert(ARRAY_SIZE(rules) + 1 == ARRAY_SIZE(table), "a rule for each opti
 /* What mount(8), systemd and fstab(5) keep for themselves, and words of mount(8) that libfuse
  * refuses though they mean nothing here: reading never changes a time. Patterns of fnmatch(3). */
 static const char *const ignored[] = {
-	"defaults",  "auto",	"noauto",    "nofail",	  "_netdev",   "user",
-	"user=*",    "users",	"nouser",    "nousers",	  "owner",     "group",
-	"x-*",	     "X-*",	"comment=*", "helper=*",  "uhelper=*", "nonempty",
-	"loop",	     "noowner", "nogroup",   "*diratime", "*relatime", "*strictatime",
-	"*lazytime", "silent",	"loud",	     "mand",	  "nomand",
+	"defaults",  "auto",	     "noauto",	  "nofail", "_netdev", "user",	  "user=*",
+	"users",     "nouser",	     "nousers",	  "owner",  "group",   "x-*",	  "X-*",
+	"comment=*", "helper=*",     "uhelper=*", "loop",   "noowner", "nogroup", "*diratime",
+	"*relatime", "*strictatime", "*lazytime", "silent", "loud",    "mand",	  "nomand",
 };
 
 /* What libfuse and the kernel are known to take; with anything else it is a guess. */
@@ -155,6 +160,30 @@ static int set_number(const struct rule *r, const struct fs_option *o, const cha
 		return zq_fail(err, -EINVAL, "option %s=%s: must be a number from %u to %u",
 			       o->name, value, r->min, r->max);
 	*to = (uint32_t)n;
+	return 0;
+}
+
+/* Names that are numbers do not exist (POSIX), so a number is never looked up. */
+static int set_id(const struct rule *r, const struct fs_option *o, const char *value, uint32_t *to,
+		  struct zq_error *err)
+{
+	const struct passwd *user;
+	const struct group *group;
+
+	if (*value >= '0' && *value <= '9')
+		return set_number(r, o, value, to, err);
+	if (r->kind == USER) {
+		user = getpwnam(value);
+		if (!user)
+			return zq_fail(err, -EINVAL, "option uid=%s: there is no user '%s'", value,
+				       value);
+		*to = user->pw_uid;
+		return 0;
+	}
+	group = getgrnam(value);
+	if (!group)
+		return zq_fail(err, -EINVAL, "option gid=%s: there is no group '%s'", value, value);
+	*to = group->gr_gid;
 	return 0;
 }
 
@@ -215,6 +244,9 @@ static int set(struct fs_config *c, const struct rule *r, const struct fs_option
 		return 0;
 	case NUMBER:
 		return set_number(r, o, value, to, err);
+	case USER:
+	case GROUP:
+		return set_id(r, o, value, to, err);
 	case OCTAL:
 		return set_octal(r, o, value, to, err);
 	case SIZE:

@@ -34,6 +34,7 @@ struct fs_config {
 	bool ro, rw;	      /* what was asked for; neither: as permissions allow */
 	bool explicit_open, aggr_cnv, strict, sync, force_share;
 	bool allow_other, default_permissions, clone_fd, seccomp, fsname;
+	bool auto_unmount, nonempty;
 	char *unknown;	  /* owned: the first word that only libfuse may know, or NULL */
 	const char *near; /* zqfs's option that is most like it, or NULL */
 	char *fuse;	  /* owned: what goes to libfuse, comma separated; NULL: nothing */

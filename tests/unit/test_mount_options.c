@@ -123,8 +123,8 @@ END_TEST
 
 START_TEST(handed_to_libfuse)
 {
-	ck_assert_int_eq(mount_options_parse("fsname=a\\,b,quick_start,auto_unmount"), 0);
-	ck_assert_str_eq(cfg.fuse, "fsname=a\\,b,quick_start,auto_unmount");
+	ck_assert_int_eq(mount_options_parse("fsname=a\\,b,quick_start"), 0);
+	ck_assert_str_eq(cfg.fuse, "fsname=a\\,b,quick_start");
 	ck_assert(cfg.fsname);
 	ck_assert_str_eq(cfg.unknown, "quick_start");
 	ck_assert_ptr_null(cfg.near);
