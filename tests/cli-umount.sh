@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # umount: complete and unlocked when it returns; busy, stale and wrong mount points.
+# serial: a mount namespace of its own holds the mounts that other tests end meanwhile
 # SPDX-License-Identifier: GPL-2.0-or-later
 source "${0%/*}/lib.sh"
 requires_fuse

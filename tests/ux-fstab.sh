@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Lines of fstab: mount DIR, mount -a and umount, with the types zqfs and fuse.zqfs.
+# serial: a mount namespace of its own holds the mounts that other tests end meanwhile
 # SPDX-License-Identifier: GPL-2.0-or-later
 source "${0%/*}/lib.sh"
 requires_root

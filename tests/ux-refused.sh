@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What only some users or machines may: what stands in the way is said, and what to do about it.
+# serial: a mount namespace of its own holds the mounts that other tests end meanwhile
 # SPDX-License-Identifier: GPL-2.0-or-later
 source "${0%/*}/lib.sh"
 requires_root

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # In the background messages go to syslog, with the image's name and the daemon's pid.
+# serial: a mount namespace of its own holds the mounts that other tests end meanwhile
 # SPDX-License-Identifier: GPL-2.0-or-later
 source "${0%/*}/lib.sh"
 requires_root

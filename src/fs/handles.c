@@ -110,7 +110,7 @@ static bool any_closing(const struct handles *all, uint64_t turn)
 
 /* What is left is of descriptors of which others are open. One that was closed later has not
  * been waited for. [lock] */
-static void give_up(struct handles *all, uint64_t turn)
+static void stop_waiting(struct handles *all, uint64_t turn)
 {
 	for (struct handle *h = all->first; h; h = h->next) {
 		uint64_t closing = atomic_load(&h->closing);
@@ -133,7 +133,7 @@ static void settle(struct handles *all, int64_t ns)
 	SCOPE_LOCK(&all->lock);
 	while (any_closing(all, turn))
 		if (cond_wait_until(&all->gone, &all->lock, deadline) == -ETIMEDOUT)
-			give_up(all, turn);
+			stop_waiting(all, turn);
 }
 
 void handles_settle(struct handles *all)

@@ -132,7 +132,7 @@ static void count_surplus(struct serve *s)
 static void *worker_main(void *data);
 
 /* Forgets the threads that have ended. [lock] */
-static void reap(struct serve *s)
+static void reap_threads(struct serve *s)
 {
 	for (struct serve_worker **p = &s->first, *w; (w = *p);) {
 		if (!w->done) {
@@ -151,7 +151,7 @@ static int start_worker(struct serve *s)
 	struct serve_worker *w;
 	int ret;
 
-	reap(s);
+	reap_threads(s);
 	if (s->nr >= MAX_THREADS || atomic_load(&s->stop))
 		return -EAGAIN;
 	w = calloc(1, sizeof(*w));
@@ -204,7 +204,7 @@ static bool is_surplus(struct serve *s)
 }
 
 /* What take() gave was no request. False: this thread ends. */
-static bool go_on(struct serve *s, int rc)
+static bool may_go_on(struct serve *s, int rc)
 {
 	if (rc == -EINTR)
 		return true;
@@ -235,7 +235,7 @@ static void serve_requests(struct serve_worker *w)
 			if (last && !is_quick(&w->buf))
 				none_idle(s);
 			serve_request(w);
-		} else if (!go_on(s, n)) {
+		} else if (!may_go_on(s, n)) {
 			return;
 		}
 	} while (!is_surplus(s));
@@ -392,7 +392,7 @@ bool serve_stop(struct serve *s, int64_t deadline)
 		cond_wait_until(&s->changed, &s->lock,
 				min_i64(deadline, clock_ns(CLOCK_MONOTONIC) + WAKE_NS));
 	}
-	reap(s);
+	reap_threads(s);
 	return !s->nr;
 }
 
@@ -458,7 +458,7 @@ void serve_describe(struct fs *fs, char *text, size_t size)
  * libfuse closes the descriptor that it has when it unmounts, which is long before the last answer.
  * So the threads use another one.
  */
-static int take_over(struct serve *s)
+static int take_session_over(struct serve *s)
 {
 	static const struct fuse_custom_io io = { .writev = on_writev, .read = on_read };
 	int fd = fuse_session_fd(s->se);
@@ -498,7 +498,7 @@ int serve_new(struct fs *fs, const struct serve_config *cfg)
 		fs->serve = NULL;
 		return ret;
 	}
-	return take_over(s);
+	return take_session_over(s);
 }
 
 int serve_start(struct fs *fs)

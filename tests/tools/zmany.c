@@ -315,7 +315,7 @@ static void keep_watch(void)
 		race_wrong("more than %llu active zones", (unsigned long long)all.max_active);
 }
 
-static void start(struct owner *o, unsigned i, uint64_t seed)
+static void zmany_start(struct owner *o, unsigned i, uint64_t seed)
 {
 	snprintf(o->path, sizeof(o->path), "%s/seq/%u", all.mount, i);
 	o->random = seed * 4001 + i;
@@ -370,7 +370,7 @@ int main(int argc, char **argv)
 	sem_init(&all.explicit_slots, 0, all.max_open ? (unsigned)all.max_open - 1 : MAX_THREADS);
 	pthread_barrier_init(&all.barrier, NULL, all.nr_threads + 1);
 	for (unsigned i = 0; i < all.nr_threads; i++)
-		start(&all.owner[i], i, seed);
+		zmany_start(&all.owner[i], i, seed);
 	for (unsigned i = 0; i < all.nr_threads; i++)
 		pthread_create(&all.owner[i].thread, NULL, owner_main, &all.owner[i]);
 	while (race_now() < end) {

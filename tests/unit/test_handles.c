@@ -156,7 +156,7 @@ START_TEST(a_later_close_stays)
 	handle_closing(&all, again);
 	ck_assert_uint_eq(all.nr_closing, 3);
 	ck_assert(any_closing(&all, turn));
-	give_up(&all, turn);
+	stop_waiting(&all, turn);
 	ck_assert(!any_closing(&all, turn));
 	ck_assert(!held->closing);
 	ck_assert(later->closing);

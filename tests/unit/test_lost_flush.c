@@ -114,7 +114,7 @@ static int some_operation(struct run *r)
 	}
 }
 
-static void start(struct run *r)
+static void lost_flush_start(struct run *r)
 {
 	r->disk = crash_make_disk(r->shape);
 	r->dev = open_again(r);
@@ -126,7 +126,7 @@ static void start(struct run *r)
 		memio_cache_start(r->disk.data);
 }
 
-static void finish(struct run *r)
+static void lost_flush_finish(struct run *r)
 {
 	crash_model_free(r->model);
 	crash_disk_free(&r->disk);
@@ -159,7 +159,7 @@ struct content {
 	uint8_t *data[64];
 };
 
-static void read_all(struct zq_device *dev, struct content *c)
+static void lost_flush_read_all(struct zq_device *dev, struct content *c)
 {
 	const struct zq_geometry *g = zq_device_geometry(dev);
 
@@ -197,12 +197,12 @@ static void append_more(struct run *r, struct content *c)
 	}
 }
 
-static void compare(struct zq_device *dev, const struct content *want, const char *what)
+static void lost_flush_compare(struct zq_device *dev, const struct content *want, const char *what)
 {
 	const struct zq_geometry *g = zq_device_geometry(dev);
 	struct content c = { 0 };
 
-	read_all(dev, &c);
+	lost_flush_read_all(dev, &c);
 	for (uint32_t z = 0; z < g->nr_zones; z++) {
 		ck_assert_msg(c.written[z] == want->written[z],
 			      "%s: zone %u has %llu of %llu bytes", what, z,
@@ -224,7 +224,7 @@ static void go_on(struct run *r, const char *what)
 	r->dev = open_again(r);
 	bad = crash_verify(r->model, r->dev, SIZE_MAX);
 	ck_assert_msg(!bad, "%s: %s", what, bad);
-	read_all(r->dev, &c);
+	lost_flush_read_all(r->dev, &c);
 	append_more(r, &c);
 	ck_assert_int_eq(zq_sync(r->dev), 0);
 	image = memio_disk(r->disk.image);
@@ -232,7 +232,7 @@ static void go_on(struct run *r, const char *what)
 	zq_close_device(r->dev);
 
 	r->dev = open_files(image, data, false, false);
-	compare(r->dev, &c, what);
+	lost_flush_compare(r->dev, &c, what);
 	zq_close_device(r->dev);
 	qimage_check_file(image, what);
 	memio_free(image);
@@ -252,11 +252,11 @@ START_TEST(nothing_is_lost_by_a_flush_that_failed)
 		snprintf(what, sizeof(what), "%s, seed %" PRIu64 ", flush %" PRIu64, r.shape->name,
 			 seed, n);
 		r.rng = (seed + n / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15);
-		start(&r);
+		lost_flush_start(&r);
 		failed = work_until_it_fails(&r, n);
 		if (failed)
 			go_on(&r, what);
-		finish(&r);
+		lost_flush_finish(&r);
 	}
 	printf("lost flush: %s: seed %" PRIu64 ", %" PRIu64 " flushes failed, nothing lost\n",
 	       r.shape->name, seed, n - 1);
