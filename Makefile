@@ -66,7 +66,7 @@ CHECK_LIBS = $(eval CHECK_LIBS := $$(call pkg,--libs,check))$(CHECK_LIBS)
 
 # ---- what is built from what ---------------------------------------------------------------
 
-LIB_SRC := $(sort $(wildcard src/util/*.c src/io/*.c src/qcow2/*/*.c src/zone/*.c src/offline/*.c))
+LIB_SRC := $(sort $(wildcard src/util/*.c src/io/*.c src/qcow2/*/*.c src/zone/*.c src/offline/*.c src/convert/*.c))
 FS_SRC := $(sort $(wildcard src/fs/*.c))
 CLI_SRC := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))

@@ -51,7 +51,7 @@ cat >report <<'END'
   start: 0x000002800, len 0x000800, cap 0x000800, wptr 0x000400 reset:0 non-seq:0, zcond: 2(oi) [type: 2(SEQ_WRITE_REQUIRED)]
 END
 random_bytes $((6 * 1024 * 1024)) >data
-"$E/import-dump.sh" -o zone.max_active_zones=4 report data dump.qcow2
+zqfs convert -q -o zone.max_active_zones=4 --zones=report data dump.qcow2
 zqfs info --json dump.qcow2 >out
 grep -q '"max_active_zones": *4' out || grep -q '"max_active": *4' out || fail "info: $(cat out)"
 M=1048576
@@ -72,7 +72,7 @@ same_part mnt/seq/1 $((3 * M)) $((19 * 512))
 same_part mnt/seq/3 $((5 * M)) $((M / 2))
 unmount mnt
 echo nonsense >>report
-expect_fail "report: not a line of blkzone report: nonsense" "$E/import-dump.sh" report data no.qcow2
+expect_fail "report: line 7: not a line of" zqfs convert --zones=report data no.qcow2
 [ ! -e no.qcow2 ] || fail "an image of a report with nonsense"
 
 # ---- a disk for a virtual machine, before and after

@@ -5,7 +5,6 @@ _zqfs_options() { # COMMAND
     local options=''
     case $1 in
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
-        umount) options='-h --help' ;;
         create) options='-o -F --force -q --quiet -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
@@ -14,6 +13,9 @@ _zqfs_options() { # COMMAND
         open) options='-h --help' ;;
         close) options='-h --help' ;;
         check) options='-r --repair --json --data-file -h --help' ;;
+        convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
+        compare) options='-f --from -F --from-b --strict --json -q --quiet -h --help' ;;
+        umount) options='-h --help' ;;
         help) options='--list -h --help' ;;
     esac
     printf '%s' "$options"
@@ -24,6 +26,7 @@ _zqfs_keys() { # COMMAND
     case $1 in
         mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= clone_fd seccomp auto_unmount nonempty fsname=' ;;
         create) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
+        convert) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
     esac
     printf '%s' "$keys"
 }
@@ -59,10 +62,24 @@ _zqfs_value() { # COMMAND OPTION
             -r|--repair) words='leaks all' ;;
             --data-file) kind='file' ;;
         esac ;;
+        convert) case $2 in
+            --level) kind='none' ;;
+            -f|--from) words='qcow2 raw dump folder device' ;;
+            -O|--to) words='qcow2 raw dump folder' ;;
+            -o) kind='keys' ;;
+            --zones) kind='none' ;;
+            -S|--sparse) kind='none' ;;
+            -m|--threads) kind='none' ;;
+            --data-file) kind='file' ;;
+        esac ;;
+        compare) case $2 in
+            -f|--from) words='qcow2 raw dump folder device' ;;
+            -F|--from-b) words='qcow2 raw dump folder device' ;;
+        esac ;;
     esac
 }
 
-_zqfs_commands='mount umount create info report reset finish open close check help'
+_zqfs_commands='mount create info report reset finish open close check convert compare umount help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

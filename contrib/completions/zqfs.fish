@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount umount create info report reset finish open close check help
+    not __fish_seen_subcommand_from mount create info report reset finish open close check convert compare umount help
     or __fish_seen_subcommand_from mount
 end
 
@@ -70,6 +70,36 @@ function __zqfs_keys
                 'max_append_bytes=\tas zone.max_append_bytes' \
                 'max_append_sectors=\tthe same in sectors of 512 bytes' \
                 'zone_model=\tas zone.mode; 1 means the same'
+        case convert
+            printf "$before%b\n" \
+                'zone.size=\tlength of a zone, a power of two (256M)' \
+                'zone.capacity=\tusable bytes of a sequential zone (zone.size)' \
+                'zone.conventional_zones=\tzones at the beginning for random writes (0)' \
+                'zone.max_open_zones=\tzones open at once, 0: no limit (0)' \
+                'zone.max_active_zones=\tzones open or closed at once, 0: no limit (0)' \
+                'zone.max_append_bytes=\tlargest append of a virtual machine (64K)' \
+                'zone.mode=\tzone model; there is only this one' \
+                'zone.layout=\tlayout of the zoned header extension (56)' \
+                'zone.wp_order=\tbyte order of the write pointers (big)' \
+                'cluster_size=\tqcow2 cluster, 512 to 2M (64K)' \
+                'refcount_bits=\twidth of a reference count, 1 to 64 (16)' \
+                'compression_type=\tmethod for compressed clusters (zlib)' \
+                'extended_l2=\tsubclusters: smaller units of allocation (off)' \
+                'lazy_refcounts=\tallow a virtual machine to postpone refcounts (off)' \
+                'preallocation=\tallocate all tables and clusters now (off)' \
+                'data_file=\tkeep the data in this file beside the image' \
+                'data_file_raw=\tkeep the data file a raw image of the disk (off)' \
+                'backing_file=\tread from here what the image does not have' \
+                'backing_fmt=\tformat of the backing file' \
+                'zone_size=\tas zone.size' \
+                'zone_capacity=\tas zone.capacity' \
+                'nr_conv_zones=\tas zone.conventional_zones' \
+                'conventional_zones=\tas zone.conventional_zones' \
+                'max_open_zones=\tas zone.max_open_zones' \
+                'max_active_zones=\tas zone.max_active_zones' \
+                'max_append_bytes=\tas zone.max_append_bytes' \
+                'max_append_sectors=\tthe same in sectors of 512 bytes' \
+                'zone_model=\tas zone.mode; 1 means the same'
     end
 end
 
@@ -81,9 +111,6 @@ complete -c zqfs -n '__zqfs_mounting' -l ready-fd -x -d 'write a line to this de
 complete -c zqfs -n '__zqfs_mounting' -l pid-file -r -F -d 'write the process id there once the mount answers'
 complete -c zqfs -n '__zqfs_mounting' -s V -l version -d 'print the version'
 complete -c zqfs -n '__zqfs_mounting' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a create -d 'make a new zoned image'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s o -x -a '(__zqfs_keys create)' -d 'set an option of the image; may be repeated'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s F -l force -d 'overwrite an existing file'
@@ -122,7 +149,31 @@ complete -c zqfs -n '__fish_seen_subcommand_from check' -s r -l repair -x -a 'le
 complete -c zqfs -n '__fish_seen_subcommand_from check' -l json -d 'print the findings and the counts as JSON'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -l data-file -r -F -d 'external data file, when the image names none or it moved'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a convert -d 'copy a zoned disk into another image or format'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s c -l compress -d 'compress the clusters of the new image'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -l level -x -d 'of the compression: 1 to 9 for zlib, 1 to 22 for zstd'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s f -l from -x -a 'qcow2 raw dump folder device' -d 'format of the source, where it does not tell'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s O -l to -x -a 'qcow2 raw dump folder' -d 'format of the target (qcow2)'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s o -x -a '(__zqfs_keys convert)' -d 'set an option of the new image; what is not given comes from the source'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -l zones -x -d 'the zone report of a raw source: of blkzone, of zbd -csv, or of zqfs'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s S -l sparse -x -d 'make holes of zeros in runs of SIZE (4K); 0: none'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s m -l threads -x -d 'use so many threads (one for each processor)'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s p -l progress -d 'show progress, also where that is no terminal'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -l force -d 'replace a target that exists'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -l data-file -r -F -d 'external data file of the source, when it names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s q -l quiet -d 'do not say what the copy lacks'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a compare -d 'compare two zoned disks'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -s f -l from -x -a 'qcow2 raw dump folder device' -d 'format of A, where it does not tell'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -s F -l from-b -x -a 'qcow2 raw dump folder device' -d 'format of B, where it does not tell'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -l strict -d 'compare the limits of open and active zones too'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -l json -d 'print the differences as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -s q -l quiet -d 'print nothing; the exit status tells'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does and which options it takes'
-complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount umount create info report reset finish open close check help'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create info report reset finish open close check convert compare umount help'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -l list -d 'list all commands and options for programs, with tabs'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -s h -l help -d 'show this help'

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * zq_convert: pieces of the source, taken in order by as many threads as there are processors,
+ * go to the target. Holes and zeros are left out. Pointers and states come last, and only
+ * then does the target get its name.
+ *
+ * job.lock guards the cursor, the count of bytes done and the first error. No other lock is
+ * taken under it but those of the source's status call.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "convert/disk.h"
+#include "util/cleanup.h"
+#include "util/math.h"
+
+#define PIECE_BYTES    (UINT64_C(2) << 20) /* read and written at once; a multiple of any unit */
+#define DEFAULT_SPARSE 4096u
+#define MAX_THREADS    8u
+
+struct job {
+	struct disk_source *from;
+	struct disk_target *to;
+	const struct zq_convert_opts *opts;
+	uint64_t sparse; /* zeros of this many bytes become holes; 0: none do */
+	pthread_mutex_t lock;
+	uint32_t zone; /* [lock] the cursor */
+	uint64_t off;  /* [lock] within that zone */
+	uint64_t done; /* [lock] bytes behind the cursor */
+	int error;     /* [lock] the first one ends the work */
+	bool writing;  /* [lock] the error came from the target */
+	uint64_t total;
+};
+
+struct piece {
+	uint32_t zone;
+	uint64_t off;
+	size_t len;
+};
+
+/* ---- one piece --------------------------------------------------------------------------- */
+
+/* Moves the cursor over holes and empty zones. 1 with a piece, 0 at the end. [lock] */
+static int next_piece(struct job *j, struct piece *p)
+{
+	const struct zq_geometry *g = &j->from->geo;
+
+	while (j->zone < g->nr_zones) {
+		uint64_t written = j->from->zone[j->zone].written, run;
+		bool data = true;
+		int ret = 0;
+
+		if (j->off >= written) {
+			j->zone++;
+			j->off = 0;
+			continue;
+		}
+		run = written - j->off;
+		if (!j->opts->no_holes)
+			ret = j->from->ops->status(j->from, j->zone, j->off, run, &data, &run);
+		if (ret)
+			return ret;
+		/* pieces begin at multiples of their size, so that units are never cut */
+		if (data)
+			run = min_u64(run, PIECE_BYTES - j->off % PIECE_BYTES);
+		*p = (struct piece){ j->zone, j->off, (size_t)run };
+		j->off += run;
+		j->done += run;
+		if (data)
+			return 1;
+	}
+	return 0;
+}
+
+static bool all_zero(const uint8_t *b, size_t len)
+{
+	return !*b && (len == 1 || !memcmp(b, b + 1, len - 1));
+}
+
+/* The length from b on of what is alike, zeros or not, in steps of unit. */
+static size_t alike(const uint8_t *b, size_t len, size_t unit, bool *zero)
+{
+	size_t n = (size_t)min_u64(len, unit);
+
+	*zero = all_zero(b, n);
+	while (n < len && all_zero(b + n, (size_t)min_u64(len - n, unit)) == *zero)
+		n += (size_t)min_u64(len - n, unit);
+	return n;
+}
+
+/* The unit in which zeros are looked for: never cuts a unit of the target. */
+static size_t zero_unit(const struct job *j)
+{
+	return (size_t)max_u64(j->sparse, j->to->unit);
+}
+
+static int write_piece(struct job *j, const struct piece *p, const uint8_t *buf)
+{
+	size_t at = 0, unit = zero_unit(j);
+	int ret = 0;
+
+	if (!j->sparse)
+		return j->to->ops->write(j->to, p->zone, p->off, buf, p->len);
+	while (at < p->len && !ret) {
+		/* up to the next boundary first, where a run of data began within a unit */
+		size_t lead = (size_t)(unit - (p->off + at) % unit), n;
+		bool zero;
+
+		if (lead < unit) {
+			n = (size_t)min_u64(lead, p->len - at);
+			zero = all_zero(buf + at, n);
+		} else {
+			n = alike(buf + at, p->len - at, unit, &zero);
+		}
+		if (!zero)
+			ret = j->to->ops->write(j->to, p->zone, p->off + at, buf + at, n);
+		at += n;
+	}
+	return ret;
+}
+
+/* ---- the threads ----------------------------------------------------------------------------- */
+
+static void end_with(struct job *j, int ret, bool writing)
+{
+	SCOPE_LOCK(&j->lock);
+	if (!j->error) {
+		j->error = ret;
+		j->writing = writing;
+	}
+}
+
+/* Takes the next piece; false at the end or after an error. */
+static bool take_piece(struct job *j, struct piece *p, double *done)
+{
+	int ret;
+
+	SCOPE_LOCK(&j->lock);
+	if (j->error)
+		return false;
+	ret = next_piece(j, p);
+	if (ret < 0)
+		j->error = ret;
+	*done = j->total ? (double)j->done / (double)j->total : 1;
+	return ret == 1;
+}
+
+/* Copies pieces until there are none. caller: this is the thread that called zq_convert. */
+static void copy_pieces(struct job *j, bool caller)
+{
+	uint8_t *buf CLEANUP_FREE = malloc(PIECE_BYTES);
+	struct piece p = { 0 };
+	double done = 0;
+
+	if (!buf) {
+		end_with(j, -ENOMEM, false);
+		return;
+	}
+	while (take_piece(j, &p, &done)) {
+		int ret = j->from->ops->read(j->from, p.zone, p.off, buf, p.len);
+
+		if (ret) {
+			end_with(j, ret, false);
+			return;
+		}
+		ret = write_piece(j, &p, buf);
+		if (ret) {
+			end_with(j, ret, true);
+			return;
+		}
+		if (caller && j->opts->progress && j->opts->progress(j->opts->data, done))
+			end_with(j, -ECANCELED, false);
+	}
+}
+
+static void *copier_main(void *data)
+{
+	copy_pieces(data, false);
+	return NULL;
+}
+
+static unsigned pick_threads(const struct zq_convert_opts *opts)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = opts->threads ? opts->threads : cpus > 0 ? (unsigned)cpus : 1;
+
+	return n > MAX_THREADS ? MAX_THREADS : n;
+}
+
+static void copy_all(struct job *j)
+{
+	pthread_t thread[MAX_THREADS];
+	unsigned nr = 0, want = pick_threads(j->opts) - 1;
+
+	while (nr < want && !pthread_create(&thread[nr], NULL, copier_main, j))
+		nr++;
+	copy_pieces(j, true);
+	while (nr)
+		pthread_join(thread[--nr], NULL);
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------
+ */
+
+static void note_zones(const struct zq_convert_opts *opts, const char *source, uint32_t nr,
+		       uint32_t first, const char *what)
+{
+	char line[320];
+
+	if (!nr || !opts->note)
+		return;
+	snprintf(line, sizeof(line),
+		 "%.128s: %" PRIu32 " zone%s %s (the first is zone %" PRIu32 ")", source, nr,
+		 nr == 1 ? "" : "s", what, first);
+	opts->note(opts->data, line);
+}
+
+/* States that the target has no place for; their data is there all the same, but for offline. */
+static void tell_lost_states(const struct disk_source *s, const struct disk_target *t,
+			     const struct zq_convert_opts *opts)
+{
+	uint32_t nr[ZQ_NR_STATES] = { 0 }, first[ZQ_NR_STATES] = { 0 };
+
+	if (t->keeps_states)
+		return;
+	for (uint32_t i = s->geo.nr_zones; i--;) {
+		nr[s->zone[i].state]++;
+		first[s->zone[i].state] = i;
+	}
+	note_zones(opts, s->name, nr[ZQ_IMPLICIT_OPEN], first[ZQ_IMPLICIT_OPEN],
+		   "implicitly open, closed in the copy");
+	note_zones(opts, s->name, nr[ZQ_EXPLICIT_OPEN], first[ZQ_EXPLICIT_OPEN],
+		   "explicitly open, closed in the copy");
+	note_zones(opts, s->name, nr[ZQ_READ_ONLY], first[ZQ_READ_ONLY],
+		   "read-only, writable in the copy");
+	note_zones(opts, s->name, nr[ZQ_OFFLINE], first[ZQ_OFFLINE],
+		   "offline, empty in the copy: their data cannot be read");
+}
+
+static int say_conversion_failed(const struct job *j, struct zq_error *err)
+{
+	const char *name = j->writing ? j->to->name : j->from->name;
+
+	if (j->error == -ECANCELED)
+		return zq_fail(err, j->error, "%s: interrupted, nothing was made", j->to->name);
+	return zq_fail(err, j->error, "%s: %s", name, strerror(-j->error));
+}
+
+static int run_job(struct job *j, struct zq_error *err)
+{
+	for (uint32_t i = 0; i < j->from->geo.nr_zones; i++)
+		j->total += j->from->zone[i].written;
+	pthread_mutex_init(&j->lock, NULL);
+	copy_all(j);
+	pthread_mutex_destroy(&j->lock);
+	if (j->error)
+		return say_conversion_failed(j, err);
+	if (j->opts->progress && j->opts->progress(j->opts->data, 1)) {
+		j->error = -ECANCELED;
+		return say_conversion_failed(j, err);
+	}
+	return j->to->ops->publish(j->to, j->from->zone, err);
+}
+
+int zq_convert(const char *source, const char *target, const struct zq_convert_opts *opts,
+	       struct zq_error *err)
+{
+	static const struct zq_convert_opts defaults;
+	struct job j = { .opts = opts ? opts : &defaults };
+	int ret;
+
+	j.sparse = j.opts->sparse_size ? j.opts->sparse_size : DEFAULT_SPARSE;
+	if (j.opts->no_holes)
+		j.sparse = 0;
+	else if (!is_pow2(j.sparse) || j.sparse < ZQ_BLOCK || j.sparse > PIECE_BYTES)
+		return zq_fail(err, -EINVAL,
+			       "%s: zeros are found in runs of a power of two from %u bytes to "
+			       "%" PRIu64 ", not %" PRIu64,
+			       target, ZQ_BLOCK, PIECE_BYTES, j.sparse);
+	ret = disk_source_open(source, j.opts, &j.from, err);
+	if (ret)
+		return ret;
+	ret = disk_target_begin(target, j.opts, j.from, &j.to, err);
+	if (!ret) {
+		tell_lost_states(j.from, j.to, j.opts);
+		ret = run_job(&j, err);
+	}
+	disk_target_end(j.to);
+	disk_source_close(j.from);
+	return ret;
+}

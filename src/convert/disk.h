@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A zoned disk as "convert" and "compare" see it, whatever holds it: a source that is read, a
+ * target that is filled. Each format is one file (source_*.c, target_*.c) behind these tables.
+ *
+ * Offsets within a zone are bytes from the zone's start. A table of all zones is in memory:
+ * 16 bytes for each zone.
+ */
+#ifndef ZQ_CONVERT_DISK_H
+#define ZQ_CONVERT_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zqfs/convert.h>
+#include <zqfs/device.h>
+#include <zqfs/error.h>
+#include <zqfs/geometry.h>
+
+#include "util/math.h"
+
+struct disk_zone {
+	uint64_t written; /* bytes from the zone's start up to its write pointer, at most the
+			   * capacity; a full zone: the capacity; a conventional one: its length */
+	uint8_t state;	  /* enum zq_zone_state */
+};
+
+static inline uint64_t disk_zone_start(const struct zq_geometry *g, uint32_t zone)
+{
+	return zone * g->zone_size;
+}
+
+/* The last zone may be shorter than the others. */
+static inline uint64_t disk_zone_len(const struct zq_geometry *g, uint32_t zone)
+{
+	return min_u64(g->zone_size, g->size - disk_zone_start(g, zone));
+}
+
+static inline uint64_t disk_zone_capacity(const struct zq_geometry *g, uint32_t zone)
+{
+	uint64_t len = disk_zone_len(g, zone);
+
+	return zone < g->nr_conv ? len : min_u64(len, g->zone_capacity);
+}
+
+/* ---- what is read ---------------------------------------------------------------------- */
+
+struct disk_source;
+
+struct disk_source_ops {
+	/* Reads bytes below the zone's written ones. Several threads at once. */
+	int (*read)(struct disk_source *s, uint32_t zone, uint64_t off, void *buf, size_t len);
+	/* What lies at off: *data tells whether anything but zeros may be there, *run how many
+	 * bytes from off are alike, 1 to len. */
+	int (*status)(struct disk_source *s, uint32_t zone, uint64_t off, uint64_t len, bool *data,
+		      uint64_t *run);
+	/* Frees what the format has; s itself is its caller's. */
+	void (*close)(struct disk_source *s);
+	/* Is the file at path this source, or does the source read from it? */
+	bool (*uses)(const struct disk_source *s, const char *path);
+};
+
+/* A format embeds this as its first member. */
+struct disk_source {
+	const struct disk_source_ops *ops;
+	const char *name; /* the caller's; for messages */
+	enum zq_disk_format format;
+	struct zq_geometry geo; /* limits: 0 where the source does not tell them */
+	struct disk_zone *zone; /* geo.nr_zones of them; owned */
+	bool has_open_states;	/* its open and closed states differ, and are lost in an image */
+};
+
+/* Opens what is at path; opts as in zq_convert. A sentence in err, which starts with a name. */
+int disk_source_open(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		     struct zq_error *err);
+void disk_source_close(struct disk_source *s);
+
+/* The formats' own openers; "told" is what disk_source_open has found out. */
+int source_open_image(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		      struct zq_error *err);
+int source_open_raw(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		    struct zq_error *err);
+int source_open_dump(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		     struct zq_error *err);
+int source_open_folder(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		       struct zq_error *err);
+int source_open_device(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		       struct zq_error *err);
+
+/* ---- what is written --------------------------------------------------------------------- */
+
+struct disk_target;
+
+struct disk_target_ops {
+	/* Writes bytes of a zone, which is new and reads as zeros elsewhere. Several threads at
+	 * once, never for the same bytes. unit divides off, and len but at the end of what the
+	 * zone holds. */
+	int (*write)(struct disk_target *t, uint32_t zone, uint64_t off, const void *buf,
+		     size_t len);
+	/* All zones have been written; their states and pointers are in zone[]. Makes it whole
+	 * on stable storage and gives it its name. */
+	int (*publish)(struct disk_target *t, const struct disk_zone *zone, struct zq_error *err);
+	/* Frees; what was not published is gone. */
+	void (*close)(struct disk_target *t);
+};
+
+/* A format embeds this as its first member. */
+struct disk_target {
+	const struct disk_target_ops *ops;
+	const char *name; /* the caller's; for messages */
+	struct zq_geometry geo;
+	uint32_t unit;	   /* bytes that are best written at once; a power of two */
+	bool keeps_states; /* read-only, offline and open states have a place in it */
+};
+
+/* Begins what will be at path, in the format of opts, with the source's geometry unless the
+ * options say otherwise. Refuses what exists without force, and what it cannot hold. */
+int disk_target_begin(const char *path, const struct zq_convert_opts *opts,
+		      const struct disk_source *from, struct disk_target **t, struct zq_error *err);
+void disk_target_end(struct disk_target *t);
+
+int target_begin_image(const char *path, const struct zq_convert_opts *opts,
+		       const struct disk_source *from, struct disk_target **t,
+		       struct zq_error *err);
+int target_begin_raw(const char *path, const struct zq_convert_opts *opts,
+		     const struct disk_source *from, struct disk_target **t, struct zq_error *err);
+int target_begin_dump(const char *path, const struct zq_convert_opts *opts,
+		      const struct disk_source *from, struct disk_target **t, struct zq_error *err);
+int target_begin_folder(const char *path, const struct zq_convert_opts *opts,
+			const struct disk_source *from, struct disk_target **t,
+			struct zq_error *err);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A folder with a file for each zone: a mount of zqfs or of the kernel's zonefs, or the files
+ * of zloop. Sizes of zones come from, in this order: the options, attributes (a mount of
+ * zqfs has them), the sizes of conventional files and st_blocks as zonefs sets it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "convert/disk.h"
+#include "convert/folder_names.h"
+#include "convert/zone_table.h"
+#include "util/cleanup.h"
+
+#define ATTR_BYTES 64
+
+struct folder_source {
+	struct disk_source base;
+	int dir;
+	bool zloop;
+	bool one_conv; /* all conventional zones are one file */
+	struct stat st;
+};
+
+static struct folder_source *folder_of_source(struct disk_source *s)
+{
+	return (struct folder_source *)s;
+}
+
+/* Opens a zone's file; *at becomes where the zone begins in it. */
+static int open_zone_file(struct folder_source *f, uint32_t zone, uint64_t *at)
+{
+	char name[FOLDER_NAME_MAX];
+	bool one = f->one_conv && zone < f->base.geo.nr_conv;
+	int fd = openat(f->dir,
+			folder_file_name(f->zloop, f->base.geo.nr_conv, one ? 0 : zone, name),
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	*at = one ? disk_zone_start(&f->base.geo, zone) : 0;
+	return fd < 0 ? -errno : fd;
+}
+
+static int folder_read(struct disk_source *s, uint32_t zone, uint64_t off, void *buf, size_t len)
+{
+	uint64_t at;
+	int fd CLEANUP_CLOSE = open_zone_file(folder_of_source(s), zone, &at);
+	uint8_t *p = buf;
+
+	if (fd < 0)
+		return fd;
+	while (len) {
+		ssize_t n = pread(fd, p, len, (off_t)(at + off));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n) /* shorter than it was: somebody changes the source */
+			return -EBUSY;
+		p += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int folder_status(struct disk_source *s, uint32_t zone, uint64_t off, uint64_t len,
+			 bool *data, uint64_t *run)
+{
+	uint64_t at;
+	int fd CLEANUP_CLOSE = open_zone_file(folder_of_source(s), zone, &at);
+	off_t next;
+
+	*data = true;
+	*run = len;
+	if (fd < 0)
+		return fd;
+	next = lseek(fd, (off_t)(at + off), SEEK_DATA);
+	if (next < 0) {
+		*data = errno != ENXIO;
+		return 0;
+	}
+	*data = (uint64_t)next == at + off;
+	if (*data)
+		next = lseek(fd, (off_t)(at + off), SEEK_HOLE);
+	if (next > 0 && (uint64_t)next > at + off)
+		*run = min_u64(len, (uint64_t)next - at - off);
+	return 0;
+}
+
+static void folder_close(struct disk_source *s)
+{
+	if (folder_of_source(s)->dir >= 0)
+		close(folder_of_source(s)->dir);
+}
+
+/* A target within the folder, or the folder itself. */
+static bool folder_uses(const struct disk_source *s, const char *path)
+{
+	const struct folder_source *f = (const struct folder_source *)s;
+	struct stat st;
+
+	return !stat(path, &st) && st.st_dev == f->st.st_dev &&
+	       (st.st_ino == f->st.st_ino || !S_ISDIR(st.st_mode));
+}
+
+static const struct disk_source_ops folder_ops = {
+	.read = folder_read,
+	.status = folder_status,
+	.close = folder_close,
+	.uses = folder_uses,
+};
+
+/* ---- what the folder tells --------------------------------------------------------------- */
+
+static int read_attr_text(int fd, const char *name, char *text)
+{
+	ssize_t n = fgetxattr(fd, name, text, ATTR_BYTES - 1);
+
+	if (n <= 0)
+		return -ENODATA;
+	text[n] = '\0';
+	return 0;
+}
+
+/* A number of the attribute; the default where there is none. */
+static uint64_t read_attr(int fd, const char *name, uint64_t otherwise)
+{
+	char text[ATTR_BYTES];
+
+	return read_attr_text(fd, name, text) ? otherwise : strtoull(text, NULL, 10);
+}
+
+/* The number of files that are there: names count up from first without a gap. */
+static uint32_t count_files(int dir, bool zloop, bool conv, uint32_t first)
+{
+	uint32_t nr = 0;
+	char name[FOLDER_NAME_MAX];
+	struct stat st;
+
+	while (nr < ZONE_TABLE_MAX) {
+		/* as many conventional zones as there must be for this name */
+		folder_file_name(zloop, conv ? UINT32_MAX : first, first + nr, name);
+		if (fstatat(dir, name, &st, 0) || !S_ISREG(st.st_mode))
+			break;
+		nr++;
+	}
+	return nr;
+}
+
+static int stat_zone(struct folder_source *f, uint32_t zone, struct stat *st)
+{
+	char name[FOLDER_NAME_MAX];
+
+	folder_file_name(f->zloop, f->base.geo.nr_conv, zone, name);
+	return fstatat(f->dir, name, st, 0) ? -errno : 0;
+}
+
+/* The zones' sizes; opts first, then attributes, then what the files' sizes say. */
+static int tell_sizes(struct folder_source *f, const struct zq_create_opts *o, uint32_t nr_seq,
+		      struct zq_error *err)
+{
+	struct zq_geometry *g = &f->base.geo;
+	struct stat st;
+
+	g->zone_size = o && o->zone_size ? o->zone_size : read_attr(f->dir, "user.zone.size", 0);
+	if (!g->zone_size && g->nr_conv && !stat_zone(f, 0, &st))
+		g->zone_size = (uint64_t)st.st_size;
+	if (!is_pow2(g->zone_size))
+		return zq_fail(err, -EINVAL,
+			       "%s: does not tell the size of a zone; say it with the option "
+			       "zone.size",
+			       f->base.name);
+	g->zone_capacity = o && o->zone_capacity ? o->zone_capacity
+						 : read_attr(f->dir, "user.zone.capacity", 0);
+	/* zonefs says it in st_blocks, also of an empty zone */
+	if (!g->zone_capacity && nr_seq && !f->zloop && !stat_zone(f, g->nr_conv, &st))
+		g->zone_capacity = (uint64_t)st.st_blocks * 512;
+	if (!g->zone_capacity || g->zone_capacity > g->zone_size)
+		g->zone_capacity = g->zone_size;
+	g->max_open = (uint32_t)read_attr(f->dir, "user.zone.max_open", 0);
+	g->max_active = (uint32_t)read_attr(f->dir, "user.zone.max_active", 0);
+	g->max_append = (uint32_t)read_attr(f->dir, "user.zone.max_append", 0);
+	return 0;
+}
+
+static int tell_geometry(struct folder_source *f, const struct zq_create_opts *o,
+			 struct zq_error *err)
+{
+	struct zq_geometry *g = &f->base.geo;
+	uint32_t nr_conv = count_files(f->dir, f->zloop, true, 0), nr_seq;
+	uint64_t conv_zones = read_attr(f->dir, "user.zone.nr_conventional", nr_conv);
+	uint64_t last = 0;
+	int ret;
+
+	nr_seq = count_files(f->dir, f->zloop, false, f->zloop ? nr_conv : 0);
+	if (!nr_conv && !nr_seq)
+		return zq_fail(err, -EINVAL,
+			       "%s: no zone files in it (seq/0, or seq-000000 as zloop has it)",
+			       f->base.name);
+	g->nr_conv = nr_conv;
+	ret = tell_sizes(f, o, nr_seq, err);
+	if (ret)
+		return ret;
+	f->one_conv = nr_conv == 1 && conv_zones > 1 && conv_zones < ZONE_TABLE_MAX;
+	g->nr_conv = f->one_conv ? (uint32_t)conv_zones : nr_conv;
+	if (!add_u64(g->nr_conv, nr_seq, &last) || last > ZONE_TABLE_MAX ||
+	    last > INT64_MAX / g->zone_size)
+		return zq_fail(err, -E2BIG, "%s: too many zones", f->base.name);
+	g->nr_zones = (uint32_t)last;
+	g->size = last * g->zone_size;
+	return 0;
+}
+
+static int load_zone_file(struct folder_source *f, uint32_t zone, struct zq_error *err)
+{
+	struct disk_zone *z = &f->base.zone[zone];
+	uint64_t capacity = disk_zone_capacity(&f->base.geo, zone), at;
+	char text[ATTR_BYTES];
+	struct stat st;
+	int fd CLEANUP_CLOSE = -1, state = -EINVAL;
+
+	if (zone < f->base.geo.nr_conv) {
+		*z = (struct disk_zone){ capacity, ZQ_NOT_WP };
+		return 0;
+	}
+	fd = open_zone_file(f, zone, &at);
+	if (fd < 0 || fstat(fd, &st))
+		return zq_fail(err, fd < 0 ? fd : -errno, "%s: zone %" PRIu32 ": %s", f->base.name,
+			       zone, strerror(fd < 0 ? -fd : errno));
+	if ((uint64_t)st.st_size > capacity)
+		return zq_fail(err, -EINVAL,
+			       "%s: zone %" PRIu32 " has %" PRIu64
+			       " bytes, more than its capacity %" PRIu64,
+			       f->base.name, zone, (uint64_t)st.st_size, capacity);
+	z->written = (uint64_t)st.st_size;
+	if (!read_attr_text(fd, "user.zone.state", text))
+		state = zq_state_from_name(text);
+	if (state < 0)
+		state = z->written == capacity ? ZQ_FULL : z->written ? ZQ_CLOSED : ZQ_EMPTY;
+	else
+		f->base.has_open_states = true;
+	z->state = (uint8_t)state;
+	return 0;
+}
+
+/* The last zone of a mount may be shorter than the others. */
+static void tell_last_zone(struct folder_source *f)
+{
+	struct zq_geometry *g = &f->base.geo;
+	uint64_t at, len;
+	int fd CLEANUP_CLOSE = open_zone_file(f, g->nr_zones - 1, &at);
+
+	if (fd < 0 || g->nr_zones <= g->nr_conv)
+		return;
+	len = read_attr(fd, "user.zone.size", g->zone_size);
+	if (len && len < g->zone_size)
+		g->size -= g->zone_size - len;
+}
+
+static int open_folder(struct folder_source *f, const struct zq_convert_opts *opts,
+		       struct zq_error *err)
+{
+	struct stat st;
+	int ret;
+
+	f->dir = open(f->base.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->dir < 0 || fstat(f->dir, &f->st))
+		return zq_fail(err, -errno, "%s: %s", f->base.name, strerror(errno));
+	f->zloop = fstatat(f->dir, "seq", &st, 0) != 0;
+	ret = tell_geometry(f, opts->create, err);
+	if (ret)
+		return ret;
+	tell_last_zone(f);
+	f->base.zone = calloc(f->base.geo.nr_zones, sizeof(*f->base.zone));
+	if (!f->base.zone)
+		return zq_fail(err, -ENOMEM, "out of memory for %u zones", f->base.geo.nr_zones);
+	for (uint32_t nr = 0; nr < f->base.geo.nr_zones && !ret; nr++)
+		ret = load_zone_file(f, nr, err);
+	return ret;
+}
+
+int source_open_folder(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
+		       struct zq_error *err)
+{
+	struct folder_source *f = calloc(1, sizeof(*f));
+	int ret;
+
+	if (!f)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	f->base =
+		(struct disk_source){ .ops = &folder_ops, .name = path, .format = ZQ_DISK_FOLDER };
+	f->dir = -1;
+	ret = open_folder(f, opts, err);
+	if (ret) {
+		disk_source_close(&f->base);
+		return ret;
+	}
+	*s = &f->base;
+	return 0;
+}
