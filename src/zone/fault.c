@@ -27,6 +27,7 @@ static bool harmless(int rc)
 	case -EINVAL:
 	case -EBUSY:
 	case -EROFS:
+	case -EUCLEAN: /* the image is damaged there, and qcow2/ has said so in the log */
 		return true;
 	default:
 		return false;
@@ -35,6 +36,8 @@ static bool harmless(int rc)
 
 int host_error(struct zq_device *dev, int rc)
 {
+	if (rc == -EUCLEAN)
+		return -EIO;
 	if (rc != -EFBIG)
 		return rc;
 	if (!atomic_exchange(&dev->told_limit, true))

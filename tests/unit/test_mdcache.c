@@ -23,6 +23,7 @@ static void mdcache_setup(void)
 	qimage_create(&q);
 	for (uint64_t i = 0; i < 400; i++)
 		qimage_poke_be64(&q, BASE + i * S, i + 1);
+	memio_resize(q.m, BASE + 10000 * S);
 	pthread_mutex_lock(&q.img->lock);
 }
 

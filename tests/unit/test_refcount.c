@@ -195,7 +195,7 @@ START_TEST(damaged_table_entry_is_an_error)
 
 	refcount_create(12, 4);
 	q.img->reftable.word[0] = bad[_i];
-	ck_assert_int_eq(refcount_pin(q.img, 5, true, &s), -EIO);
+	ck_assert_int_eq(refcount_pin(q.img, 5, true, &s), -EUCLEAN);
 	ck_assert_ptr_nonnull(strstr(q.logged, "refcount table entry 0 is damaged"));
 	ck_assert_ptr_null(
 		refcount_test_pin(UINT64_C(1) << 40)); /* behind the table: not counted */

@@ -33,7 +33,7 @@ static void table_setup(void)
 
 static void table_test_load(void)
 {
-	ck_assert_int_eq(table_load(&t, io, 4096, NR), 0);
+	ck_assert_int_eq(table_load(&t, io, 4096, NR, memio_size(m)), 0);
 }
 
 static void table_teardown(void)
@@ -57,7 +57,7 @@ END_TEST
 START_TEST(failed_read_is_an_error)
 {
 	memio_fail(m, MEMIO_READ, 0, EIO, false, 0);
-	ck_assert_int_eq(table_load(&t, io, 4096, NR), -EIO);
+	ck_assert_int_eq(table_load(&t, io, 4096, NR, memio_size(m)), -EIO);
 }
 END_TEST
 

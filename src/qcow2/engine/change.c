@@ -10,6 +10,7 @@
 #include "io/io.h"
 #include "qcow2/check/check.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/change.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/tables/header_read.h"
@@ -37,11 +38,12 @@ struct tables {
 
 static int load_anew(struct qcow2_image *img, const struct qcow2_header *h, struct tables *t)
 {
-	int rc = table_load(&t->l1, img->file, h->l1_offset, h->l1_size);
+	int rc = table_load(&t->l1, img->file, h->l1_offset, h->l1_size, h->file_size);
 
 	if (rc == 0)
 		rc = table_load(&t->reftable, img->file, h->reftable_offset,
-				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8);
+				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8,
+				h->file_size);
 	return rc;
 }
 
@@ -154,4 +156,26 @@ int qcow2_begin_change(struct qcow2_image *img)
 	}
 	pthread_mutex_unlock(&img->change_lock);
 	return rc;
+}
+
+/* Nobody can do more about a host that does not take it than say so in the log. */
+static void write_corrupt_bit(struct qcow2_image *img)
+{
+	uint64_t incompat = img->hdr.incompat | QCOW2_INCOMPAT_CORRUPT;
+	int rc = write_feature_word(img, QCOW2_H_INCOMPAT, incompat);
+
+	if (rc == 0)
+		rc = io_flush(img->file);
+	if (rc < 0)
+		image_log(img, "cannot set the corrupt bit: %s", strerror(-rc));
+	img->hdr.incompat = incompat;
+}
+
+void change_mark_corrupt(struct qcow2_image *img)
+{
+	if (!atomic_load_explicit(&img->overlaps, memory_order_relaxed))
+		return;
+	SCOPE_LOCK(&img->change_lock);
+	if (!(img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT))
+		write_corrupt_bit(img);
 }

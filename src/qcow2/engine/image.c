@@ -63,13 +63,42 @@ void qcow2_get_stats(struct qcow2_image *img, struct qcow2_stats *st)
 	st->reads = atomic_load(&img->stats.reads);
 }
 
+void image_note_overlap(struct qcow2_image *img, const char *what, uint64_t off)
+{
+	if (!atomic_exchange(&img->overlaps, true))
+		image_log(img,
+			  "%s 0x%llx overlaps with metadata in use; the image is marked "
+			  "corrupt and opens read-only until \"zqfs check --repair\" has mended it",
+			  what, (unsigned long long)off);
+}
+
+bool image_is_meta(const struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	bool used = image_is_fixed_meta(img, off, len);
+
+	for (uint64_t c = align_down(off, img->cluster_size); c < off + len && !used;
+	     c += img->cluster_size)
+		used = table_refers_to(&img->l1, c) || table_refers_to(&img->reftable, c);
+	return used;
+}
+
+static bool is_snapshot_meta(const struct qcow2_image *img, uint64_t off, uint64_t len)
+{
+	bool used = false;
+
+	if (!img->snapshot_meta.nr)
+		return false;
+	for (uint64_t c = align_down(off, img->cluster_size); c < off + len && !used;
+	     c += img->cluster_size)
+		used = offset_set_count(&img->snapshot_meta, c);
+	return used;
+}
+
 bool image_is_fixed_meta(const struct qcow2_image *img, uint64_t off, uint64_t len)
 {
 	const struct qcow2_header *h = &img->hdr;
 
-	return off < img->cluster_size ||
-	       (h->nb_snapshots &&
-		ranges_overlap(off, len, h->snapshots_offset, img->cluster_size)) ||
+	return off < img->cluster_size || is_snapshot_meta(img, off, len) ||
 	       ranges_overlap(off, len, h->l1_offset, (uint64_t)h->l1_size * 8) ||
 	       ranges_overlap(off, len, img->reftable.nr ? img->reftable.offset : 0,
 			      img->reftable.nr * 8) ||

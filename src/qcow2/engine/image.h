@@ -98,6 +98,8 @@ struct qcow2_image {
 	uint64_t file_end;   /* [lock] the file has at least this many bytes or will have:
 			      * mapped offsets must lie below it */
 	struct qcow2_table l1, reftable;
+	struct offset_set snapshot_meta; /* clusters of the snapshot table and of its L1 tables */
+	atomic_bool overlaps;	   /* metadata overlaps with something; see image_note_overlap */
 	struct mdcache cache;	   /* [lock] */
 	size_t cache_bytes;	   /* bound of the cache */
 	struct pack_place pack;	   /* [lock] where the next compressed cluster goes */
@@ -148,8 +150,14 @@ struct qcow2_image {
 /* Writes to the log: the image's name and the message. */
 void image_log(struct qcow2_image *img, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Does the range of the image file overlap the header, the L1 table, the refcount table or
- * the write pointers, where no data and no other table can be? */
+/* Says once that a mapping or a free cluster lies where a table lies, and has the corrupt bit set
+ * before the call that met it returns (change_mark_corrupt). [lock] */
+void image_note_overlap(struct qcow2_image *img, const char *what, uint64_t off);
+
+/* Does the range of the image file overlap any metadata that is in use? [lock] */
+bool image_is_meta(const struct qcow2_image *img, uint64_t off, uint64_t len);
+/* Only the header, the L1 table, the refcount table, what snapshots have and the write pointers,
+ * where no data and no other table can be. */
 bool image_is_fixed_meta(const struct qcow2_image *img, uint64_t off, uint64_t len);
 
 #endif

@@ -38,7 +38,7 @@ static bool host_is_sane(const struct qcow2_image *img, uint64_t guest, uint64_t
 		return false;
 	if (img->has_data_file)
 		return host == guest;
-	return host < img->file_end && !image_is_fixed_meta(img, host, img->cluster_size);
+	return host < img->file_end && !image_is_meta(img, host, img->cluster_size);
 }
 
 static enum l2_kind standard_kind(const struct qcow2_image *img, struct l2_entry e)
@@ -63,16 +63,28 @@ static enum l2_kind extended_kind(const struct qcow2_image *img, struct l2_entry
 	return allocated ? L2_DATA : L2_UNALLOCATED;
 }
 
+bool l2_overlaps(const struct qcow2_image *img, struct l2_entry e, uint64_t *host)
+{
+	uint64_t len = img->cluster_size;
+
+	if (img->has_data_file)
+		return false;
+	if (e.desc & QCOW2_COMPRESSED)
+		descriptor_extent(img->cluster_bits, e.desc, host, &len);
+	else
+		*host = l2_host(e);
+	return *host && image_is_meta(img, *host, len);
+}
+
 enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_entry e, unsigned sub)
 {
 	if (e.desc & QCOW2_COMPRESSED) {
 		uint64_t off, len;
 
-		if (img->has_data_file || (e.desc & QCOW2_COPIED))
+		if (img->has_data_file)
 			return L2_BAD;
 		descriptor_extent(img->cluster_bits, e.desc, &off, &len);
-		if (off < img->cluster_size || off >= img->file_end ||
-		    image_is_fixed_meta(img, off, len))
+		if (off < img->cluster_size || off >= img->file_end || image_is_meta(img, off, len))
 			return L2_BAD;
 		return L2_COMPRESSED;
 	}
@@ -125,12 +137,32 @@ void l2_let_go(struct qcow2_image *img, struct l2_entry e)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static bool table_offset_is_sane(const struct qcow2_image *img, uint64_t word)
+/* Does something else lie where the table lies? To read a table that two entries lead to does no
+ * harm; to change it, for the one, changes it for the other. */
+static bool table_is_shared(const struct qcow2_image *img, uint64_t word, bool write)
+{
+	uint64_t off = word & QCOW2_OFFSET_MASK;
+
+	return image_is_fixed_meta(img, off, img->cluster_size) ||
+	       table_refers_to(&img->reftable, off) ||
+	       (write && (word & QCOW2_COPIED) && table_refers_to(&img->l1, off) > 1);
+}
+
+static bool table_is_sound(const struct qcow2_image *img, uint64_t word, bool write)
 {
 	uint64_t off = word & QCOW2_OFFSET_MASK;
 
 	return !(word & QCOW2_L1_RESERVED) && is_aligned(off, img->cluster_size) &&
-	       off < img->file_end && !image_is_fixed_meta(img, off, img->cluster_size);
+	       off < img->file_end && !table_is_shared(img, word, write);
+}
+
+static int damaged_table(struct qcow2_image *img, uint64_t l1_index, uint64_t word, bool write)
+{
+	image_log(img, "L1 entry %llu is damaged (0x%llx)", (unsigned long long)l1_index,
+		  (unsigned long long)word);
+	if (write && table_is_shared(img, word, true))
+		image_note_overlap(img, "the L2 table", word & QCOW2_OFFSET_MASK);
+	return -EUCLEAN;
 }
 
 /* Does the L1 entry point to a table that nobody else refers to? */
@@ -231,13 +263,10 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 	ref->index = (unsigned)(in_table % per_slice);
 	ref->count = per_slice - ref->index;
 	if (l1_index >= img->l1.nr)
-		return -EIO;
+		return -EUCLEAN;
 	word = img->l1.word[l1_index];
-	if ((word & QCOW2_OFFSET_MASK) && !table_offset_is_sane(img, word)) {
-		image_log(img, "L1 entry %llu is damaged (0x%llx)", (unsigned long long)l1_index,
-			  (unsigned long long)word);
-		return -EIO;
-	}
+	if ((word & QCOW2_OFFSET_MASK) && !table_is_sound(img, word, write))
+		return damaged_table(img, l1_index, word, write);
 	if (write && !is_ours(word)) {
 		rc = own_table(img, l1_index);
 		if (rc < 0)
@@ -247,11 +276,15 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 	if (!(word & QCOW2_OFFSET_MASK))
 		return 0;
 	byte = in_table * img->l2_entry_size;
-	return mdcache_pin(&img->cache,
-			   (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size),
-			   (write ? MDCACHE_WRITE : 0u) |
-				   (table_is_fresh(&img->l1, l1_index) ? MDCACHE_FRESH : 0u),
-			   &ref->slice);
+	rc = mdcache_pin(&img->cache,
+			 (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size),
+			 (write ? MDCACHE_WRITE : 0u) |
+				 (table_is_fresh(&img->l1, l1_index) ? MDCACHE_FRESH : 0u),
+			 &ref->slice);
+	if (rc == -EUCLEAN)
+		image_log(img, "L2 table 0x%llx is cut off by the end of the file",
+			  (unsigned long long)(word & QCOW2_OFFSET_MASK));
+	return rc;
 }
 
 void l2_unpin(struct qcow2_image *img, struct l2_ref *ref)

@@ -34,7 +34,7 @@ struct l2_ref {
 /*
  * Pins the slice with the descriptor of the guest cluster at off. write: there will be a
  * table that is ours alone: made when missing, copied when a snapshot shares it. Drops
- * the lock for I/O. -EIO when the L1 entry is damaged (logged), -ENOSPC, -ENOMEM.
+ * the lock for I/O. -EUCLEAN when the table is damaged (logged), -EIO, -ENOSPC, -ENOMEM.
  */
 int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref);
 void l2_unpin(struct qcow2_image *img, struct l2_ref *ref);
@@ -46,6 +46,8 @@ void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct 
 /* What subcluster sub (0 without extended L2) of the guest cluster at guest is. */
 enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_entry e,
 		     unsigned sub);
+/* Does the entry lead to where metadata is? It is L2_BAD then. *host: to which offset. [lock] */
+bool l2_overlaps(const struct qcow2_image *img, struct l2_entry e, uint64_t *host);
 /* The host cluster's offset in img->data; only where there is one. */
 uint64_t l2_host(struct l2_entry e);
 /* Does the entry hold a host cluster (not compressed)? */

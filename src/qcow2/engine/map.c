@@ -134,7 +134,7 @@ int map_lookup(struct qcow2_image *img, uint64_t off, uint64_t len, struct map_e
 	}
 	pthread_mutex_unlock(&img->lock);
 	*nr = c.nr;
-	return rc < 0 && c.nr == 0 ? rc : 0;
+	return rc < 0 && c.nr == 0 ? (rc == -EUCLEAN ? -EIO : rc) : 0;
 }
 
 int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data,

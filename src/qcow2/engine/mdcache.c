@@ -177,6 +177,19 @@ static struct md_slice *slice_new(struct mdcache *c, uint64_t off, bool refblock
 	return s;
 }
 
+/* A table is there as a whole or it is damaged: behind the end of the file it is not zeros. */
+static int slice_read(const struct mdcache *c, struct md_slice *s)
+{
+	uint64_t size = 0;
+	int rc = io_size(c->host.file, &size);
+
+	if (rc < 0)
+		return rc;
+	if (!range_within(s->off, c->slice_size, size))
+		return -EUCLEAN;
+	return io_pread(c->host.file, s->data, c->slice_size, s->off);
+}
+
 /* Reads a slice that is in the table, marked as loading and pinned by the caller. */
 static int slice_load(struct mdcache *c, struct md_slice *s)
 {
@@ -184,7 +197,7 @@ static int slice_load(struct mdcache *c, struct md_slice *s)
 
 	s->loading = true;
 	pthread_mutex_unlock(c->host.lock);
-	rc = io_pread(c->host.file, s->data, c->slice_size, s->off);
+	rc = slice_read(c, s);
 	pthread_mutex_lock(c->host.lock);
 	s->loading = false;
 	s->error = rc;

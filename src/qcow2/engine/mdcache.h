@@ -66,7 +66,8 @@ enum mdcache_use {
 
 /*
  * Finds or reads the slice at off and pins it. May drop and retake the lock, but not for
- * one that is fresh. -EIO, -ENOMEM; with MDCACHE_WRITE what the host says when it has no room.
+ * one that is fresh. -EUCLEAN: the end of the file cuts it off; -EIO, -ENOMEM; with MDCACHE_WRITE
+ * what the host says when it has no room.
  */
 int mdcache_pin(struct mdcache *c, uint64_t off, unsigned use, struct md_slice **slice);
 void mdcache_unpin(struct mdcache *c, struct md_slice *s);

@@ -15,10 +15,12 @@
 #include "qcow2/engine/image.h"
 #include "qcow2/engine/wptable.h"
 #include "qcow2/tables/header_read.h"
+#include "qcow2/tables/snapshot.h"
 #include "util/clock.h"
 #include "util/math.h"
 
-#define DEFAULT_CACHE (UINT64_C(32) << 20)
+#define DEFAULT_CACHE	  (UINT64_C(32) << 20)
+#define MAX_SNAPSHOT_META (UINT64_C(1) << 16) /* clusters; no sane image has more */
 
 static void derive(struct qcow2_image *img)
 {
@@ -81,6 +83,40 @@ static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts 
 	return io_claim(img->data, opts->lock, "the external data file", err);
 }
 
+/* Adds the clusters of [off, off + len) as long as there are not too many in all. */
+static int add_snapshot_meta(struct qcow2_image *img, uint64_t off, uint64_t len, uint64_t *left)
+{
+	int rc = 0;
+
+	if (!range_within(off, len, img->file_end) || len > *left << img->cluster_bits)
+		return 0; /* damage, which check tells of */
+	*left -= len >> img->cluster_bits;
+	for (uint64_t c = align_down(off, img->cluster_size); c < off + len && rc == 0;
+	     c += img->cluster_size)
+		if (c)
+			rc = offset_set_add(&img->snapshot_meta, c);
+	return rc;
+}
+
+/* Where the snapshot table and the L1 tables of snapshots lie. Those whose table cannot be read
+ * are protected by their refcounts only. */
+static int load_snapshot_meta(struct qcow2_image *img)
+{
+	uint64_t start = img->hdr.snapshots_offset, end = start, left = MAX_SNAPSHOT_META;
+	struct qcow2_snapshot *list = NULL;
+	struct zq_error err = { "" };
+	int rc;
+
+	if (qcow2_snapshots_read(img->file, &img->hdr, &list, &end, &err) < 0)
+		return 0;
+	rc = add_snapshot_meta(img, start, end - start, &left);
+	for (uint32_t i = 0; i < img->hdr.nb_snapshots && rc == 0; i++)
+		rc = add_snapshot_meta(img, list[i].l1_offset, (uint64_t)list[i].l1_size * 8,
+				       &left);
+	qcow2_snapshots_free(list, img->hdr.nb_snapshots);
+	return rc;
+}
+
 static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_error *err)
 {
 	const struct qcow2_header *h = &img->hdr;
@@ -90,12 +126,15 @@ static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_er
 	rc = mdcache_init(&img->cache, &(struct mdcache_host){ img->file, &img->lock, &img->cond },
 			  img->slice_size, img->cache_bytes);
 	if (rc == 0)
-		rc = table_load(&img->l1, img->file, h->l1_offset, h->l1_size);
+		rc = table_load(&img->l1, img->file, h->l1_offset, h->l1_size, h->file_size);
 	if (rc == 0 && img->writable)
 		rc = table_load(&img->reftable, img->file, h->reftable_offset,
-				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8);
+				((uint64_t)h->reftable_clusters << h->cluster_bits) / 8,
+				h->file_size);
 	if (rc == 0)
 		rc = decomp_init(img);
+	if (rc == 0 && img->writable && h->nb_snapshots)
+		rc = load_snapshot_meta(img);
 	if (rc == 0 && img->writable)
 		rc = alloc_init(img);
 	if (rc < 0)
@@ -189,6 +228,7 @@ void qcow2_close(struct qcow2_image *img)
 	mdcache_destroy(&img->cache);
 	table_free(&img->l1);
 	table_free(&img->reftable);
+	offset_set_free(&img->snapshot_meta);
 	runs_free(&img->let_go);
 	decomp_destroy(img);
 	backing_close(img->backing);

@@ -72,6 +72,13 @@ uint64_t refcount_slice_place(const struct qcow2_image *img, uint64_t block, uin
 	return block + (in_block >> slice_bits(img) << (slice_bits(img) + order(img)) >> 3);
 }
 
+/* Does something else lie where the block lies? */
+static bool block_is_shared(const struct qcow2_image *img, uint64_t off)
+{
+	return image_is_fixed_meta(img, off, img->cluster_size) || table_refers_to(&img->l1, off) ||
+	       table_refers_to(&img->reftable, off) > 1;
+}
+
 int refcount_pin(struct qcow2_image *img, uint64_t cluster, bool write, struct md_slice **s)
 {
 	uint64_t index = cluster >> img->refblock_bits;
@@ -85,10 +92,10 @@ int refcount_pin(struct qcow2_image *img, uint64_t cluster, bool write, struct m
 	if (!word)
 		return 0;
 	if ((word & QCOW2_REFTABLE_RESERVED) || !off || !is_aligned(off, img->cluster_size) ||
-	    off >= img->file_end || image_is_fixed_meta(img, off, img->cluster_size)) {
+	    off >= img->file_end || block_is_shared(img, off)) {
 		image_log(img, "refcount table entry %llu is damaged (0x%llx)",
 			  (unsigned long long)index, (unsigned long long)word);
-		return -EIO;
+		return -EUCLEAN;
 	}
 	return mdcache_pin(&img->cache, refcount_slice_place(img, off, cluster),
 			   MDCACHE_REFBLOCK | (write ? MDCACHE_WRITE : 0u) |

@@ -20,8 +20,6 @@ struct qcow2_space {
 	uint64_t first_free; /* no cluster below it is free, but for claimed ones */
 	uint64_t fresh_from; /* clusters from here on were never used */
 	uint64_t frees;	     /* how often clusters became free */
-	uint64_t tables_end; /* no table of the image as it was opened lies here or behind; 0:
-			      * not looked up yet */
 	uint64_t limit;	     /* clusters that an offset can name */
 };
 
@@ -189,50 +187,16 @@ int space_look(struct qcow2_image *img, uint64_t *cluster, uint64_t want, struct
 
 /* ---- tables where nothing should be -------------------------------------------------------- */
 
-static bool lies_in(const struct qcow2_image *img, const struct qcow2_run *run, uint64_t word)
-{
-	uint64_t off = word & QCOW2_OFFSET_MASK;
-
-	return off && (off >> img->cluster_bits) - run->start < run->count;
-}
-
-/* Behind the last cluster that the L1 and the refcount table refer to. */
-static uint64_t find_tables_end(const struct qcow2_image *img)
-{
-	uint64_t top = 0;
-
-	for (uint64_t i = 0; i < img->l1.nr; i++)
-		top = max_u64(top, img->l1.word[i] & QCOW2_OFFSET_MASK);
-	for (uint64_t i = 0; i < img->reftable.nr; i++)
-		top = max_u64(top, img->reftable.word[i] & QCOW2_OFFSET_MASK);
-	return (top >> img->cluster_bits) + 1;
-}
-
 /*
  * Refcounts that are too low must not make the image overwrite its own tables: one that says
- * so of the header, of a table or of a block is not to be trusted with anything. Looks at every
- * entry, but only once for each run, and not for runs behind all tables: what is entered
- * after the first look has its refcount.
+ * so of the header, of a table or of a block is not to be trusted with anything.
  */
 int space_check_unused(struct qcow2_image *img, const struct qcow2_run *run)
 {
-	struct qcow2_space *sp = img->space;
 	uint64_t off = run->start << img->cluster_bits;
-	bool used = image_is_fixed_meta(img, off, run->count << img->cluster_bits);
 
-	if (!sp->tables_end)
-		sp->tables_end = find_tables_end(img);
-	if (!used && run->start >= sp->tables_end)
+	if (!image_is_meta(img, off, run->count << img->cluster_bits))
 		return 0;
-	for (uint64_t i = 0; i < img->l1.nr && !used; i++)
-		used = lies_in(img, run, img->l1.word[i]);
-	for (uint64_t i = 0; i < img->reftable.nr && !used; i++)
-		used = lies_in(img, run, img->reftable.word[i]);
-	if (!used)
-		return 0;
-	image_log(
-		img,
-		"clusters in use from offset 0x%llx on have refcount 0; \"zqfs check\" tells more",
-		(unsigned long long)off);
-	return -EIO;
+	image_note_overlap(img, "the cluster with refcount 0 at", off);
+	return -EUCLEAN;
 }

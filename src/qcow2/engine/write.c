@@ -11,6 +11,7 @@
 
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/change.h"
 #include "qcow2/engine/backlog.h"
 #include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
@@ -47,7 +48,7 @@ static uint64_t cluster_of(const struct qcow2_image *img, uint64_t off)
 
 /* ---- deciding ------------------------------------------------------------------------- */
 
-/* What a write to [off, end) of this guest cluster has to do, or -EIO. */
+/* What a write to [off, end) of this guest cluster has to do, or -EUCLEAN. */
 static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct l2_entry e)
 {
 	uint64_t guest = cluster_of(img, off);
@@ -55,6 +56,7 @@ static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct 
 	unsigned to =
 		(unsigned)((min_u64(end, guest + img->cluster_size) - 1 - guest) / img->sub_size);
 	bool all_data = true;
+	uint64_t host;
 
 	for (unsigned sub = from; sub <= to; sub++) {
 		enum l2_kind kind = l2_kind(img, guest, e, sub);
@@ -62,7 +64,9 @@ static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct 
 		if (kind == L2_BAD) {
 			image_log(img, "L2 entry of guest offset 0x%llx is damaged (0x%llx)",
 				  (unsigned long long)guest, (unsigned long long)e.desc);
-			return -EIO;
+			if (l2_overlaps(img, e, &host))
+				image_note_overlap(img, "the cluster", host);
+			return -EUCLEAN;
 		}
 		all_data &= kind == L2_DATA;
 	}
@@ -393,5 +397,6 @@ int qcow2_write(struct qcow2_image *img, const struct qcow2_write *w)
 		if (rc == 0)
 			rc = write_chunks(img, w);
 	}
+	change_mark_corrupt(img);
 	return rc;
 }

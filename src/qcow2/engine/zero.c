@@ -9,6 +9,7 @@
 
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/change.h"
 #include "qcow2/engine/backlog.h"
 #include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
@@ -62,6 +63,7 @@ static bool entry_is_sound(const struct qcow2_image *img, uint64_t guest, struct
 static void unmap_entries(struct qcow2_image *img, struct l2_ref *ref, uint64_t guest, unsigned n)
 {
 	struct l2_entry want = zero_entry(img);
+	uint64_t host;
 
 	for (unsigned i = 0; i < n; i++, guest += img->cluster_size) {
 		struct l2_entry old = l2_get(img, ref, ref->index + i);
@@ -70,6 +72,8 @@ static void unmap_entries(struct qcow2_image *img, struct l2_ref *ref, uint64_t 
 			continue;
 		if (entry_is_sound(img, guest, old))
 			l2_let_go(img, old);
+		else if (l2_overlaps(img, old, &host))
+			image_note_overlap(img, "the cluster", host);
 		l2_set(img, ref, ref->index + i, want);
 	}
 }
@@ -182,5 +186,6 @@ int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len)
 		img->data_dirty |= img->has_data_file;
 		pthread_mutex_unlock(&img->lock);
 	}
+	change_mark_corrupt(img);
 	return rc;
 }

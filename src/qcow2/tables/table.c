@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/format/format.h"
 #include "qcow2/tables/table.h"
 #include "util/bytes.h"
 #include "util/math.h"
@@ -38,7 +39,13 @@ static int allocate(struct qcow2_table *t, uint64_t nr)
 	return 0;
 }
 
-int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_t nr)
+/* Where a word points to, or 0 for a word that leads to no table in any file. */
+static uint64_t target(uint64_t word)
+{
+	return word & QCOW2_OFFSET_MASK;
+}
+
+int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_t nr, uint64_t size)
 {
 	int rc = allocate(t, nr);
 
@@ -48,9 +55,13 @@ int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_
 	rc = io_pread(io, t->word, nr * sizeof(*t->word), offset);
 	if (rc < 0)
 		return rc;
-	for (uint64_t i = 0; i < nr; i++)
+	for (uint64_t i = 0; i < nr && rc == 0; i++) {
 		t->word[i] = get_be64(&t->word[i]);
-	return 0;
+		/* nothing that lies behind the end, however much of it a hostile table has */
+		if (target(t->word[i]) && target(t->word[i]) < size)
+			rc = offset_set_add(&t->targets, target(t->word[i]));
+	}
+	return rc;
 }
 
 void table_free(struct qcow2_table *t)
@@ -58,6 +69,7 @@ void table_free(struct qcow2_table *t)
 	free(t->word);
 	free(t->dirty);
 	free(t->fresh);
+	offset_set_free(&t->targets);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -79,8 +91,17 @@ static void set_fresh(struct qcow2_table *t, uint64_t index, bool fresh)
 		t->nr_fresh--;
 }
 
+unsigned table_refers_to(const struct qcow2_table *t, uint64_t off)
+{
+	return offset_set_count(&t->targets, off);
+}
+
 void table_set(struct qcow2_table *t, uint64_t index, uint64_t word, bool fresh)
 {
+	if (target(t->word[index]))
+		offset_set_remove(&t->targets, target(t->word[index]));
+	if (target(word))
+		(void)offset_set_add(&t->targets, target(word)); /* without memory: not known */
 	t->word[index] = word;
 	t->dirty[index / TABLE_GROUP] = 1;
 	t->any_dirty = true;

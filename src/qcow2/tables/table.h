@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/offset_set.h"
+
 struct zq_io;
 
 #define TABLE_GROUP 64u /* words; 512 bytes, so that a torn write never splits a word */
@@ -24,14 +26,19 @@ struct qcow2_table {
 	uint8_t *fresh; /* bitmap: what the word points to is new and not yet zeroed on disk,
 			 * so what the cache lacks of it reads as zeros */
 	uint64_t nr_fresh;
+	struct offset_set targets; /* what the words point to, as far as there was memory to note it
+				    * and the word could be an offset of a table */
 };
 
-/* Reads nr words at offset. -ENOMEM, -EIO. */
-int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_t nr);
+/* Reads nr words at offset in a file of "size" bytes. -ENOMEM, -EIO. */
+int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_t nr,
+	       uint64_t size);
 void table_free(struct qcow2_table *t);
 
 /* Changes a word and marks its group dirty. */
 void table_set(struct qcow2_table *t, uint64_t index, uint64_t word, bool fresh);
+/* How many words point to that offset. */
+unsigned table_refers_to(const struct qcow2_table *t, uint64_t off);
 bool table_is_fresh(const struct qcow2_table *t, uint64_t index);
 
 /* Makes room for nr words (zeros behind the old ones) and marks all of it dirty. */
