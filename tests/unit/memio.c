@@ -148,6 +148,28 @@ void content_punch(struct memio *m, uint64_t off, uint64_t len)
 	content_clear(m, off, min_u64(off + len, m->size));
 }
 
+uint64_t content_fit(struct memio *m, uint64_t off, uint64_t len)
+{
+	uint64_t left = m->room - min_u64(m->nr_pages, m->room), at = off, end = off + len;
+
+	if (m->limit)
+		end = max_u64(off, min_u64(end, m->limit));
+	for (; m->room && at < end; at = align_down(at, MEMIO_PAGE) + MEMIO_PAGE) {
+		if (*page_slot(m, at / MEMIO_PAGE))
+			continue;
+		if (!left)
+			return at - off;
+		left--;
+	}
+	return end - off;
+}
+
+void content_reserve(struct memio *m, uint64_t off, uint64_t len)
+{
+	for (uint64_t nr = off / MEMIO_PAGE; len && nr <= (off + len - 1) / MEMIO_PAGE; nr++)
+		page_make(m, nr);
+}
+
 int content_seek(struct memio *m, uint64_t off, bool hole, uint64_t *found)
 {
 	uint64_t at = off;
@@ -208,6 +230,20 @@ void content_copy(struct memio *to, struct memio *from)
 		for (struct page *p = from->bucket[i]; p; p = p->next)
 			memcpy(page_make(to, p->nr)->data, p->data, MEMIO_PAGE);
 	to->size = from->size;
+}
+
+void memio_make_sparse(struct memio *m)
+{
+	static const uint8_t zeros[MEMIO_PAGE];
+
+	SCOPE_LOCK(&m->lock);
+	for (size_t i = 0; i < m->nr_buckets; i++)
+		for (struct page **slot = &m->bucket[i]; *slot;) {
+			if (!memcmp((*slot)->data, zeros, sizeof(zeros)))
+				page_drop(m, slot);
+			else
+				slot = &(*slot)->next;
+		}
 }
 
 struct memio *memio_clone(struct memio *m)

@@ -72,6 +72,8 @@ void memio_poke(struct memio *m, uint64_t off, const void *buf, size_t len); /* 
 void memio_resize(struct memio *m, uint64_t size);
 /* Bytes of the pages that hold something. */
 uint64_t memio_used(struct memio *m);
+/* Makes holes of all pages that hold nothing but zeros, as "cp --sparse=always" does. */
+void memio_make_sparse(struct memio *m);
 /* True when both have the same size and bytes; else *where (may be NULL) is the first
  * difference. */
 bool memio_equal(struct memio *a, struct memio *b, uint64_t *where);
@@ -92,6 +94,13 @@ uint64_t memio_failures(struct memio *m, enum memio_op op);
 
 /* Files never get larger than this: writes and truncates past it fail with ENOSPC. 0: no limit. */
 void memio_set_limit(struct memio *m, uint64_t bytes);
+/* The host's disk has so many bytes for this file, in pages of MEMIO_PAGE: what needs more fails
+ * with ENOSPC, in a hole too, and punching whole pages gives room back. 0: no limit. */
+void memio_set_room(struct memio *m, uint64_t bytes);
+/* A block device of that size, at least that of the file: it neither grows nor shrinks. */
+void memio_set_device(struct memio *m, uint64_t bytes);
+/* Reserving fails with EOPNOTSUPP, as on file systems without fallocate. */
+void memio_set_no_reserve(struct memio *m, bool no_reserve);
 /* Punching fails with EOPNOTSUPP, as on file systems without holes. */
 void memio_set_no_punch(struct memio *m, bool no_punch);
 

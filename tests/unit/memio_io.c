@@ -115,9 +115,9 @@ static int mem_pwritev(struct zq_io *io, const struct iovec *iov, int niov, uint
 		apply = 0;
 
 	SCOPE_LOCK(&m->lock);
-	if (!ret && m->limit && off + len > m->limit) {
+	if (!ret && content_fit(m, off, len) < len) {
 		ret = -ENOSPC;
-		apply = off < m->limit ? m->limit - off : 0;
+		apply = content_fit(m, off, len);
 	}
 	content_write(m, off, copy, apply);
 	cache_note(m, MEMIO_WRITE, off, apply);
@@ -170,10 +170,15 @@ static int mem_reserve(struct zq_io *io, uint64_t off, uint64_t len)
 	SCOPE_LOCK(&m->lock);
 	if (!ret && !io->writable)
 		ret = -EBADF;
-	if (!ret && m->limit && off + len > m->limit)
+	if (!ret && m->no_reserve)
+		ret = -EOPNOTSUPP;
+	if (!ret && content_fit(m, off, len) < len)
 		ret = -ENOSPC;
-	if (ret || off + len <= m->size)
+	if (ret || m->device)
 		return ret;
+	content_reserve(m, off, len);
+	if (off + len <= m->size)
+		return 0;
 	content_resize(m, off + len);
 	cache_note(m, MEMIO_TRUNCATE, off + len, 0);
 	if (m->logging)
@@ -214,7 +219,7 @@ static int mem_truncate(struct zq_io *io, uint64_t size)
 		ret = -EBADF;
 	if (!ret && m->limit && size > m->limit)
 		ret = -ENOSPC;
-	if (ret)
+	if (ret || m->device)
 		return ret;
 	content_resize(m, size);
 	cache_note(m, MEMIO_TRUNCATE, size, 0);
@@ -344,6 +349,25 @@ void memio_set_limit(struct memio *m, uint64_t bytes)
 {
 	SCOPE_LOCK(&m->lock);
 	m->limit = bytes;
+}
+
+void memio_set_room(struct memio *m, uint64_t bytes)
+{
+	SCOPE_LOCK(&m->lock);
+	m->room = bytes / MEMIO_PAGE;
+}
+
+void memio_set_device(struct memio *m, uint64_t bytes)
+{
+	SCOPE_LOCK(&m->lock);
+	m->device = true;
+	m->limit = m->size = bytes;
+}
+
+void memio_set_no_reserve(struct memio *m, bool no_reserve)
+{
+	SCOPE_LOCK(&m->lock);
+	m->no_reserve = no_reserve;
 }
 
 void memio_set_no_punch(struct memio *m, bool no_punch)

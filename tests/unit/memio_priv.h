@@ -30,7 +30,8 @@ struct memio {
 	struct page **bucket;
 	size_t nr_buckets, nr_pages;
 	uint64_t size, limit;
-	bool no_punch;
+	uint64_t room; /* pages that there may be; 0: no end of them */
+	bool no_punch, no_reserve, device;
 	struct mem_file *open;
 	memio_hook hook;
 	void *hook_data;
@@ -51,6 +52,10 @@ void content_read(struct memio *m, uint64_t off, void *buf, uint64_t len);
 void content_write(struct memio *m, uint64_t off, const void *buf, uint64_t len);
 void content_resize(struct memio *m, uint64_t size);
 void content_punch(struct memio *m, uint64_t off, uint64_t len);
+/* How much of [off, off + len), from its beginning, the host has room for. */
+uint64_t content_fit(struct memio *m, uint64_t off, uint64_t len);
+/* Makes the pages of the range, which keep what they hold. */
+void content_reserve(struct memio *m, uint64_t off, uint64_t len);
 /* SEEK_DATA or SEEK_HOLE as in struct zq_io_ops. */
 int content_seek(struct memio *m, uint64_t off, bool hole, uint64_t *found);
 /* Makes the content of "to" that of "from". */

@@ -128,12 +128,15 @@ int qimage_append(struct qimage *q, uint32_t zone, int fill, size_t len)
 void qimage_expect(struct qimage *q, uint64_t off, size_t len, int fill)
 {
 	uint8_t *buf = malloc(len);
+	size_t good = 0;
 
 	memset(buf, ~fill, len);
 	ck_assert_int_eq(qcow2_read(q->img, off, buf, len), 0);
-	for (size_t i = 0; i < len; i++)
-		ck_assert_msg(buf[i] == (uint8_t)fill, "guest byte %llu is %#x, not %#x",
-			      (unsigned long long)(off + i), buf[i], (uint8_t)fill);
+	/* one assertion: each is a message to the process that runs the test */
+	while (good < len && buf[good] == (uint8_t)fill)
+		good++;
+	ck_assert_msg(good == len, "guest byte %llu is %#x, not %#x",
+		      (unsigned long long)(off + good), good < len ? buf[good] : 0, (uint8_t)fill);
 	free(buf);
 }
 

@@ -37,7 +37,9 @@ static struct md_slice *mdcache_test_pin(uint64_t i, bool fresh)
 {
 	struct md_slice *s = NULL;
 
-	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE + i * S, MDCACHE_WRITE | (fresh ? MDCACHE_FRESH : 0u), &s), 0);
+	ck_assert_int_eq(mdcache_pin(&q.img->cache, BASE + i * S,
+				     MDCACHE_WRITE | (fresh ? MDCACHE_FRESH : 0u), &s),
+			 0);
 	return s;
 }
 

@@ -113,6 +113,97 @@ START_TEST(new_tables_are_no_holes)
 }
 END_TEST
 
+/* A stream that has a run where there is no room lets go of it. */
+START_TEST(a_stream_lets_go_of_a_run_that_does_not_fit)
+{
+	for (unsigned extra = 0; extra < 256; extra += 15) {
+		int rc;
+
+		qimage_init(&q);
+		q.p.geo.zone_size = q.p.geo.zone_capacity = 4 << 20;
+		q.p.geo.size = 32 << 20;
+		qimage_create(&q);
+		memio_set_limit(q.m, memio_size(q.m) + (5 << 20) + 4096 * extra);
+		for (int i = 0; i < 1024; i++)
+			ck_assert_int_eq(qimage_append(&q, 2, 1, 4096), 0);
+		while ((rc = qimage_append(&q, 3, 2, 4096)) == 0)
+			;
+		ck_assert_int_eq(rc, -ENOSPC);
+		qimage_reset(&q, 2);
+		qcow2_stream_release(q.img, 2);
+		qimage_commit(&q);
+		ck_assert_int_eq(qimage_append(&q, 3, 3, 4096), 0);
+		qimage_free(&q);
+	}
+}
+END_TEST
+
+static int limit_error;
+static uint64_t limit_at;
+
+static int other_limit(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
+{
+	(void)data;
+	if ((op != MEMIO_WRITE && op != MEMIO_RESERVE) || off + len <= limit_at)
+		return 0;
+	*apply = op == MEMIO_WRITE && off < limit_at ? limit_at - off : 0;
+	return limit_error;
+}
+
+/* A quota and a limit of the file's size are as a disk that is full: what a reset lets go gives
+ * room at once. */
+static void fill_reset_and_write(int error)
+{
+	int rc = 0;
+
+	limit_error = error;
+	qimage_init(&q);
+	q.p.cluster_bits = 16;
+	q.p.geo.zone_size = q.p.geo.zone_capacity = 1 << 20;
+	q.p.geo.size = 8 << 20;
+	qimage_create(&q);
+	limit_at = memio_size(q.m) + 65536 * 20;
+	memio_set_hook(q.m, other_limit, NULL);
+	for (uint32_t z = 2; z < ZONES && rc == 0; z++)
+		while (rc == 0 && qcow2_wp_get(q.img, z, NULL) < (z + UINT64_C(1)) << 20)
+			rc = qimage_append(&q, z, 'a', 65536);
+	ck_assert_int_eq(rc, limit_error);
+	qimage_commit(&q);
+	for (uint32_t z = 2; z < ZONES; z++)
+		qimage_reset(&q, z);
+	ck_assert_int_eq(qimage_append(&q, 2, 'b', 65536), 0);
+	memio_set_hook(q.m, NULL, NULL);
+	qimage_free(&q);
+}
+
+START_TEST(every_kind_of_limit_makes_a_commit_give_room)
+{
+	fill_reset_and_write(-ENOSPC);
+	fill_reset_and_write(-EFBIG);
+	fill_reset_and_write(-EDQUOT);
+}
+END_TEST
+
+/* What arrived of a write that failed takes no room on the host. */
+START_TEST(a_failed_write_gives_its_clusters_back)
+{
+	uint64_t used;
+
+	qimage_init(&q);
+	qimage_create(&q);
+	ck_assert_int_eq(qimage_append(&q, 2, 'a', 4096), 0);
+	qimage_commit(&q);
+	used = memio_used(q.m);
+	memio_fail(q.m, MEMIO_WRITE, 0, ENOSPC, true, 32768);
+	ck_assert_int_eq(qimage_append(&q, 2, 'b', 40960), -ENOSPC);
+	memio_fail(q.m, MEMIO_WRITE, 0, 0, false, 0);
+	ck_assert_uint_eq(memio_used(q.m), used);
+	qimage_commit(&q);
+	ck_assert_uint_eq(qimage_check(&q), 0);
+	qimage_free(&q);
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
@@ -120,6 +211,9 @@ int main(void)
 		CHECK_TEST(clusters_of_4096),
 		CHECK_TEST(clusters_of_65536),
 		CHECK_TEST(new_tables_are_no_holes),
+		CHECK_TEST(a_stream_lets_go_of_a_run_that_does_not_fit),
+		CHECK_TEST(every_kind_of_limit_makes_a_commit_give_room),
+		CHECK_TEST(a_failed_write_gives_its_clusters_back),
 	};
 
 	return check_main_timeout("qcow2/room", tests, ARRAY_SIZE(tests), 120);

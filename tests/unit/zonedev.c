@@ -32,6 +32,7 @@ void zonedev_init(struct zonedev *z)
 		.max_append = 4096,
 	};
 	z->cluster_bits = 12;
+	z->refcount_order = 4;
 	z->opts.log = zonedev_keep_line;
 	z->opts.log_data = z;
 }
@@ -50,7 +51,7 @@ void zonedev_create(struct zonedev *z)
 		.geo = z->geo,
 		.layout = zoned_layout_named("56"),
 		.cluster_bits = z->cluster_bits,
-		.refcount_order = 4,
+		.refcount_order = z->refcount_order,
 	};
 	struct zq_error err = { "" };
 	struct zq_io *io;

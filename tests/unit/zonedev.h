@@ -11,7 +11,7 @@
 
 struct zonedev {
 	struct zq_geometry geo; /* set before zonedev_create */
-	unsigned cluster_bits;
+	unsigned cluster_bits, refcount_order;
 	struct zq_open_opts opts; /* used by every open */
 	struct memio *m;
 	struct zq_device *dev;

@@ -16,6 +16,7 @@
 #include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
+#include "util/math.h"
 
 /* Autoclear bits that stay true while we write. Bitmaps are not kept up to date. */
 static uint64_t maintained_autoclear(const struct qcow2_image *img)
@@ -102,7 +103,7 @@ static int rebuild_refcounts(struct qcow2_image *img)
 
 static int keep_table_room(struct qcow2_image *img, const struct qcow2_table *t)
 {
-	return image_keep_room(img, t->offset, t->nr * 8);
+	return image_keep_room(img, t->offset, align_up(t->nr * 8, ZQ_BLOCK));
 }
 
 /*

@@ -18,7 +18,8 @@ int image_clear_meta(struct qcow2_image *img, uint64_t off, uint64_t len);
  * without the lock. -ENOSPC, -EFBIG, -EDQUOT; -EIO.
  */
 int image_make_room(struct qcow2_image *img, uint64_t off, uint64_t len);
-/* The same for a range that keeps its content, before the first change: nobody else writes. */
+/* The same for a range of whole blocks that keeps its content, before the first change: nobody
+ * else writes. */
 int image_keep_room(struct qcow2_image *img, uint64_t off, uint64_t len);
 /* Room for a table at off, as image_make_room, and for the entry of its parent that is to
  * name it. */
