@@ -6,9 +6,11 @@
 #define ZQFS_CHECK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <zqfs/error.h>
+#include <zqfs/io.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,6 +32,9 @@ struct zq_check_opts {
 	/* Called now and then with the part that is done, 0 to 1. May be NULL. */
 	void (*progress)(void *data, double done);
 	void *data;
+	/* Asked now and then, but never once a repair has begun to write: true ends the check,
+	 * which returns -ECANCELED. May be NULL. */
+	bool (*cancelled)(void *data);
 };
 
 struct zq_check_result {
@@ -41,9 +46,28 @@ struct zq_check_result {
 	uint64_t image_end; /* bytes: end of the last cluster in use */
 };
 
-/* 0: the check ran, see *res. A negative errno: it could not. */
-int zq_check(const char *path, const struct zq_check_opts *opts, struct zq_check_result *res,
-	     struct zq_error *err);
+int zq_check_sized(const char *path, const struct zq_check_opts *opts, size_t opts_size,
+		   struct zq_check_result *res, size_t res_size, struct zq_error *err);
+int zq_check_io_sized(struct zq_io *io, const struct zq_check_opts *opts, size_t opts_size,
+		      struct zq_check_result *res, size_t res_size, struct zq_error *err);
+
+/*
+ * 0: the check ran, see *res. A negative errno: it could not. The three functions of opts are
+ * called in the caller's thread; they may call everything but what opens this image.
+ */
+static inline int zq_check(const char *path, const struct zq_check_opts *opts,
+			   struct zq_check_result *res, struct zq_error *err)
+{
+	return zq_check_sized(path, opts, sizeof(*opts), res, sizeof(*res), err);
+}
+
+/* The same of an image in an io, which stays the caller's, open and without locks. It must be
+ * writable for a repair. */
+static inline int zq_check_io(struct zq_io *io, const struct zq_check_opts *opts,
+			      struct zq_check_result *res, struct zq_error *err)
+{
+	return zq_check_io_sized(io, opts, sizeof(*opts), res, sizeof(*res), err);
+}
 
 #ifdef __cplusplus
 }

@@ -7,9 +7,11 @@
 #define ZQFS_CREATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <zqfs/error.h>
+#include <zqfs/io.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +34,7 @@ struct zq_create_opts {
 	bool data_file_raw;
 	char *backing_file, *backing_fmt; /* owned */
 	bool force;			  /* overwrite an existing file */
+	struct zq_io *data_io;		  /* the data file of zq_create_io; stays open */
 };
 
 /* One option KEY=VALUE as in "zqfs create -o"; the names of qemu-img and of older series. */
@@ -40,20 +43,53 @@ struct zq_create_option {
 	const char *value; /* placeholder for help: "SIZE", "N", "on|off", ... */
 	const char *help;
 	bool alias; /* an older spelling: accepted, not shown in the short help */
+	const void *reserved[4];
 };
 /* The table, ended by an entry whose name is NULL. */
 const struct zq_create_option *zq_create_options(void);
 
+int zq_create_set_sized(struct zq_create_opts *o, size_t size, const char *name, const char *value,
+			struct zq_error *err);
+int zq_create_sized(const char *path, const struct zq_create_opts *o, size_t size,
+		    struct zq_error *err);
+int zq_create_io_sized(struct zq_io *io, const struct zq_create_opts *o, size_t size,
+		       struct zq_error *err);
+
 /* Sets one option from text. -EINVAL with a sentence for an unknown name or a bad value. */
-int zq_create_set(struct zq_create_opts *o, const char *name, const char *value,
-		  struct zq_error *err);
-void zq_create_opts_free(struct zq_create_opts *o);
+static inline int zq_create_set(struct zq_create_opts *o, const char *name, const char *value,
+				struct zq_error *err)
+{
+	return zq_create_set_sized(o, sizeof(*o), name, value, err);
+}
+
+void zq_create_opts_free_sized(struct zq_create_opts *o, size_t size);
+
+/* Frees the texts that zq_create_set() has put there, and clears them. NULL is ignored. */
+static inline void zq_create_opts_free(struct zq_create_opts *o)
+{
+	zq_create_opts_free_sized(o, sizeof(*o));
+}
 
 /*
  * Creates the image at path. Refuses to overwrite without force (-EEXIST); a failure leaves
  * no file behind, and an existing file that was to be replaced stays.
  */
-int zq_create(const char *path, const struct zq_create_opts *o, struct zq_error *err);
+static inline int zq_create(const char *path, const struct zq_create_opts *o, struct zq_error *err)
+{
+	return zq_create_sized(path, o, sizeof(*o), err);
+}
+
+/*
+ * Creates the image in an io, which must be writable and empty (-EEXIST otherwise) and stays
+ * the caller's, open and without locks. Of data_file the image gets the name and data_io the
+ * contents; a backing file is looked for beside the io's name. After a failure the io holds
+ * no image.
+ */
+static inline int zq_create_io(struct zq_io *io, const struct zq_create_opts *o,
+			       struct zq_error *err)
+{
+	return zq_create_io_sized(io, o, sizeof(*o), err);
+}
 
 #ifdef __cplusplus
 }

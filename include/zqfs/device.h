@@ -4,9 +4,17 @@
  * as functions, without FUSE.
  *
  * Offsets and lengths are bytes; a zone is named by its number in the device, which must be
- * < nr_zones (-EINVAL otherwise). All functions may be called from several threads
- * at once. Those that return int give 0 or a negative errno, those that return ssize_t
- * a count or a negative errno.
+ * < nr_zones (-EINVAL otherwise). Those that return int give 0 or a negative errno, those
+ * that return ssize_t or int64_t a count or a negative errno. NULL for what a call must fill or
+ * read is -EINVAL.
+ *
+ * All functions may be called from several threads at once, but nothing else may run when
+ * zq_close_device() is called. There are no calls that return before they are done: threads of
+ * the program do that, and different zones never wait for each other. The library has one thread of
+ * its own for a device, the committer, which handles no signals.
+ *
+ * A device belongs to the process that opened it. In a child that was forked since, every call
+ * does nothing and returns -ESTALE, and zq_close_device() closes the child's copies of the files.
  */
 #ifndef ZQFS_DEVICE_H
 #define ZQFS_DEVICE_H
@@ -39,7 +47,8 @@ struct zq_open_opts {
 	bool require_rw;       /* fail rather than fall back to read-only without permission */
 	bool force_share;      /* with readonly: no lock; someone may be writing */
 	const char *data_file; /* external data file; NULL: as the image says */
-	struct zq_io *data_io; /* the same, already open, for zq_open_device_io; taken over */
+	struct zq_io *data_io; /* the same, already open, for zq_open_device_io; taken over,
+				* also on failure */
 	size_t cache_bytes;    /* bound of the metadata cache; 0: default */
 	unsigned commit_secs;  /* a commit starts at most so long after a change; 0: 5 */
 	bool committer;	       /* run a thread for that; without it commits come from
@@ -47,25 +56,47 @@ struct zq_open_opts {
 	bool sync;	       /* every write is on stable storage when it returns */
 	bool strict;	       /* zonefs's rules: whole blocks only, no partial ones */
 	enum zq_on_error on_error;
-	void (*log)(void *data, int priority, const char *line); /* priority as in syslog(3) */
+	/* Gets a line, without a newline, about each failure that a log should have; priority as in
+	 * syslog(3). Called in any thread that uses the device and in the committer, one or more
+	 * at once, with locks held: a call for this device in it returns -EDEADLK, but for the
+	 * zq_device_ functions. */
+	void (*log)(void *data, int priority, const char *line);
 	void *log_data;
 };
 
-/* Opens an image. A sentence in err names what is wrong. -EAGAIN: in use by another process. */
-int zq_open_device(const char *path, const struct zq_open_opts *opts, struct zq_device **dev,
-		   struct zq_error *err);
+int zq_open_device_sized(const char *path, const struct zq_open_opts *opts, size_t size,
+			 struct zq_device **dev, struct zq_error *err);
+int zq_open_device_io_sized(struct zq_io *io, const struct zq_open_opts *opts, size_t size,
+			    struct zq_device **dev, struct zq_error *err);
+
+/* Opens an image. A sentence in err names what is wrong. -EAGAIN: in use by another process, or by
+ * this one. *dev is untouched on failure. */
+static inline int zq_open_device(const char *path, const struct zq_open_opts *opts,
+				 struct zq_device **dev, struct zq_error *err)
+{
+	return zq_open_device_sized(path, opts, sizeof(*opts), dev, err);
+}
 
 /* The same on an io that the caller has opened; takes it over, also on failure. */
-int zq_open_device_io(struct zq_io *io, const struct zq_open_opts *opts, struct zq_device **dev,
-		      struct zq_error *err);
+static inline int zq_open_device_io(struct zq_io *io, const struct zq_open_opts *opts,
+				    struct zq_device **dev, struct zq_error *err)
+{
+	return zq_open_device_io_sized(io, opts, sizeof(*opts), dev, err);
+}
 
-/* Stops the committer. A library's caller need not; zq_close_device does it. */
+/* Stops the committer. A library's caller need not; zq_close_device does it. Neither of the two may
+ * run while another one does. */
 void zq_stop_committer(struct zq_device *dev);
-/* Starts it again, for a process that has forked since it opened the device. */
+/* Starts it, for a device that was opened without or where it has been stopped. */
 int zq_start_committer(struct zq_device *dev);
 
-/* Commits, closes, unlocks and frees. The result is that of the commit. */
+/* Commits, closes, unlocks and frees. The result is that of the commit; the device is gone in any
+ * case but -EDEADLK. NULL is ignored. */
 int zq_close_device(struct zq_device *dev);
+
+/* Why the last call failed that this thread made for the device: a sentence with the zone, the
+ * place and the reason; "" when none has failed. The last 32 threads are remembered. */
+void zq_last_error(struct zq_device *dev, struct zq_error *err);
 
 const struct zq_geometry *zq_device_geometry(const struct zq_device *dev);
 bool zq_device_readonly(const struct zq_device *dev);
@@ -103,23 +134,52 @@ struct zq_zone_info {
 	uint32_t mtime_nsec;
 };
 
-int zq_report(struct zq_device *dev, uint32_t first, uint32_t count, struct zq_zone_info *out);
+int zq_report_sized(struct zq_device *dev, uint32_t first, uint32_t count, struct zq_zone_info *out,
+		    size_t size);
+ssize_t zq_report_states_sized(struct zq_device *dev, uint32_t *next, unsigned states,
+			       struct zq_zone_info *out, uint32_t max, size_t size);
+
+/* What is known of count zones from first on, all of which must exist. */
+static inline int zq_report(struct zq_device *dev, uint32_t first, uint32_t count,
+			    struct zq_zone_info *out)
+{
+	return zq_report_sized(dev, first, count, out, sizeof(*out));
+}
+
+/*
+ * The same of zones in certain states only, from *next on: states has the bit 1 << state for
+ * each that is wanted. At most max of them; *next becomes the number of the zone to go on with,
+ * nr_zones at the end. Returns how many there are in out.
+ */
+static inline ssize_t zq_report_states(struct zq_device *dev, uint32_t *next, unsigned states,
+				       struct zq_zone_info *out, uint32_t max)
+{
+	return zq_report_states_sized(dev, next, states, out, max, sizeof(*out));
+}
+
+#define ZQ_COUNTED_STATES 16 /* room for states that may come */
 
 struct zq_counts { /* exact at every moment */
-	uint32_t by_state[ZQ_NR_STATES];
+	uint32_t by_state[ZQ_COUNTED_STATES];
 	uint32_t active;    /* implicitly open + explicitly open + closed */
 	uint64_t unwritten; /* bytes that sequential zones still take */
 	uint64_t usable;    /* sum of all zones' capacity */
 };
-void zq_get_counts(struct zq_device *dev, struct zq_counts *c);
+int zq_get_counts_sized(struct zq_device *dev, struct zq_counts *c, size_t size);
 
-/* Human-readable facts of the image for "info"; see zqfs/info.h. */
+static inline int zq_get_counts(struct zq_device *dev, struct zq_counts *c)
+{
+	return zq_get_counts_sized(dev, c, sizeof(*c));
+}
 
 /* ---- data ------------------------------------------------------------------------------- */
 
 /* Reads from a zone, off relative to its start; ends at what zq_zone_info.written says, so
  * 0 behind it. -EPERM for an offline zone, -EIO for a damaged mapping. */
 ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, size_t len);
+/* The same into several buffers, one behind the other; a reset shows in all of them or in none. */
+ssize_t zq_readv(struct zq_device *dev, uint32_t zone, uint64_t off, const struct iovec *iov,
+		 int niov);
 
 /*
  * Whoever appends through one open file description. It knows where the stream ends that
@@ -131,6 +191,7 @@ ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, s
 struct zq_writer {
 	uint64_t stamp; /* of its last write; private */
 	uint64_t end;	/* exact end of the stream, absolute; private */
+	uint64_t reserved[2];
 };
 
 enum zq_write_flags {
@@ -147,11 +208,20 @@ enum zq_write_flags {
  * Appends to a sequential zone, off relative to its start. Shortened at the capacity; -EFBIG
  * at or past it (checked first); -EINVAL where off is not the end; -EBUSY when no open or
  * active slot can be had; -EPERM for a read-only or offline zone; -EROFS; -ENOSPC, -EIO as
- * the host gives them, the pointer unchanged. w may be NULL: a writer of one write.
- * *where (may be NULL) is set to where the data landed, relative to the zone's start.
+ * the host gives them; -EINVAL for a flag that is not above. w may be NULL: a writer of one
+ * write. *where (may be NULL) is set to where the data landed, relative to the zone's start, and
+ * to ZQ_NOWHERE when it did not: the pointer has not moved then. A failure with another *where
+ * is that of the commit which ZQ_WRITE_SYNC or the option sync asked for: the data is in the
+ * zone and the pointer behind it, but a power failure may take both. With len 0 nothing is
+ * written, and *where is where this writer's next append would begin, or off.
  */
 ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
 		  const void *buf, size_t len, unsigned flags, uint64_t *where);
+/* The same from several buffers, one behind the other in the zone without anything between.
+ * Short, with a whole number of blocks, when a part could not be written. */
+ssize_t zq_appendv(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
+		   const struct iovec *iov, int niov, unsigned flags, uint64_t *where);
+#define ZQ_NOWHERE UINT64_MAX
 
 /* Everybody has been told of the padding behind the writer's stream, which ends at end
  * relative to the zone's start: another writer's write at that very place, until now taken for
@@ -163,13 +233,15 @@ bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, 
  * to the zone's start and without padding. */
 bool zq_writer_end(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t *end);
 
-/* Writes to conventional zones; off is absolute and may run over several zones.
- * Shortened at the end of the conventional space, -EFBIG behind it. */
+/* Writes to conventional zones; off is absolute and may run over several zones. Shortened at the
+ * end of the conventional space, -EFBIG behind it. A failure leaves any part of the data written.
+ */
 ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len, unsigned flags);
 /* Reads from conventional zones, absolute likewise. */
 ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len);
-/* Makes a range of the conventional space read as zeros and gives the space back. */
-int zq_zero(struct zq_device *dev, uint64_t off, uint64_t len);
+/* Makes a range of the conventional space read as zeros and gives the space back. The result is how
+ * many bytes: fewer at the end of the conventional space, -EFBIG behind it. */
+int64_t zq_zero(struct zq_device *dev, uint64_t off, uint64_t len);
 
 /* SEEK_DATA (hole false) or SEEK_HOLE from off, relative to the zone's start, within what is
  * written; -ENXIO behind it. For conventional space seek with zone = first of it and
@@ -183,6 +255,11 @@ int zq_zone_open(struct zq_device *dev, uint32_t zone); /* explicitly */
 int zq_zone_close(struct zq_device *dev, uint32_t zone);
 int zq_zone_finish(struct zq_device *dev, uint32_t zone);
 int zq_zone_reset(struct zq_device *dev, uint32_t zone);
+/* Resets or finishes count zones from first on, but for conventional ones. Stops at the first one
+ * that fails, with its error; *done (may be NULL) is how many zones, the conventional ones too, are
+ * dealt with. */
+int zq_reset_zones(struct zq_device *dev, uint32_t first, uint32_t count, uint32_t *done);
+int zq_finish_zones(struct zq_device *dev, uint32_t first, uint32_t count, uint32_t *done);
 /* read-only or offline, in memory only, for tests of error handling; -EINVAL for others. */
 int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state);
 

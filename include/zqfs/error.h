@@ -2,9 +2,10 @@
 /*
  * The sentence that goes with a failure.
  *
- * Every libzqfs function returns 0 (or a count) or a negative errno. Those that a
- * person waits for (open, create, check) also take a struct zq_error and leave in it
- * one line that names the file, the field, its value and the bound.
+ * Every libzqfs function that can fail returns 0 (or a count) or a negative errno. Those that a
+ * person waits for (open, create, check) also take a struct zq_error, which may be NULL, and leave
+ * in it one line that names the file, the field, its value and the bound. For the calls on a
+ * device see zq_last_error().
  */
 #ifndef ZQFS_ERROR_H
 #define ZQFS_ERROR_H

@@ -27,6 +27,7 @@ struct zq_geometry {
 	uint32_t max_open;   /* 0: no limit */
 	uint32_t max_active; /* 0: no limit */
 	uint32_t max_append; /* bytes */
+	uint32_t reserved[9];
 };
 
 /*

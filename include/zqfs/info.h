@@ -10,6 +10,7 @@
 
 #include <zqfs/error.h>
 #include <zqfs/geometry.h>
+#include <zqfs/io.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,6 +21,7 @@ struct zq_snapshot_info {
 	uint64_t date_sec;  /* since the epoch */
 	uint64_t disk_size; /* bytes */
 	uint64_t vm_state;  /* bytes */
+	uint64_t reserved[3];
 };
 
 struct zq_image_info {
@@ -43,9 +45,17 @@ struct zq_image_info {
 	uint32_t nr_snapshots;
 };
 
-/* force_share: look even while another process writes. data_file may be NULL. */
+/*
+ * The facts of the image at path. force_share: look even while another process writes.
+ * data_file may be NULL. *info is the caller's to free; it is NULL after a failure.
+ */
 int zq_get_image_info(const char *path, const char *data_file, bool force_share,
-		      struct zq_image_info *info, struct zq_error *err);
+		      struct zq_image_info **info, struct zq_error *err);
+/* The same of an image in an io, which stays the caller's, open and without locks. data_io: its
+ * external data file, or NULL. */
+int zq_get_image_info_io(struct zq_io *io, struct zq_io *data_io, bool force_share,
+			 struct zq_image_info **info, struct zq_error *err);
+/* NULL is ignored. */
 void zq_image_info_free(struct zq_image_info *info);
 
 #ifdef __cplusplus

@@ -5,7 +5,8 @@
  * Everything above reaches a file through this table of functions, so that a test can put
  * a recording, delaying, tearing or failing one in its place. Offsets and lengths are bytes.
  * All functions may be called from several threads at once; each returns 0 or a
- * negative errno, and is never short and never fails with EINTR.
+ * negative errno, and is never short and never fails with EINTR. A program may call them too:
+ * io->ops->pread(io, ...) copies an image out of an io, pwritev into it.
  */
 #ifndef ZQFS_IO_H
 #define ZQFS_IO_H
@@ -50,6 +51,8 @@ struct zq_io_ops {
 	int (*lock)(struct zq_io *io, unsigned mode);
 	/* Releases locks, closes and frees io. Does not flush. */
 	void (*close)(struct zq_io *io);
+	/* sizeof(struct zq_io_ops); 0 stands for the functions above. */
+	size_t struct_size;
 	/* From the return on, reads give what is on stable storage, and not what a flush that
 	 * failed, of whatever process, has left in a cache. Called once by a writer that holds the
 	 * locks, before it reads anything. NULL where nothing is cached. */
@@ -64,11 +67,16 @@ enum zq_lock {
 	ZQ_LOCK_SHARED, /* reads; tolerates a writer (QEMU's force-share reader) */
 };
 
-/* Implementations embed this as their first member. */
+/*
+ * Implementations embed this as their first member. Their functions are called with locks of the
+ * library held and from every thread that uses the device: they must not call the library for
+ * that device.
+ */
 struct zq_io {
 	const struct zq_io_ops *ops;
 	const char *name; /* for messages; lives as long as the io */
 	bool writable;
+	void *reserved[3];
 };
 
 /*
@@ -82,6 +90,19 @@ int zq_io_open(const char *path, bool writable, struct zq_io **io, struct zq_err
  * Creates an empty regular file that must not exist yet (-EEXIST), mode 0666 less the umask.
  */
 int zq_io_create(const char *path, struct zq_io **io, struct zq_error *err);
+
+/* A file in memory, empty at first, which takes what has been written to it and no more. */
+struct zq_memory;
+
+/* NULL without memory. name is for messages and copied. */
+struct zq_memory *zq_memory_new(const char *name);
+/* Frees it, at once or when the last io on it has been closed. NULL is ignored. */
+void zq_memory_free(struct zq_memory *mem);
+/*
+ * Opens a file in memory, as zq_io_open() does one of the host. Several ios may be open on it at
+ * once; their locks exclude each other as those of processes do. Flushing does nothing. -ENOMEM.
+ */
+int zq_memory_io(struct zq_memory *mem, bool writable, struct zq_io **io);
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,7 @@ static int parse_size_operand(const struct cli_args *args, struct zq_create_opts
 static void describe_image(FILE *out, const char *image)
 {
 	char size[SIZE_TEXT_MAX], zone[SIZE_TEXT_MAX], cap[SIZE_TEXT_MAX];
-	struct zq_image_info info;
+	struct zq_image_info *info;
 	struct zq_error err = { "" };
 
 	fputs("created ", out);
@@ -46,14 +46,14 @@ static void describe_image(FILE *out, const char *image)
 		putc('\n', out);
 		return;
 	}
-	fprintf(out, ": %s, %u zone%s of %s", size_format(info.geo.size, size), info.geo.nr_zones,
-		info.geo.nr_zones == 1 ? "" : "s", size_format(info.geo.zone_size, zone));
-	if (info.geo.zone_capacity != info.geo.zone_size)
-		fprintf(out, " (%s usable)", size_format(info.geo.zone_capacity, cap));
-	if (info.geo.nr_conv)
-		fprintf(out, ", %u of them conventional", info.geo.nr_conv);
+	fprintf(out, ": %s, %u zone%s of %s", size_format(info->geo.size, size), info->geo.nr_zones,
+		info->geo.nr_zones == 1 ? "" : "s", size_format(info->geo.zone_size, zone));
+	if (info->geo.zone_capacity != info->geo.zone_size)
+		fprintf(out, " (%s usable)", size_format(info->geo.zone_capacity, cap));
+	if (info->geo.nr_conv)
+		fprintf(out, ", %u of them conventional", info->geo.nr_conv);
 	putc('\n', out);
-	zq_image_info_free(&info);
+	zq_image_info_free(info);
 }
 
 /* The image is there whether or not this can be written: that it cannot is no failure to create. */

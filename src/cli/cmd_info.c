@@ -27,7 +27,7 @@ enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE };
 struct facts {
 	char *path;	  /* of the image; owned */
 	char *mountpoint; /* owned; NULL: not mounted */
-	struct zq_image_info info;
+	struct zq_image_info *info;
 	uint32_t by_state[ZQ_NR_STATES];
 	bool has_states;
 	struct zq_error no_states; /* why not */
@@ -102,7 +102,7 @@ static void text_states(const struct facts *f)
 
 static void text_zones(const struct facts *f)
 {
-	const struct zq_geometry *g = &f->info.geo;
+	const struct zq_geometry *g = &f->info->geo;
 
 	size_line("device size:", g->size);
 	info_line("zones:", "%u (%u conventional, %u sequential)", g->nr_zones, g->nr_conv,
@@ -115,8 +115,8 @@ static void text_zones(const struct facts *f)
 	limit_line("max active zones:", g->max_active);
 	size_line("max append:", g->max_append);
 	text_states(f);
-	if (f->info.corrupt_zones)
-		info_line("corrupt pointers:", "%u; see: zqfs check %s", f->info.corrupt_zones,
+	if (f->info->corrupt_zones)
+		info_line("corrupt pointers:", "%u; see: zqfs check %s", f->info->corrupt_zones,
 			  f->path);
 }
 
@@ -208,9 +208,9 @@ static void print_text(const struct facts *f)
 	if (f->mountpoint)
 		info_line("mounted on:", "%s", f->mountpoint);
 	text_zones(f);
-	text_format(&f->info);
-	text_files(&f->info);
-	text_snapshots(&f->info);
+	text_format(f->info);
+	text_files(f->info);
+	text_snapshots(f->info);
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
@@ -258,7 +258,7 @@ static void json_files(struct json *j, const struct zq_image_info *i)
 
 static void print_json(const struct facts *f)
 {
-	const struct zq_image_info *i = &f->info;
+	const struct zq_image_info *i = f->info;
 	struct json j = { .out = stdout };
 
 	json_object(&j, NULL);
@@ -303,7 +303,7 @@ static int show_facts(const struct cli_args *args, struct facts *f)
 		print_json(f);
 	else
 		print_text(f);
-	zq_image_info_free(&f->info);
+	zq_image_info_free(f->info);
 	return CLI_DONE;
 }
 

@@ -261,7 +261,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	struct fs *fs = fs_of(req);
 	int what = mode & ~FALLOC_FL_KEEP_SIZE;
 	struct span s;
-	int ret = 0;
+	int64_t done = 0;
+	int ret;
 
 	(void)fi; /* this request brings no flags along, so O_SYNC cannot be seen */
 	if (!fs_is_conv(fs, ino) ||
@@ -271,8 +272,9 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	}
 	s = conv_span(fs, ino);
 	if ((uint64_t)off < s.size)
-		ret = zq_zero(fs->dev, s.start + (uint64_t)off,
-			      min_u64((uint64_t)len, s.size - (uint64_t)off));
+		done = zq_zero(fs->dev, s.start + (uint64_t)off,
+			       min_u64((uint64_t)len, s.size - (uint64_t)off));
+	ret = done < 0 ? (int)done : 0;
 	if (ret ? changes_state(ret) : strips_mode(fs, req, ino))
 		refresh_file_soon(fs, ino);
 	fuse_reply_err(req, -ret);

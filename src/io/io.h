@@ -97,6 +97,9 @@ static inline bool io_may_be_hole(const uint8_t *data, size_t len)
 /* Whatever a cache has of the file is what stable storage has. */
 static inline int io_cold_start(struct zq_io *io)
 {
+	/* what a program was built without is not even NULL */
+	if (io->ops->struct_size <= offsetof(struct zq_io_ops, cold_start))
+		return 0;
 	return io->ops->cold_start ? io->ops->cold_start(io) : 0;
 }
 

@@ -277,6 +277,7 @@ static const struct zq_io_ops posix_ops = {
 	.usage = posix_usage,
 	.lock = posix_lock,
 	.close = posix_close,
+	.struct_size = sizeof(struct zq_io_ops),
 	.cold_start = posix_cold_start,
 };
 

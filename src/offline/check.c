@@ -16,6 +16,7 @@
 #include "qcow2/format/format.h"
 #include "qcow2/tables/header_read.h"
 #include "util/cleanup.h"
+#include "util/sized.h"
 
 static int open_locked(const char *path, bool writable, struct zq_io **io, struct zq_error *err)
 {
@@ -70,26 +71,70 @@ static void note_data_file(const char *image, const struct qcow2_header *hdr,
 	if (!opts->found)
 		return;
 	snprintf(line, sizeof(line), "external data file: %s",
-		 path ? why.msg : "the image does not name it, see the option data_file");
+		 path ? why.msg : "the image does not name it");
 	opts->found(opts->data, ZQ_FOUND_NOTE, false, line);
 }
 
-int zq_check(const char *path, const struct zq_check_opts *opts, struct zq_check_result *res,
-	     struct zq_error *err)
+/* Of an image whose file is open and locked. */
+static int check_locked(struct zq_io *io, const struct zq_check_opts *opts,
+			struct zq_check_result *res, struct zq_error *err)
 {
 	struct qcow2_header hdr;
-	struct zq_io *io;
-	int ret = open_locked(path, opts->repair != ZQ_REPAIR_NONE, &io, err);
+	int ret = qcow2_header_read(io, true, &hdr, err);
 
 	if (ret)
 		return ret;
-	ret = qcow2_header_read(io, true, &hdr, err);
-	if (!ret) {
-		ret = qcow2_check(io, &hdr, opts, res, err);
-		if (!ret)
-			note_data_file(path, &hdr, opts, res);
-		qcow2_header_free(&hdr);
-	}
-	io->ops->close(io);
+	ret = qcow2_check(io, &hdr, opts, res, err);
+	if (!ret)
+		note_data_file(io->name, &hdr, opts, res);
+	qcow2_header_free(&hdr);
+	return ret;
+}
+
+static int take_check_args(struct zq_check_opts *o, const struct zq_check_opts *opts, size_t size,
+			   const void *image, const void *res, struct zq_error *err)
+{
+	int ret = sized_take(o, sizeof(*o), opts, size, err);
+
+	if (!ret && (!image || !res))
+		ret = zq_fail(err, -EINVAL, "a check needs an image and a place for its result");
+	return ret;
+}
+
+int zq_check_sized(const char *path, const struct zq_check_opts *opts, size_t opts_size,
+		   struct zq_check_result *res, size_t res_size, struct zq_error *err)
+{
+	struct zq_check_result r = { 0 };
+	struct zq_check_opts o;
+	struct zq_io *io;
+	int ret = take_check_args(&o, opts, opts_size, path, res, err);
+
+	if (!ret)
+		ret = open_locked(path, o.repair != ZQ_REPAIR_NONE, &io, err);
+	if (ret)
+		return ret;
+	ret = check_locked(io, &o, &r, err);
+	io_close(io);
+	sized_give(res, res_size, &r, sizeof(r));
+	return ret;
+}
+
+int zq_check_io_sized(struct zq_io *io, const struct zq_check_opts *opts, size_t opts_size,
+		      struct zq_check_result *res, size_t res_size, struct zq_error *err)
+{
+	struct zq_check_result r = { 0 };
+	struct zq_check_opts o;
+	int ret = take_check_args(&o, opts, opts_size, io, res, err);
+
+	if (!ret && o.repair != ZQ_REPAIR_NONE && !io->writable)
+		ret = zq_fail(err, -EROFS, "%s: is not open for writing", io->name);
+	if (!ret)
+		ret = io_claim(io, o.repair != ZQ_REPAIR_NONE ? ZQ_LOCK_WRITE : ZQ_LOCK_READ, NULL,
+			       err);
+	if (ret)
+		return ret;
+	ret = check_locked(io, &o, &r, err);
+	io_lock(io, ZQ_LOCK_NONE);
+	sized_give(res, res_size, &r, sizeof(r));
 	return ret;
 }

@@ -15,6 +15,7 @@
 #include "qcow2/format/format.h"
 #include "util/cleanup.h"
 #include "util/math.h"
+#include "util/sized.h"
 #include "offline/new_image.h"
 
 #define DEFAULT_ZONE_SIZE     (UINT64_C(256) << 20)
@@ -157,11 +158,19 @@ int create_make_params(const struct zq_create_opts *o, struct qcow2_create_param
 	return ret;
 }
 
-int zq_create(const char *path, const struct zq_create_opts *o, struct zq_error *err)
+int zq_create_sized(const char *path, const struct zq_create_opts *opts, size_t size,
+		    struct zq_error *err)
 {
+	struct zq_create_opts o;
 	struct new_image n;
-	int ret = new_image_begin(&n, path, o, err);
+	int ret = sized_take(&o, sizeof(o), opts, size, err);
 
+	if (!ret && !path)
+		ret = zq_fail(err, -EINVAL, "no path");
+	if (!ret && o.data_io)
+		ret = zq_fail(err, -EINVAL, "%s: data_io is for images in an io", path);
+	if (!ret)
+		ret = new_image_begin(&n, path, &o, err);
 	if (ret)
 		return ret;
 	ret = new_image_publish(&n, err);

@@ -235,14 +235,17 @@ static int set_model(void *field, const char *name, const char *value, struct zq
 	  set_sectors)                                                                             \
 	X("zone_model", "host-managed", "as zone.mode; 1 means the same", true, size, set_model)
 
-#define PUBLIC_ROW(name, value, help, alias, field, set) { name, value, help, alias },
+#define PUBLIC_ROW(name, value, help, alias, field, set) { name, value, help, alias, { NULL } },
 #define SETTER_ROW(name, value, help, alias, field, set)                                           \
-	{ offsetof(struct zq_create_opts, field), set },
+	{ offsetof(struct zq_create_opts, field),                                                  \
+	  offsetof(struct zq_create_opts, field) + sizeof(((struct zq_create_opts *)NULL)->field), \
+	  set },
 
-static const struct zq_create_option options[] = { OPTIONS(PUBLIC_ROW){ NULL, NULL, NULL, false } };
+static const struct zq_create_option options[] = { OPTIONS(PUBLIC_ROW){
+	NULL, NULL, NULL, false, { NULL } } };
 
 static const struct {
-	size_t field; /* offset in struct zq_create_opts */
+	size_t field, end; /* offsets in struct zq_create_opts */
 	set_fn set;
 } setters[] = { OPTIONS(SETTER_ROW) };
 
@@ -251,14 +254,26 @@ const struct zq_create_option *zq_create_options(void)
 	return options;
 }
 
-int zq_create_set(struct zq_create_opts *o, const char *name, const char *value,
-		  struct zq_error *err)
+/* Sets the option of row i in a structure that the caller knows size bytes of. */
+static int set_row(size_t i, struct zq_create_opts *o, size_t size, const char *value,
+		   struct zq_error *err)
+{
+	if (setters[i].end > size)
+		return zq_fail(err, -EINVAL, "%s is newer than the program", options[i].name);
+	return setters[i].set((char *)o + setters[i].field, options[i].name, value, err);
+}
+
+int zq_create_set_sized(struct zq_create_opts *o, size_t size, const char *name, const char *value,
+			struct zq_error *err)
 {
 	struct suggest near = { .typed = name };
 
+	if (!o || !name || !value)
+		return zq_fail(err, -EINVAL, "an option needs a name and a value");
+
 	for (size_t i = 0; i < ARRAY_SIZE(setters); i++) {
 		if (!strcmp(options[i].name, name))
-			return setters[i].set((char *)o + setters[i].field, name, value, err);
+			return set_row(i, o, size, value, err);
 		suggest_offer(&near, options[i].name);
 	}
 	if (near.best)
@@ -267,8 +282,11 @@ int zq_create_set(struct zq_create_opts *o, const char *name, const char *value,
 	return zq_fail(err, -EINVAL, "unknown option \"%s\"", name);
 }
 
-void zq_create_opts_free(struct zq_create_opts *o)
+void zq_create_opts_free_sized(struct zq_create_opts *o, size_t size)
 {
+	(void)size; /* what is owned was there from the beginning */
+	if (!o)
+		return;
 	free(o->data_file);
 	free(o->backing_file);
 	free(o->backing_fmt);

@@ -151,27 +151,63 @@ static int get_info(struct zq_io *io, bool force_share, struct zq_image_info *in
 	return ret;
 }
 
+/* get_info() for a caller: all or nothing. */
+static int new_info(struct zq_io *io, bool force_share, struct zq_image_info **info,
+		    struct zq_error *err)
+{
+	struct zq_image_info *i = calloc(1, sizeof(*i));
+	int ret = i ? get_info(io, force_share, i, err) : zq_fail(err, -ENOMEM, "out of memory");
+
+	if (ret) {
+		zq_image_info_free(i);
+		return ret;
+	}
+	*info = i;
+	return 0;
+}
+
 int zq_get_image_info(const char *path, const char *data_file, bool force_share,
-		      struct zq_image_info *info, struct zq_error *err)
+		      struct zq_image_info **info, struct zq_error *err)
 {
 	struct zq_io *io;
 	int ret;
 
-	*info = (struct zq_image_info){ 0 };
+	if (!path || !info)
+		return zq_fail(err, -EINVAL, "no image, or no place for what is known of it");
+	*info = NULL;
 	ret = zq_io_open(path, false, &io, err);
 	if (ret)
 		return ret;
-	ret = get_info(io, force_share, info, err);
-	io->ops->close(io);
-	if (ret)
-		zq_image_info_free(info);
-	else
-		read_data_usage(path, data_file, info);
+	ret = new_info(io, force_share, info, err);
+	io_close(io);
+	if (!ret)
+		read_data_usage(path, data_file, *info);
+	return ret;
+}
+
+int zq_get_image_info_io(struct zq_io *io, struct zq_io *data_io, bool force_share,
+			 struct zq_image_info **info, struct zq_error *err)
+{
+	int ret;
+
+	if (!io || !info)
+		return zq_fail(err, -EINVAL, "no image, or no place for what is known of it");
+	*info = NULL;
+	ret = new_info(io, force_share, info, err);
+	io_lock(io, ZQ_LOCK_NONE);
+	if (!ret && (*info)->has_data_file && data_io)
+		ret = io_usage(data_io, &(*info)->data_usage);
+	if (ret) {
+		zq_image_info_free(*info);
+		*info = NULL;
+	}
 	return ret;
 }
 
 void zq_image_info_free(struct zq_image_info *info)
 {
+	if (!info)
+		return;
 	for (uint32_t i = 0; i < info->nr_snapshots; i++) {
 		free(info->snapshots[i].id);
 		free(info->snapshots[i].name);
@@ -180,5 +216,5 @@ void zq_image_info_free(struct zq_image_info *info)
 	free(info->backing_file);
 	free(info->backing_fmt);
 	free(info->data_file);
-	*info = (struct zq_image_info){ 0 };
+	free(info);
 }

@@ -50,6 +50,9 @@ int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow
 
 /* Frees everything and closes the files. Does not commit: what is not committed is lost. */
 void qcow2_close(struct qcow2_image *img);
+/* Closes the files only, in a process forked from the one that opened the image: locks are as they
+ * were at the fork, so nothing else can be done. The memory is not freed. */
+void qcow2_abandon(struct qcow2_image *img);
 
 const struct qcow2_header *qcow2_get_header(const struct qcow2_image *img);
 const char *qcow2_name(const struct qcow2_image *img);

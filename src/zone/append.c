@@ -15,26 +15,11 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/math.h"
-#include "zone/zone.h"
+#include "zone/append.h"
 
 /* How long a write waits for those before it, counted from the last one that came: they are in
  * the hands of other threads already, so this is about a thread that gets no processor. */
 #define GAP_WAIT_NS INT64_C(50000000)
-
-/* One write on its way. Offsets are absolute. */
-struct append {
-	struct zq_device *dev;
-	uint32_t zone;
-	struct zq_writer *w; /* or NULL */
-	const void *buf;
-	uint64_t off; /* where the caller wants it, or takes the end to be */
-	uint64_t len; /* clamped to the capacity */
-	unsigned flags;
-	uint64_t real_wp; /* the pointer, as last looked at */
-	uint64_t wp;	  /* where writing goes on: real_wp, or the next block where the
-			   * layout has no pointers within a block */
-	uint64_t pos;	  /* where it goes */
-};
 
 static uint64_t cap_end(const struct append *a)
 {
@@ -45,6 +30,20 @@ static uint64_t cap_end(const struct append *a)
 static bool owns_tail(const struct append *a)
 {
 	return a->w && a->w->stamp == a->dev->zones[a->zone].stamp;
+}
+
+/* Looks at the pointer. */
+static void look_at_wp(struct append *a)
+{
+	a->wp = a->real_wp = zone_wp(a->dev, a->zone);
+	if (qcow2_zoned(a->dev->img)->whole_blocks)
+		a->wp = align_up(a->wp, ZQ_BLOCK);
+}
+
+uint64_t append_next(struct append *a)
+{
+	look_at_wp(a);
+	return owns_tail(a) ? a->w->end : a->wp;
 }
 
 /* Where the last stream ends, without its padding. */
@@ -80,16 +79,15 @@ static int put_at(struct append *a, uint64_t pos)
 
 static int check_alignment(const struct append *a, uint64_t off)
 {
-	if (!a->dev->opts.strict && !(a->flags & ZQ_WRITE_DIRECT))
+	if (!append_whole_blocks(a))
 		return 0;
 	return is_aligned(off | a->len, ZQ_BLOCK) ? 0 : -EINVAL;
 }
 
 static int place_at_end(struct append *a)
 {
-	bool whole = a->dev->opts.strict || (a->flags & ZQ_WRITE_DIRECT);
 	uint64_t end = owns_tail(a) ? a->w->end : a->wp;
-	int rc = put_at(a, whole ? a->wp : end);
+	int rc = put_at(a, append_whole_blocks(a) ? a->wp : end);
 
 	/* a direct write has no place within a block, except where the image itself ends so */
 	if (rc == 0)
@@ -135,9 +133,7 @@ static int place(struct append *a)
 		return rc;
 	if (state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
 		return -EPERM;
-	a->wp = a->real_wp = zone_wp(a->dev, a->zone);
-	if (qcow2_zoned(a->dev->img)->whole_blocks)
-		a->wp = align_up(a->wp, ZQ_BLOCK);
+	look_at_wp(a);
 	if (!(a->flags & ZQ_WRITE_APPEND))
 		return place_at_offset(a);
 	return is_next(a) ? place_at_end(a) : -EAGAIN;
@@ -193,7 +189,7 @@ static int place_waiting(struct append *a)
  * for that of the whole write and truncates the file to the size that it then knows, of an
  * empty zone to 0.
  */
-static int refuse_behind(const struct append *a)
+int append_refuse_behind(const struct append *a)
 {
 	struct gap gap = { .stamp = 0 };
 
@@ -280,8 +276,7 @@ static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 	return rc;
 }
 
-/* With the stripe. */
-static int append_locked(struct append *a)
+int append_locked(struct append *a)
 {
 	struct zone *z = &a->dev->zones[a->zone];
 	uint64_t end, padded;
@@ -302,61 +297,4 @@ static int append_locked(struct append *a)
 		a->w->end = end;
 	}
 	return 0;
-}
-
-bool zq_writer_end(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t *end)
-{
-	if (zone >= dev->geo.nr_zones)
-		return false;
-	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	if (dev->zones[zone].stamp != w->stamp)
-		return false;
-	*end = w->end - zq_zone_start(&dev->geo, zone);
-	return true;
-}
-
-bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t end)
-{
-	struct zone *z;
-
-	if (zone >= dev->geo.nr_zones)
-		return false;
-	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	z = &dev->zones[zone];
-	if (z->stamp != w->stamp || w->end != zq_zone_start(&dev->geo, zone) + end)
-		return false;
-	z->tail_pad = 0;
-	return true;
-}
-
-ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uint64_t off,
-		  const void *buf, size_t len, unsigned flags, uint64_t *where)
-{
-	struct append a = { .dev = dev, .zone = zone, .w = w, .buf = buf, .flags = flags };
-	struct zone_stripe *s;
-	uint64_t start, cap;
-	int rc;
-
-	if (zone >= dev->geo.nr_zones || zq_zone_is_conv(&dev->geo, zone))
-		return -EINVAL;
-	start = zq_zone_start(&dev->geo, zone);
-	cap = zq_zone_cap(&dev->geo, zone);
-	if (!(flags & ZQ_WRITE_APPEND) && off >= cap)
-		return refuse_behind(&a);
-	if (!len)
-		return 0;
-	a.off = start + min_u64(off, UINT64_MAX - start);
-	a.len = min_u64(len, flags & ZQ_WRITE_APPEND ? cap : cap - off);
-
-	s = zone_stripe(dev, zone);
-	pthread_mutex_lock(&s->lock);
-	rc = append_locked(&a);
-	pthread_cond_broadcast(&s->cond);
-	pthread_mutex_unlock(&s->lock);
-	if (rc < 0)
-		return rc;
-	if (where)
-		*where = a.pos - start;
-	rc = device_changed(dev, flags & ZQ_WRITE_SYNC);
-	return rc < 0 ? rc : (ssize_t)a.len;
 }

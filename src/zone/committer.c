@@ -4,6 +4,7 @@
  * the committer thread. Nothing here holds a stripe or device.lock while a commit runs.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -45,7 +46,13 @@ static int commit(struct zq_device *dev)
 
 int zq_sync(struct zq_device *dev)
 {
-	return dev->readonly ? 0 : commit(dev);
+	struct call c = { "sync", ZONE_NONE, 0, 0 };
+	int rc = device_enter(dev);
+
+	if (rc < 0 || dev->readonly)
+		return rc;
+	rc = commit(dev);
+	return rc < 0 ? call_failed(dev, &c, rc, NULL) : 0;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -102,15 +109,28 @@ static void *committer_main(void *arg)
 	return NULL;
 }
 
+/* The program's signals are for its own threads. */
+static int create_without_signals(struct zq_device *dev)
+{
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = -pthread_create(&dev->committer.thread, NULL, committer_main, dev);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
 int zq_start_committer(struct zq_device *dev)
 {
 	struct zone_committer *c = &dev->committer;
-	int rc;
+	int rc = device_enter(dev);
 
-	if (c->running || dev->readonly)
-		return 0;
+	if (rc < 0 || c->running || dev->readonly)
+		return rc;
 	c->stop = false;
-	rc = -pthread_create(&c->thread, NULL, committer_main, dev);
+	rc = create_without_signals(dev);
 	c->running = rc == 0;
 	if (rc == 0 && qcow2_dirty(dev->img)) {
 		atomic_store(&c->armed, true);
@@ -123,7 +143,7 @@ void zq_stop_committer(struct zq_device *dev)
 {
 	struct zone_committer *c = &dev->committer;
 
-	if (!c->running)
+	if (device_enter(dev) < 0 || !c->running)
 		return;
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
@@ -151,7 +171,7 @@ void committer_destroy(struct zq_device *dev)
 void zq_sync_soon(struct zq_device *dev)
 {
 	/* without a change since the last commit there is nothing to do soon */
-	if (dev->committer.running && atomic_load(&dev->committer.armed))
+	if (device_enter(dev) == 0 && dev->committer.running && atomic_load(&dev->committer.armed))
 		arm(dev, true);
 }
 
@@ -160,7 +180,7 @@ int device_changed(struct zq_device *dev, bool sync)
 	struct zone_committer *c = &dev->committer;
 
 	if (sync || dev->opts.sync)
-		return zq_sync(dev);
+		return dev->readonly ? 0 : commit(dev);
 	/* armed is set without a committer too: one may be started later */
 	if (!atomic_load(&c->armed) && !atomic_exchange(&c->armed, true))
 		arm(dev, false);

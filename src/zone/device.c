@@ -4,36 +4,19 @@
  * read-write and read-only; everything about zones is in the other files.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "util/clock.h"
+#include "util/sized.h"
 #include "zone/zone.h"
-
-void device_log(struct zq_device *dev, int priority, const char *fmt, ...)
-{
-	char msg[256], line[512];
-	va_list ap;
-
-	if (!dev->opts.log)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
-	va_end(ap);
-	snprintf(line, sizeof(line), "%.200s: %s", qcow2_name(dev->img), msg);
-	dev->opts.log(dev->opts.log_data, priority, line);
-}
 
 /* What qcow2/ has to say is about damage. */
 static void log_damage(void *data, const char *line)
 {
-	struct zq_device *dev = data;
-
-	if (dev->opts.log)
-		dev->opts.log(dev->opts.log_data, LOG_WARNING, line);
+	device_log_line(data, LOG_WARNING, line);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -46,11 +29,13 @@ static void init_locks(struct zq_device *dev)
 		cond_init_monotonic(&dev->stripe[i].cond);
 	}
 	committer_init(dev);
+	callers_init(&dev->callers);
 }
 
 static void free_device(struct zq_device *dev)
 {
 	committer_destroy(dev);
+	callers_destroy(&dev->callers);
 	for (unsigned i = 0; i < ZONE_STRIPES; i++) {
 		pthread_mutex_destroy(&dev->stripe[i].lock);
 		pthread_cond_destroy(&dev->stripe[i].cond);
@@ -122,6 +107,15 @@ static int set_up(struct zq_device *dev, bool wanted, const char *why, struct zq
 	return 0;
 }
 
+/* Both are ours as soon as we are called. */
+static void close_ios(struct zq_io *io, const struct zq_open_opts *opts)
+{
+	if (io)
+		io->ops->close(io);
+	if (opts->data_io)
+		opts->data_io->ops->close(opts->data_io);
+}
+
 /* Takes io over. why: reason for a read-only open, when writable is false. */
 static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writable,
 		   const char *why, struct zq_device **out, struct zq_error *err)
@@ -130,9 +124,7 @@ static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writa
 	int rc;
 
 	if (!dev) {
-		io->ops->close(io);
-		if (opts->data_io)
-			opts->data_io->ops->close(opts->data_io);
+		close_ios(io, opts);
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	rc = open_zoned_image(dev, io, writable, err);
@@ -152,7 +144,7 @@ static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writa
 static int check_opts(const struct zq_open_opts *opts, const char *name, struct zq_error *err)
 {
 	if (opts->force_share && !opts->readonly)
-		return zq_fail(err, -EINVAL, "%s: force_share is for reading only; add ro", name);
+		return zq_fail(err, -EINVAL, "%s: force_share is for a read-only open only", name);
 	if (opts->readonly && opts->require_rw)
 		return zq_fail(err, -EINVAL, "%s: asked for read-only and read-write at once",
 			       name);
@@ -161,19 +153,31 @@ static int check_opts(const struct zq_open_opts *opts, const char *name, struct 
 
 static const char asked_for[] = "it was opened read-only";
 
-int zq_open_device_io(struct zq_io *io, const struct zq_open_opts *opts, struct zq_device **dev,
-		      struct zq_error *err)
+/* What the caller gave, as far as all ways to open have it in common. */
+static int take_open_args(struct zq_open_opts *o, const struct zq_open_opts *opts, size_t size,
+			  const void *image, struct zq_device **dev, struct zq_error *err)
 {
-	int rc = check_opts(opts, io->name, err);
+	int rc = sized_take(o, sizeof(*o), opts, size, err);
 
+	if (rc == 0 && (!image || !dev))
+		rc = zq_fail(err, -EINVAL, "no image, or no place for the device");
+	return rc;
+}
+
+int zq_open_device_io_sized(struct zq_io *io, const struct zq_open_opts *opts, size_t size,
+			    struct zq_device **dev, struct zq_error *err)
+{
+	struct zq_open_opts o;
+	int rc = take_open_args(&o, opts, size, io, dev, err);
+
+	if (rc == 0)
+		rc = check_opts(&o, io->name, err);
 	if (rc < 0) {
-		io->ops->close(io);
-		if (opts->data_io)
-			opts->data_io->ops->close(opts->data_io);
+		close_ios(io, &o);
 		return rc;
 	}
-	return open_io(io, opts, !opts->readonly && io->writable,
-		       opts->readonly ? asked_for : "its file is not open for writing", dev, err);
+	return open_io(io, &o, !o.readonly && io->writable,
+		       o.readonly ? asked_for : "its file is not open for writing", dev, err);
 }
 
 static int open_path(const char *path, const struct zq_open_opts *opts, bool writable,
@@ -198,34 +202,45 @@ static const char *no_permission(int rc)
 	}
 }
 
-int zq_open_device(const char *path, const struct zq_open_opts *opts, struct zq_device **dev,
-		   struct zq_error *err)
+int zq_open_device_sized(const char *path, const struct zq_open_opts *opts, size_t size,
+			 struct zq_device **dev, struct zq_error *err)
 {
-	int rc = check_opts(opts, path, err);
+	struct zq_open_opts o;
+	int rc = take_open_args(&o, opts, size, path, dev, err);
 	const char *why;
 
-	if (rc < 0)
+	if (rc == 0)
+		rc = check_opts(&o, path, err);
+	if (rc == 0 && o.data_io)
+		rc = zq_fail(err, -EINVAL, "%s: data_io is for images in an io", path);
+	if (rc < 0) {
+		close_ios(NULL, &o);
 		return rc;
-	if (opts->readonly)
-		return open_path(path, opts, false, asked_for, dev, err);
-	rc = open_path(path, opts, true, "", dev, err);
+	}
+	if (o.readonly)
+		return open_path(path, &o, false, asked_for, dev, err);
+	rc = open_path(path, &o, true, "", dev, err);
 	/* the image's file or its external data file */
 	why = no_permission(rc);
-	if (!why || opts->require_rw)
+	if (!why || o.require_rw)
 		return rc;
 	if (err)
 		err->msg[0] = '\0';
-	return open_path(path, opts, false, why, dev, err);
+	return open_path(path, &o, false, why, dev, err);
 }
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
 int zq_close_device(struct zq_device *dev)
 {
-	int rc;
+	int rc = dev ? device_enter(dev) : 0;
 
-	if (!dev)
-		return 0;
+	/* of a forked process the locks and the memory are of no use, but its copies of the files
+	 * would keep the image in use */
+	if (rc == -ESTALE)
+		qcow2_abandon(dev->img);
+	if (!dev || rc < 0)
+		return rc;
 	zq_stop_committer(dev);
 	rc = zq_sync(dev);
 	/* a commit frees clusters at its end; the next one writes that down */

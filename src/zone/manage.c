@@ -31,7 +31,7 @@ static int open_or_close(struct zq_device *dev, uint32_t zone, enum zone_op op)
 	return rc;
 }
 
-int zq_zone_open(struct zq_device *dev, uint32_t zone)
+static int open_for_caller(struct zq_device *dev, uint32_t zone)
 {
 	int rc = device_check_writable(dev);
 
@@ -43,7 +43,7 @@ int zq_zone_open(struct zq_device *dev, uint32_t zone)
 	return open_or_close(dev, zone, ZONE_OP_OPEN);
 }
 
-int zq_zone_close(struct zq_device *dev, uint32_t zone)
+static int close_for_caller(struct zq_device *dev, uint32_t zone)
 {
 	int rc;
 
@@ -187,19 +187,19 @@ static int run_locked(struct zq_device *dev, uint32_t zone,
 	return rc;
 }
 
-int zq_zone_finish(struct zq_device *dev, uint32_t zone)
+static int finish_for_caller(struct zq_device *dev, uint32_t zone)
 {
 	return run_locked(dev, zone, finish);
 }
 
-int zq_zone_reset(struct zq_device *dev, uint32_t zone)
+static int reset_for_caller(struct zq_device *dev, uint32_t zone)
 {
 	return run_locked(dev, zone, reset);
 }
 
 /* ---- states set by hand --------------------------------------------------------------- */
 
-int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
+static int set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
 {
 	uint64_t wp;
 
@@ -213,4 +213,78 @@ int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state s
 		return -EINVAL;
 	zone_move(dev, zone, state, wp, wp);
 	return 0;
+}
+
+/* ---- what callers have -------------------------------------------------------------------------
+ */
+
+/* One of the above, for a caller who is told why it failed. */
+static int for_caller(struct zq_device *dev, uint32_t zone, const char *name,
+		      int (*op)(struct zq_device *dev, uint32_t zone))
+{
+	struct call c = { name, zone, 0, 0 };
+	int rc = device_enter(dev);
+
+	if (rc < 0)
+		return rc;
+	rc = op(dev, zone);
+	return rc < 0 ? call_failed(dev, &c, rc, NULL) : 0;
+}
+
+int zq_zone_open(struct zq_device *dev, uint32_t zone)
+{
+	return for_caller(dev, zone, "open", open_for_caller);
+}
+
+int zq_zone_close(struct zq_device *dev, uint32_t zone)
+{
+	return for_caller(dev, zone, "close", close_for_caller);
+}
+
+int zq_zone_finish(struct zq_device *dev, uint32_t zone)
+{
+	return for_caller(dev, zone, "finish", finish_for_caller);
+}
+
+int zq_zone_reset(struct zq_device *dev, uint32_t zone)
+{
+	return for_caller(dev, zone, "reset", reset_for_caller);
+}
+
+int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state state)
+{
+	struct call c = { "setting the state", zone, 0, 0 };
+	int rc = device_enter(dev);
+
+	if (rc < 0)
+		return rc;
+	rc = set_state(dev, zone, state);
+	return rc < 0 ? call_failed(dev, &c, rc, NULL) : 0;
+}
+
+static int for_range(struct zq_device *dev, uint32_t first, uint32_t count, uint32_t *done,
+		     int (*op)(struct zq_device *dev, uint32_t zone))
+{
+	struct call c = { "a range of zones", ZONE_NONE, 0, 0 };
+	uint32_t n = 0;
+	int rc = device_enter(dev);
+
+	if (rc == 0 && !range_within(first, count, dev->geo.nr_zones))
+		rc = call_failed(dev, &c, -EINVAL, "not all of the zones exist");
+	for (; rc == 0 && n < count; n += rc == 0)
+		if (!zq_zone_is_conv(&dev->geo, first + n))
+			rc = op(dev, first + n);
+	if (done)
+		*done = n;
+	return rc;
+}
+
+int zq_reset_zones(struct zq_device *dev, uint32_t first, uint32_t count, uint32_t *done)
+{
+	return for_range(dev, first, count, done, zq_zone_reset);
+}
+
+int zq_finish_zones(struct zq_device *dev, uint32_t first, uint32_t count, uint32_t *done)
+{
+	return for_range(dev, first, count, done, zq_zone_finish);
 }

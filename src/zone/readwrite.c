@@ -34,48 +34,72 @@ static int check_access(const struct zq_device *dev, uint64_t off, uint64_t len,
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-static ssize_t read_once(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, size_t len)
+/* Into one buffer behind the other. */
+static ssize_t read_once(struct zq_device *dev, uint32_t zone, uint64_t off,
+			 const struct iovec *iov, int niov)
 {
 	enum zq_zone_state state = zone_state(dev, zone);
-	uint64_t written = zone_written(dev, zone, state, zone_wp(dev, zone));
-	int rc;
+	uint64_t written = zone_written(dev, zone, state, zone_wp(dev, zone)), at = off;
 
 	if (state == ZQ_OFFLINE)
 		return -EPERM;
-	if (off >= written)
-		return 0;
-	len = (size_t)min_u64(len, written - off);
-	rc = qcow2_read(dev->img, zq_zone_start(&dev->geo, zone) + off, buf, len);
-	return rc < 0 ? rc : (ssize_t)len;
+	for (int i = 0; i < niov && at < written; i++) {
+		size_t len = (size_t)min_u64(iov[i].iov_len, written - at);
+		int rc = 0;
+
+		if (len)
+			rc = qcow2_read(dev->img, zq_zone_start(&dev->geo, zone) + at,
+					iov[i].iov_base, len);
+		if (rc < 0)
+			return rc;
+		at += len;
+	}
+	return (ssize_t)(at - off);
+}
+
+ssize_t zq_readv(struct zq_device *dev, uint32_t zone, uint64_t off, const struct iovec *iov,
+		 int niov)
+{
+	struct call c = { "read", zone, off, 0 };
+	ssize_t n = device_enter(dev);
+	unsigned resets;
+
+	if (n < 0)
+		return n;
+	if (zone >= dev->geo.nr_zones)
+		return call_failed(dev, &c, -EINVAL, NULL);
+	if (iovec_length(iov, niov, &c.len) < 0)
+		return call_failed(dev, &c, -EINVAL, "bad buffers");
+	do { /* comes to an end: each turn takes a reset in between */
+		resets = atomic_load(&dev->zones[zone].resets);
+		n = read_once(dev, zone, off, iov, niov);
+	} while (atomic_load(&dev->zones[zone].resets) != resets);
+	return n < 0 ? call_failed(dev, &c, (int)n, NULL) : n;
 }
 
 ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, size_t len)
 {
-	ssize_t n;
-	unsigned resets;
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
 
-	if (zone >= dev->geo.nr_zones)
-		return -EINVAL;
-	if (!len)
-		return 0;
-	do { /* comes to an end: each turn takes a reset in between */
-		resets = atomic_load(&dev->zones[zone].resets);
-		n = read_once(dev, zone, off, buf, len);
-	} while (atomic_load(&dev->zones[zone].resets) != resets);
-	return n;
+	return zq_readv(dev, zone, off, &iov, 1);
 }
 
 ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len)
 {
-	int rc;
+	struct call c = { "read", ZONE_NONE, off, len };
+	int rc = device_enter(dev);
 
+	if (rc < 0)
+		return rc;
 	if (!len || off >= conv_end(dev))
 		return 0;
+	if (!buf)
+		return call_failed(dev, &c, -EINVAL, "no buffer");
 	len = (size_t)min_u64(len, conv_end(dev) - off);
 	rc = check_access(dev, off, len, false);
 	if (rc == 0)
 		rc = qcow2_read(dev->img, off, buf, len);
-	return rc < 0 ? rc : (ssize_t)len;
+	return rc < 0 ? call_failed(dev, &c, rc, NULL) : (ssize_t)len;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -104,56 +128,73 @@ static int conv_done(struct zq_device *dev, uint64_t off, uint64_t len, int rc, 
 	return rc < 0 ? told : device_changed(dev, sync);
 }
 
-ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len, unsigned flags)
+/* 0 with len shortened to the conventional space, or why not; why tells more. */
+static int write_range(const struct zq_device *dev, struct call *c, unsigned flags,
+		       const char **why)
 {
-	struct qcow2_write w = { .off = off, .buf = buf };
-	int rc;
-
-	if (flags & ZQ_WRITE_APPEND)
-		return -EINVAL; /* there is no end to append to */
-	if (off >= conv_end(dev))
-		return -EFBIG;
-	if (!len)
-		return 0;
-	len = (size_t)min_u64(len, conv_end(dev) - off);
-	if ((flags & ZQ_WRITE_DIRECT) && !is_aligned(off | len, ZQ_BLOCK))
+	if (flags & ~(unsigned)(ZQ_WRITE_DIRECT | ZQ_WRITE_SYNC | ZQ_WRITE_WAIT)) {
+		*why = "flags that are not for conventional zones"; /* no end to append to */
 		return -EINVAL;
-	rc = check_conv(dev, off, len);
-	if (rc < 0)
-		return rc;
-	w.len = len;
-	w.zero_end = off + len; /* the rest of a cluster keeps what it reads as */
-	w.stream = zone_at(dev, off);
-	rc = qcow2_write(dev->img, &w);
-	rc = conv_done(dev, off, len, rc, "write", flags & ZQ_WRITE_SYNC);
-	return rc < 0 ? rc : (ssize_t)len;
+	}
+	if (c->off >= conv_end(dev))
+		return -EFBIG;
+	c->len = min_u64(c->len, conv_end(dev) - c->off);
+	if ((flags & ZQ_WRITE_DIRECT) && !is_aligned(c->off | c->len, ZQ_BLOCK)) {
+		*why = "not in whole blocks";
+		return -EINVAL;
+	}
+	return c->len ? check_conv(dev, c->off, c->len) : 0;
 }
 
-int zq_zero(struct zq_device *dev, uint64_t off, uint64_t len)
+ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len, unsigned flags)
 {
-	int rc;
+	struct call c = { "write", ZONE_NONE, off, len };
+	struct qcow2_write w = { .off = off, .buf = buf };
+	const char *why = NULL;
+	int rc = device_enter(dev);
 
-	if (off >= conv_end(dev))
-		return -EFBIG;
-	len = min_u64(len, conv_end(dev) - off);
-	if (!len)
-		return 0;
-	rc = check_conv(dev, off, len);
 	if (rc < 0)
 		return rc;
-	rc = qcow2_zero(dev->img, off, len);
-	return conv_done(dev, off, len, rc, "zeroing", false);
+	rc = write_range(dev, &c, flags, &why);
+	if (rc < 0)
+		return call_failed(dev, &c, rc, why);
+	if (!c.len)
+		return 0;
+	if (!buf)
+		return call_failed(dev, &c, -EINVAL, "no buffer");
+	w.len = (size_t)c.len;
+	w.zero_end = off + w.len; /* the rest of a cluster keeps what it reads as */
+	w.stream = zone_at(dev, off);
+	rc = qcow2_write(dev->img, &w);
+	rc = conv_done(dev, off, w.len, rc, "write", flags & ZQ_WRITE_SYNC);
+	return rc < 0 ? call_failed(dev, &c, rc, NULL) : (ssize_t)w.len;
+}
+
+int64_t zq_zero(struct zq_device *dev, uint64_t off, uint64_t len)
+{
+	struct call c = { "zeroing", ZONE_NONE, off, len };
+	const char *why = NULL;
+	int rc = device_enter(dev);
+
+	if (rc < 0)
+		return rc;
+	rc = write_range(dev, &c, 0, &why);
+	if (rc == 0 && c.len) {
+		rc = qcow2_zero(dev->img, off, c.len);
+		rc = conv_done(dev, off, c.len, rc, "zeroing", false);
+	}
+	return rc < 0 ? call_failed(dev, &c, rc, why) : (int64_t)c.len;
 }
 
 /* ---- holes ----------------------------------------------------------------------------------- */
 
-int zq_seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, uint64_t limit,
-	    uint64_t *found)
+static int seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, uint64_t limit,
+		uint64_t *found)
 {
 	uint64_t start, end;
 	enum zq_zone_state state;
 
-	if (zone >= dev->geo.nr_zones)
+	if (zone >= dev->geo.nr_zones || !found)
 		return -EINVAL;
 	start = zq_zone_start(&dev->geo, zone);
 	state = zone_state(dev, zone);
@@ -181,4 +222,16 @@ int zq_seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, uint6
 		}
 	}
 	return -ENXIO;
+}
+
+int zq_seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, uint64_t limit,
+	    uint64_t *found)
+{
+	struct call c = { "seek", zone, off, 0 };
+	int rc = device_enter(dev);
+
+	if (rc < 0)
+		return rc;
+	rc = seek(dev, zone, off, hole, limit, found);
+	return rc < 0 ? call_failed(dev, &c, rc, rc == -ENXIO ? "nothing there" : NULL) : 0;
 }

@@ -12,6 +12,7 @@
  *   lock    states, counters, times, the list of implicitly open zones. Memory work only.
  *   (the locks of qcow2/)
  *   committer.lock  the committer's deadline and flags; no other lock is taken under it.
+ *   callers.lock    whose log function is running, and why calls failed; none is taken under it.
  * At most one stripe at a time. Another zone's state may change without its stripe in one
  * case only: an implicitly open zone is closed to make room. So after I/O look at the state again.
  *
@@ -69,6 +70,19 @@ struct zone_committer {
 	int logged;	     /* [committer.lock] error that the log has seen last */
 };
 
+/* Who calls, and why calls have failed. See caller.c. */
+struct callers {
+	const atomic_bool *alive; /* in a page that a fork clears; NULL: look at pid instead */
+	pid_t pid;		  /* that the device belongs to */
+	pthread_mutex_t lock;
+	_Atomic(struct log_call *) logging; /* [callers.lock] to change; calls of opts.log */
+	struct call_failure {
+		pthread_t thread;
+		char why[192]; /* "": unused */
+	} failure[32];	       /* [callers.lock] the last ones of the last threads */
+	unsigned oldest;       /* [callers.lock] of them, the next to be replaced */
+};
+
 struct zq_device {
 	struct qcow2_image *img;
 	struct zq_geometry geo;
@@ -82,6 +96,7 @@ struct zq_device {
 	uint64_t usable;		 /* constant */
 	uint32_t lru_first, lru_last;	 /* [lock] implicitly open, least recently written first */
 
+	struct callers callers;
 	bool readonly;		/* since it was opened */
 	atomic_bool failed;	/* read-only since a write failed; why_readonly was set before */
 	atomic_bool told_limit; /* the log has a line about a limit of the image's size */
@@ -89,10 +104,36 @@ struct zq_device {
 	struct zone_committer committer;
 };
 
-/* ---- device.c ------------------------------------------------------------------------- */
+/* ---- caller.c: who calls, and what a caller and the log are told ------------------------- */
+
+int callers_init(struct callers *c);
+void callers_destroy(struct callers *c);
+
+/* First in every function that callers of the library have, but for plain facts: -ESTALE in a
+ * process that was forked off, whose copies of the locks nobody will ever unlock; -EDEADLK out
+ * of the log function, which is called with locks held. */
+int device_enter(struct zq_device *dev);
+bool device_is_forked(const struct zq_device *dev);
+
+/* A call, for the sentence that says why it failed. */
+struct call {
+	const char *name;
+	uint32_t zone; /* or ZONE_NONE */
+	uint64_t off, len;
+};
+/* Keeps the sentence for zq_last_error() and returns rc. why: the reason; NULL takes the one that
+ * rc and the zone's state give. Without locks. */
+int call_failed(struct zq_device *dev, const struct call *c, int rc, const char *why);
 
 void device_log(struct zq_device *dev, int priority, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* For lines that are complete. */
+void device_log_line(struct zq_device *dev, int priority, const char *line);
+
+/* The sum of the buffers' lengths; -EINVAL for a missing one, or more than ssize_t holds. */
+int iovec_length(const struct iovec *iov, int niov, uint64_t *len);
+
+/* ---- device.c ------------------------------------------------------------------------- */
 
 static inline struct zone_stripe *zone_stripe(struct zq_device *dev, uint32_t zone)
 {

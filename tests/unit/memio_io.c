@@ -298,6 +298,7 @@ static const struct zq_io_ops mem_ops = {
 	.usage = mem_usage,
 	.lock = mem_lock,
 	.close = mem_close,
+	.struct_size = sizeof(struct zq_io_ops),
 	.cold_start = mem_cold_start,
 };
 

@@ -119,7 +119,8 @@ static void crash_replay_op_conventional(struct crash_run *r)
 	if (crash_replay_rnd(r, 4) == 0) {
 		crash_conv(r->model, first * ZQ_BLOCK, NULL, nr * ZQ_BLOCK,
 			   crash_position(r->disk));
-		ck_assert_int_eq(zq_zero(r->dev, first * ZQ_BLOCK, nr * ZQ_BLOCK), 0);
+		ck_assert_int_eq(zq_zero(r->dev, first * ZQ_BLOCK, nr * ZQ_BLOCK),
+				 (int64_t)(nr * ZQ_BLOCK));
 		return;
 	}
 	buf = malloc(nr * ZQ_BLOCK);

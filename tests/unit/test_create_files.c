@@ -111,7 +111,7 @@ static bool file_is(const char *path, const char *text)
 
 START_TEST(defaults)
 {
-	struct zq_image_info i;
+	struct zq_image_info *i;
 	struct zq_error err = { "" };
 	struct stat st;
 
@@ -121,24 +121,24 @@ START_TEST(defaults)
 	ck_assert_int_eq(stat("a.qcow2", &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0644);
 	ck_assert_msg(zq_get_image_info("a.qcow2", NULL, false, &i, &err) == 0, "%s", err.msg);
-	ck_assert_uint_eq(i.geo.zone_size, 256 << 20);
-	ck_assert_uint_eq(i.geo.zone_capacity, 256 << 20);
-	ck_assert_uint_eq(i.geo.nr_zones, 4);
-	ck_assert_uint_eq(i.geo.max_append, 65536);
-	ck_assert_uint_eq(i.geo.nr_conv + i.geo.max_open + i.geo.max_active, 0);
-	ck_assert_str_eq(i.layout, "56");
-	ck_assert(!i.wp_little_endian);
-	ck_assert_uint_eq(i.corrupt_zones, 0);
-	ck_assert_uint_eq(i.cluster_size, 65536);
-	ck_assert_uint_eq(i.refcount_bits, 16);
-	ck_assert_str_eq(i.compression, "zlib");
-	zq_image_info_free(&i);
+	ck_assert_uint_eq(i->geo.zone_size, 256 << 20);
+	ck_assert_uint_eq(i->geo.zone_capacity, 256 << 20);
+	ck_assert_uint_eq(i->geo.nr_zones, 4);
+	ck_assert_uint_eq(i->geo.max_append, 65536);
+	ck_assert_uint_eq(i->geo.nr_conv + i->geo.max_open + i->geo.max_active, 0);
+	ck_assert_str_eq(i->layout, "56");
+	ck_assert(!i->wp_little_endian);
+	ck_assert_uint_eq(i->corrupt_zones, 0);
+	ck_assert_uint_eq(i->cluster_size, 65536);
+	ck_assert_uint_eq(i->refcount_bits, 16);
+	ck_assert_str_eq(i->compression, "zlib");
+	zq_image_info_free(i);
 }
 END_TEST
 
 START_TEST(all_options)
 {
-	struct zq_image_info i;
+	struct zq_image_info *i;
 	struct zq_error err = { "" };
 
 	CREATE_OK("a.qcow2", 10 << 20, false,
@@ -149,19 +149,19 @@ START_TEST(all_options)
 		  "data_file_raw=on");
 	ck_assert_uint_eq(entries(), 2);
 	ck_assert_msg(zq_get_image_info("a.qcow2", NULL, false, &i, &err) == 0, "%s", err.msg);
-	ck_assert_uint_eq(i.geo.zone_size, 1 << 20);
-	ck_assert_uint_eq(i.geo.zone_capacity, 768 << 10);
-	ck_assert_uint_eq(i.geo.nr_conv, 2);
-	ck_assert_uint_eq(i.geo.max_open, 3);
-	ck_assert_uint_eq(i.geo.max_active, 4);
-	ck_assert_uint_eq(i.geo.max_append, 8192);
-	ck_assert_str_eq(i.layout, "48");
-	ck_assert(i.wp_little_endian && i.extended_l2 && i.lazy_refcounts && i.data_file_raw);
-	ck_assert_uint_eq(i.cluster_size, 16384);
-	ck_assert_uint_eq(i.refcount_bits, 1);
-	ck_assert_str_eq(i.compression, "zstd");
-	ck_assert_str_eq(i.data_file, "a.data");
-	zq_image_info_free(&i);
+	ck_assert_uint_eq(i->geo.zone_size, 1 << 20);
+	ck_assert_uint_eq(i->geo.zone_capacity, 768 << 10);
+	ck_assert_uint_eq(i->geo.nr_conv, 2);
+	ck_assert_uint_eq(i->geo.max_open, 3);
+	ck_assert_uint_eq(i->geo.max_active, 4);
+	ck_assert_uint_eq(i->geo.max_append, 8192);
+	ck_assert_str_eq(i->layout, "48");
+	ck_assert(i->wp_little_endian && i->extended_l2 && i->lazy_refcounts && i->data_file_raw);
+	ck_assert_uint_eq(i->cluster_size, 16384);
+	ck_assert_uint_eq(i->refcount_bits, 1);
+	ck_assert_str_eq(i->compression, "zstd");
+	ck_assert_str_eq(i->data_file, "a.data");
+	zq_image_info_free(i);
 }
 END_TEST
 
@@ -181,14 +181,14 @@ START_TEST(small_capacities)
 	};
 
 	for (size_t n = 0; n < sizeof(t) / sizeof(t[0]); n++) {
-		struct zq_image_info i;
+		struct zq_image_info *i;
 		struct zq_error err = { "" };
 
 		CREATE_OK("a.qcow2", 1 << 20, true, t[n].list);
 		ck_assert_int_eq(zq_get_image_info("a.qcow2", NULL, false, &i, &err), 0);
-		ck_assert_msg(i.geo.max_append == t[n].append, "%s: %u", t[n].list,
-			      i.geo.max_append);
-		zq_image_info_free(&i);
+		ck_assert_msg(i->geo.max_append == t[n].append, "%s: %u", t[n].list,
+			      i->geo.max_append);
+		zq_image_info_free(i);
 	}
 }
 END_TEST
@@ -218,7 +218,7 @@ END_TEST
 
 START_TEST(force_replaces)
 {
-	struct zq_image_info i;
+	struct zq_image_info *i;
 	struct zq_error err = { "" };
 	struct stat st;
 
@@ -236,7 +236,7 @@ START_TEST(force_replaces)
 	ck_assert(file_is("a.data", "")); /* nothing of the old data */
 	ck_assert_uint_eq(entries(), 3);
 	ck_assert_int_eq(zq_get_image_info("a.qcow2", NULL, false, &i, &err), 0);
-	zq_image_info_free(&i);
+	zq_image_info_free(i);
 }
 END_TEST
 
@@ -285,14 +285,14 @@ END_TEST
 START_TEST(backing_files)
 {
 	struct zq_error err;
-	struct zq_image_info i;
+	struct zq_image_info *i;
 
 	write_file("base.raw", "data");
 	CREATE_OK("a.qcow2", 1 << 20, false, "backing_file=base.raw backing_fmt=raw");
 	ck_assert_int_eq(zq_get_image_info("a.qcow2", NULL, false, &i, &err), 0);
-	ck_assert_str_eq(i.backing_file, "base.raw");
-	ck_assert_str_eq(i.backing_fmt, "raw");
-	zq_image_info_free(&i);
+	ck_assert_str_eq(i->backing_file, "base.raw");
+	ck_assert_str_eq(i->backing_fmt, "raw");
+	zq_image_info_free(i);
 	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false,
 					     "backing_file=a.qcow2 backing_fmt=qcow2", &err),
 			 -EMEDIUMTYPE);

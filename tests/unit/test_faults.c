@@ -264,7 +264,7 @@ static void faults_op_conv(struct run *r)
 
 	memset(buf, zero ? 0 : (int)(1 + faults_rnd(r, 255)), len);
 	memset(r->conv_doubt + first, 1, nr);
-	rc = zero ? zq_zero(r->dev, off, len) : zq_write(r->dev, off, buf, len, 0);
+	rc = zero ? (ssize_t)zq_zero(r->dev, off, len) : zq_write(r->dev, off, buf, len, 0);
 	memset(r->conv_unknown + first, rc < 0, nr);
 	if (rc < 0)
 		told(r, rc);

@@ -47,6 +47,7 @@ static int check_run(struct check *c, struct zq_error *err)
 		check_compare(c);
 		c->res->total_clusters = div_up(c->hdr->size, c->cluster_size);
 		c->res->image_end = c->end_cluster << c->cluster_bits;
+		check_progress(c, 0.9);
 		ret = c->error;
 	}
 	if (!ret) {

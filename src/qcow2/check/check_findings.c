@@ -3,6 +3,7 @@
  * What check says, reads and writes: findings with their counters, reads that report damage,
  * writes that stop at the first failure. The lowest file of this folder.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,8 +42,13 @@ void check_found(struct check *c, enum zq_finding_kind kind, uint64_t nr, bool f
 
 void check_progress(struct check *c, double done)
 {
-	if (c->opts->progress)
-		c->opts->progress(c->opts->data, done);
+	const struct zq_check_opts *o = c->opts;
+
+	if (o->progress)
+		o->progress(o->data, done);
+	/* at the end it is too late, and a repair is never left half done */
+	if (!c->error && done < 1 && o->cancelled && o->cancelled(o->data))
+		c->error = -ECANCELED;
 }
 
 bool check_read(struct check *c, void *buf, size_t len, uint64_t off, const char *what)

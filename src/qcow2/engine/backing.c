@@ -211,6 +211,15 @@ void backing_close(struct qcow2_backing *b)
 	free(b);
 }
 
+void backing_abandon(struct qcow2_backing *b)
+{
+	if (!b)
+		return;
+	if (b->img)
+		qcow2_abandon(b->img);
+	io_close(b->raw);
+}
+
 int backing_read(struct qcow2_backing *b, uint64_t off, void *buf, size_t len)
 {
 	size_t inside = off < b->size ? (size_t)min_u64(len, b->size - off) : 0;

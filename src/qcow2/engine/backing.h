@@ -26,6 +26,8 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 
 /* Closes and frees; NULL is ignored. */
 void backing_close(struct qcow2_backing *b);
+/* As qcow2_abandon(). */
+void backing_abandon(struct qcow2_backing *b);
 
 /* Reads any range; zeros behind the end. -EIO. */
 int backing_read(struct qcow2_backing *b, uint64_t off, void *buf, size_t len);

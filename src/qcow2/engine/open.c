@@ -219,6 +219,16 @@ int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow
 	return 0;
 }
 
+void qcow2_abandon(struct qcow2_image *img)
+{
+	backing_abandon(img->backing);
+	if (img->data != img->file)
+		io_close(img->data);
+	io_close(img->file);
+	img->file = img->data = NULL;
+	img->backing = NULL;
+}
+
 void qcow2_close(struct qcow2_image *img)
 {
 	if (!img)
