@@ -114,7 +114,9 @@ static int op_reset(void)
 
 static int op_punch(void)
 {
-	return zq_zero(z.dev, 0, ZONE);
+	int64_t n = zq_zero(z.dev, 0, ZONE);
+
+	return n < 0 ? (int)n : 0;
 }
 
 static const struct {
