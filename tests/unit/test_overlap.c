@@ -75,7 +75,7 @@ static uint64_t place_of(enum target t)
 	}
 }
 
-static void open_it(void)
+static void overlap_open(void)
 {
 	struct zq_error err = { "" };
 
@@ -93,26 +93,26 @@ static void expect_the_rest(void)
 	ck_assert(!zq_device_readonly(z.dev));
 }
 
-static int op_write(void)
+static int overlap_write(void)
 {
 	ssize_t n = zq_write(z.dev, 16, "XXXXXXXXXXXXXXXX", 16, 0);
 
 	return n < 0 ? (int)n : 0;
 }
 
-static int op_append(void)
+static int overlap_append(void)
 {
 	ssize_t n = zonedev_append(&z, 2, 'X', 512);
 
 	return n < 0 ? (int)n : 0;
 }
 
-static int op_reset(void)
+static int overlap_reset(void)
 {
 	return zq_zone_reset(z.dev, 2);
 }
 
-static int op_punch(void)
+static int overlap_punch(void)
 {
 	int64_t n = zq_zero(z.dev, 0, ZONE);
 
@@ -125,10 +125,10 @@ static const struct {
 	uint64_t at; /* the guest cluster that it changes */
 	int result;  /* a mapping that goes away is mended by that */
 } ops[] = {
-	{ "write", op_write, 0, -EIO },
-	{ "append", op_append, 2 * ZONE, -EIO },
-	{ "reset", op_reset, 2 * ZONE, 0 },
-	{ "punch", op_punch, 0, 0 },
+	{ "write", overlap_write, 0, -EIO },
+	{ "append", overlap_append, 2 * ZONE, -EIO },
+	{ "reset", overlap_reset, 2 * ZONE, 0 },
+	{ "punch", overlap_punch, 0, 0 },
 };
 
 /* Afterwards the image opens read-only, with all of the other zones. */
@@ -141,7 +141,7 @@ static void expect_readonly_until_repaired(const char *what)
 	struct zq_io *io;
 
 	ck_assert_int_eq(zq_close_device(z.dev), 0);
-	open_it();
+	overlap_open();
 	ck_assert_msg(zq_device_readonly(z.dev), "%s", what);
 	zonedev_expect(&z, 3, 0, 4096, 'T');
 	zonedev_expect(&z, 3, 4096, 4096, 'U');
@@ -152,7 +152,7 @@ static void expect_readonly_until_repaired(const char *what)
 	ck_assert_int_eq(qcow2_check(io, &h, &o, &res, &err), 0);
 	qcow2_header_free(&h);
 	io->ops->close(io);
-	open_it();
+	overlap_open();
 }
 
 static void overlap(enum target t, size_t op)
@@ -162,13 +162,13 @@ static void overlap(enum target t, size_t op)
 	snprintf(what, sizeof(what), "target %d, %s", (int)t, ops[op].name);
 	overlap_create();
 	qimage_poke_entry(&on_disk, ops[op].at, place_of(t) | QCOW2_COPIED, 0);
-	open_it();
+	overlap_open();
 	z.nr_logged = 0;
 	ck_assert_msg(ops[op].run() == ops[op].result, "%s", what);
 	ck_assert_msg(ops[op].run() == ops[op].result, "%s, again", what);
 	expect_the_rest();
 	expect_readonly_until_repaired(what);
-	if (ops[op].run != op_write && ops[op].run != op_append)
+	if (ops[op].run != overlap_write && ops[op].run != overlap_append)
 		ck_assert_msg(!zq_device_readonly(z.dev), "%s: not repaired", what);
 	zonedev_free(&z);
 }
@@ -192,11 +192,11 @@ START_TEST(an_l2_table_where_another_table_lies_takes_no_writes)
 		if (i)
 			memio_resize(z.m, memio_size(z.m) + 4096);
 		qimage_poke_be64(&on_disk, l1, place_of(i ? REFBLOCK : POINTERS) | QCOW2_COPIED);
-		open_it();
-		ck_assert_int_eq(op_append(), -EIO);
+		overlap_open();
+		ck_assert_int_eq(overlap_append(), -EIO);
 		ck_assert(!zq_device_readonly(z.dev));
 		ck_assert_int_eq(zq_close_device(z.dev), 0);
-		open_it();
+		overlap_open();
 		ck_assert(zq_device_readonly(z.dev));
 		zonedev_free(&z);
 	}
@@ -216,10 +216,10 @@ START_TEST(a_table_that_the_end_of_the_file_cuts_is_no_zeros)
 				 qimage_be64(&on_disk, place_of(L2_TABLE) + i));
 	qimage_poke_be64(&on_disk, qimage_be64(&on_disk, QCOW2_H_L1_OFFSET), table | QCOW2_COPIED);
 	memio_resize(z.m, table + 8);
-	open_it();
+	overlap_open();
 	ck_assert_int_eq(zq_read(z.dev, 3, 0, buf, sizeof(buf)), -EIO);
 	ck_assert_msg(strstr(z.logged, "cut off by the end of the file"), "%s", z.logged);
-	ck_assert_int_eq(op_append(), -EIO);
+	ck_assert_int_eq(overlap_append(), -EIO);
 	zonedev_free(&z);
 }
 END_TEST
