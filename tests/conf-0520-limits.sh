@@ -140,5 +140,6 @@ rm "$DIR/a.qcow2"
 conf_create "$DIR/a.qcow2" zone.max_open_zones=1
 mount_image "$DIR/a.qcow2" "$M" -o explicit-open
 t "a close is done when it returns" "0 0" "$TOOLS/zchurn" "$M" 2000
+t "nobody waits for a close that is none" quick "$TOOLS/zchurn" "$M" 300 dups
 unmount "$M"
 conf_done

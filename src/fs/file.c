@@ -219,7 +219,6 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 		write_failed(fs, req, node, h, off, (int)n);
 		return;
 	}
-	handle_used(&fs->handles, h);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
 	stripped = strips_mode(fs, req, node);

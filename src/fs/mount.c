@@ -69,7 +69,7 @@ static int open_image(struct fs *fs, const char *image, struct zq_error *err)
 	return 0;
 }
 
-static int fill(struct fs *fs)
+static void fill(struct fs *fs)
 {
 	const struct zq_geometry *geo = zq_device_geometry(fs->dev);
 
@@ -92,7 +92,7 @@ static int fill(struct fs *fs)
 		fs_log(&fs->log, LOG_NOTICE,
 		       "explicit-open is ignored: the image limits neither open nor active zones");
 	changes_init(&fs->changes);
-	return handles_init(&fs->handles);
+	handles_init(&fs->handles);
 }
 
 /* What on_ready works on. */
@@ -177,14 +177,11 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 static int serve_filled(struct fs *fs, struct daemon *d, const struct fs_mount_args *args,
 			struct zq_error *err)
 {
-	int ret = fill(fs);
+	int ret;
 
-	if (ret) {
-		zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
-	} else {
-		ret = serve_image(fs, d, args, err);
-		handles_destroy(&fs->handles);
-	}
+	fill(fs);
+	ret = serve_image(fs, d, args, err);
+	handles_destroy(&fs->handles);
 	openers_destroy(&fs->openers);
 	changes_destroy(&fs->changes);
 	return ret;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "fs/serve.h"
 #include "util/math.h"
 
 static int access_mask(int flags)
@@ -69,6 +70,12 @@ static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct f
 	}
 }
 
+void fs_await_closes(struct fs *fs)
+{
+	if (atomic_load(&fs->handles.nr))
+		serve_await_releases(fs->serve);
+}
+
 static int open_writer(struct fs *fs, uint32_t zone, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_new(&fs->handles);
@@ -79,7 +86,7 @@ static int open_writer(struct fs *fs, uint32_t zone, struct fuse_file_info *fi)
 	ret = openers_get(&fs->openers, zone);
 	if (ret == -EBUSY) {
 		/* one that was closed just now may still count */
-		handles_settle(&fs->handles);
+		fs_await_closes(fs);
 		ret = openers_get(&fs->openers, zone);
 	}
 	if (ret) {
@@ -155,8 +162,6 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		refresh_file(fs, ino);
 		zq_settle(fs->dev, tree_zone(ino), &h->writer, end);
 	}
-	if (h)
-		handle_closing(&fs->handles, h);
 	fuse_reply_err(req, 0);
 }
 

@@ -131,6 +131,11 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 /* ---- open.c ---------------------------------------------------------------------------- */
 
+/*
+ * Closes that have returned to their callers before the request in hand was sent are done when
+ * this returns. For handlers that show or need what a close gives back: counters, states, slots.
+ */
+void fs_await_closes(struct fs *fs);
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

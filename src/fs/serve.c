@@ -25,10 +25,11 @@
 #include "util/math.h"
 
 #define MAX_THREADS 128u
-#define MAX_AWAY    64u		      /* of them */
-#define STUCK_NS    INT64_C(50000000) /* all have had the same request for so long */
-#define WAKE_NS	    INT64_C(20000000) /* between two signals to a thread that shall end */
-#define WAKE_SIGNAL SIGURG	      /* ignored where nobody handles it */
+#define MAX_AWAY    64u		       /* of them */
+#define STUCK_NS    INT64_C(50000000)  /* all have had the same request for so long */
+#define LATE_NS	    INT64_C(100000000) /* for a RELEASE that another thread has */
+#define WAKE_NS	    INT64_C(20000000)  /* between two signals to a thread that shall end */
+#define WAKE_SIGNAL SIGURG	       /* ignored where nobody handles it */
 
 static void on_wake(int signal)
 {
@@ -81,6 +82,7 @@ static void serve_request(struct serve_worker *w)
 	atomic_store_explicit(&w->node, in->nodeid, memory_order_relaxed);
 	atomic_store_explicit(&w->opcode, in->opcode, memory_order_relaxed);
 	atomic_store_explicit(&w->unique, in->unique, memory_order_relaxed);
+	order_seen(&s->order, in->unique);
 	if (atomic_load_explicit(&s->refuse, memory_order_relaxed) && is_refused(&w->buf))
 		refuse_request(w);
 	else
@@ -284,6 +286,39 @@ void serve_back(struct serve *s)
 	SCOPE_LOCK(&s->lock);
 	s->nr_away--;
 	count_surplus(s);
+}
+
+/* ---- requests that came before ----------------------------------------------------------- */
+
+/* Has another thread an earlier RELEASE in hand? */
+static bool is_releasing(struct serve *s, uint64_t unique)
+{
+	SCOPE_LOCK(&s->lock);
+	for (struct serve_worker *w = s->first; w; w = w->next) {
+		uint64_t other = atomic_load_explicit(&w->unique, memory_order_relaxed);
+
+		if (other && other < unique &&
+		    atomic_load_explicit(&w->opcode, memory_order_relaxed) == FUSE_RELEASE)
+			return true;
+	}
+	return false;
+}
+
+void serve_await_releases(struct serve *s)
+{
+	const struct timespec moment = { .tv_nsec = 50000 };
+	struct serve_worker *w = self(s);
+	uint64_t unique = w ? atomic_load_explicit(&w->unique, memory_order_relaxed) : 0;
+	int64_t end = 0; /* nearly always there is nothing to wait for */
+
+	while (!order_is_whole(&s->order, unique) || is_releasing(s, unique)) {
+		if (!end)
+			end = clock_ns(CLOCK_MONOTONIC) + LATE_NS;
+		else if (clock_ns(CLOCK_MONOTONIC) > end)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	order_give_up(&s->order, unique);
 }
 
 /* ---- the watch --------------------------------------------------------------------------- */

@@ -66,4 +66,12 @@ void serve_describe(struct fs *fs, char *text, size_t size);
 bool serve_away(struct serve *s);
 void serve_back(struct serve *s);
 
+/*
+ * In a handler: returns when the RELEASEs that the kernel has sent before the request in hand are
+ * done. close(2) does not wait for the answer to its RELEASE, and another thread may have that
+ * one. What is not coming is not waited for; a RELEASE that waits for a slow disk is, for
+ * 100 milliseconds.
+ */
+void serve_await_releases(struct serve *s);
+
 #endif

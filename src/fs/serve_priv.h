@@ -5,6 +5,7 @@
 #ifndef ZQ_FS_SERVE_PRIV_H
 #define ZQ_FS_SERVE_PRIV_H
 
+#include "fs/order.h"
 #include "fs/serve.h"
 
 #include <fuse_lowlevel.h>
@@ -54,6 +55,7 @@ struct serve {
 	int fd;		    /* of /dev/fuse; libfuse closes its own one when it unmounts */
 	int nowhere;	    /* of /dev/null, takes the place of fd at the end */
 	pthread_key_t self; /* the calling thread's worker */
+	struct order order;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;	    /* something that the main thread may wait for */
 	struct serve_worker *first; /* [lock] */

@@ -50,7 +50,7 @@ static int finish_zone(struct fs *fs, uint32_t zone)
 	if (ret != -EBUSY)
 		return ret;
 	/* one that was closed just now may still have the slot */
-	handles_settle(&fs->handles);
+	fs_await_closes(fs);
 	return zq_zone_finish(fs->dev, zone);
 }
 

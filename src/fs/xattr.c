@@ -147,7 +147,7 @@ static int load(struct fs *fs, uint64_t node, struct source *s, const struct att
 	if (!tree_valid(&fs->tree, node))
 		return -ENOENT;
 	/* states and counters as after the last close(2) */
-	handles_settle(&fs->handles);
+	fs_await_closes(fs);
 	if (node == TREE_ROOT) {
 		*list = of_device;
 		zq_get_counts(fs->dev, &s->counts);
@@ -288,7 +288,7 @@ static int run_command(struct fs *fs, fuse_req_t req, uint64_t node, const struc
 	int ret;
 
 	/* A close that is not done yet may hold the only slot, or would undo the new state. */
-	handles_settle(&fs->handles);
+	fs_await_closes(fs);
 	ret = fs_file_info(fs, node, &info);
 	if (ret)
 		return ret;
