@@ -36,7 +36,8 @@ struct zq_io_ops {
 	int (*punch)(struct zq_io *io, uint64_t off, uint64_t len);
 	/* The host sets room aside for the range, so that a later write to it does not fail for
 	 * want of any; contents stay, a range behind the end of the file extends it with zeros.
-	 * -EOPNOTSUPP where the host cannot, -ENOSPC. */
+	 * On a device that is no more than its end. -EOPNOTSUPP where the host cannot (the
+	 * caller then writes what is there), -ENOSPC. */
 	int (*reserve)(struct zq_io *io, uint64_t off, uint64_t len);
 	/* Next offset >= off at or behind which the file has data (SEEK_DATA) or, with hole,
 	 * a hole (SEEK_HOLE; the end of the file counts as one). -ENXIO past the end;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 
 #include "io/cold.h"
 #include "io/lock.h"
+#include "io/room.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 
@@ -24,6 +26,7 @@ struct posix_io {
 	struct zq_io io;
 	int fd;
 	bool block_device;
+	_Atomic uint64_t below_limit; /* the file may become that large */
 	pthread_mutex_t flush_lock;
 	int flush_error; /* [flush_lock] of the first flush that failed, 0 while all went well */
 	pthread_mutex_t lock;
@@ -41,6 +44,19 @@ static bool offsets_fit(uint64_t off, uint64_t len)
 	return range_within(off, len, INT64_MAX);
 }
 
+/* EINVAL would mean to the caller that his request was wrong. Ours are not: whatever the host does
+ * not like about them is the host's failure. */
+static int host_errno(void)
+{
+	return errno == EINVAL ? -EIO : -errno;
+}
+
+/* A device has no limit but its end. */
+static int check_size_limit(struct posix_io *p, uint64_t end)
+{
+	return p->block_device ? 0 : room_within_limit(&p->below_limit, end);
+}
+
 static int posix_pread(struct zq_io *io, void *buf, size_t len, uint64_t off)
 {
 	struct posix_io *p = to_posix(io);
@@ -54,7 +70,7 @@ static int posix_pread(struct zq_io *io, void *buf, size_t len, uint64_t off)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return -errno;
+			return host_errno();
 		}
 		if (!n) {
 			memset(to, 0, len);
@@ -75,7 +91,7 @@ static int write_fully(int fd, const uint8_t *from, size_t len, uint64_t off)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return -errno;
+			return host_errno();
 		}
 		if (!n)
 			return -EIO; /* the kernel neither writes nor says why */
@@ -90,22 +106,24 @@ static int posix_pwritev(struct zq_io *io, const struct iovec *iov, int niov, ui
 {
 	struct posix_io *p = to_posix(io);
 	uint64_t end = off;
+	int ret;
 
 	for (int i = 0; i < niov; i++)
 		if (!add_u64(end, iov[i].iov_len, &end))
 			return -EFBIG;
 	if (end > INT64_MAX)
 		return -EFBIG;
-
+	ret = check_size_limit(p, end);
+	if (ret)
+		return ret;
 	while (niov > 0) {
 		ssize_t n = pwritev(p->fd, iov, niov < IOV_MAX ? niov : IOV_MAX, (off_t)off);
 		size_t left;
-		int ret;
 
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return -errno;
+			return host_errno();
 		}
 		off += (uint64_t)n;
 		left = (size_t)n;
@@ -163,20 +181,28 @@ static int posix_punch(struct zq_io *io, uint64_t off, uint64_t len)
 	return 0;
 }
 
+static int posix_size(struct zq_io *io, uint64_t *size)
+{
+	/* not st_size, which is 0 for a block device */
+	off_t end = lseek(to_posix(io)->fd, 0, SEEK_END);
+
+	if (end < 0)
+		return -errno;
+	*size = (uint64_t)end;
+	return 0;
+}
+
 static int posix_reserve(struct zq_io *io, uint64_t off, uint64_t len)
 {
 	struct posix_io *p = to_posix(io);
+	int ret;
 
 	if (!offsets_fit(off, len))
 		return -EFBIG;
-	while (fallocate(p->fd, 0, (off_t)off, (off_t)len) < 0) {
-		if (errno == EINTR)
-			continue;
-		if (errno == ENOSYS || errno == ENODEV || errno == ENOTTY || errno == EINVAL)
-			return -EOPNOTSUPP;
-		return -errno;
-	}
-	return 0;
+	if (p->block_device)
+		return room_on_device(p->fd, off + len);
+	ret = check_size_limit(p, off + len);
+	return ret ? ret : room_reserve(p->fd, off, len);
 }
 
 static int posix_seek(struct zq_io *io, uint64_t off, bool hole, uint64_t *found)
@@ -192,31 +218,19 @@ static int posix_seek(struct zq_io *io, uint64_t off, bool hole, uint64_t *found
 	return 0;
 }
 
-static int posix_size(struct zq_io *io, uint64_t *size)
-{
-	/* not st_size, which is 0 for a block device */
-	off_t end = lseek(to_posix(io)->fd, 0, SEEK_END);
-
-	if (end < 0)
-		return -errno;
-	*size = (uint64_t)end;
-	return 0;
-}
-
 static int posix_truncate(struct zq_io *io, uint64_t size)
 {
 	struct posix_io *p = to_posix(io);
 
+	int ret;
+
 	if (size > INT64_MAX)
 		return -EFBIG;
-	if (p->block_device) {
-		uint64_t have = 0;
-		int ret = posix_size(io, &have);
-
-		if (ret)
-			return ret;
-		return size <= have ? 0 : -ENOSPC;
-	}
+	if (p->block_device)
+		return room_on_device(p->fd, size);
+	ret = check_size_limit(p, size);
+	if (ret)
+		return ret;
 	while (ftruncate(p->fd, (off_t)size) < 0)
 		if (errno != EINTR)
 			return -errno;

@@ -164,6 +164,8 @@ START_TEST(partial_writes_tell_the_reason)
 
 	io_posix_begin();
 	memset(buf, 'x', sizeof(buf));
+	ck_assert_int_eq(io_write(io, buf, 1, 0),
+			 0); /* the limit is lowered after the first look */
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
 	small = (struct rlimit){ 1500, old.rlim_max };
@@ -176,6 +178,29 @@ START_TEST(partial_writes_tell_the_reason)
 	ck_assert_int_eq(io_pwritev(io, iov, 3, 0), 0);
 	ck_assert_int_eq(io_size(io, &size), 0);
 	ck_assert_uint_eq(size, 3000);
+	io_posix_end();
+}
+END_TEST
+
+/* A program that does not know of SIGXFSZ lives on. */
+START_TEST(a_limit_of_the_size_sends_no_signal)
+{
+	uint8_t buf[1000] = { 1 };
+	struct rlimit old, small;
+
+	io_posix_begin();
+	signal(SIGXFSZ, SIG_DFL);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){ 1500, old.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 0), 0);
+	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 501), -EFBIG);
+	ck_assert_int_eq(io_write(io, buf, sizeof(buf), 500), 0);
+	ck_assert_int_eq(io_write(io, buf, 1, 1500), -EFBIG);
+	ck_assert_int_eq(io_reserve(io, 0, 1501), -EFBIG);
+	ck_assert_int_eq(io_truncate(io, 1501), -EFBIG);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+	ck_assert_int_eq(io_write(io, buf, 1, 1500), 0);
 	io_posix_end();
 }
 END_TEST
@@ -401,6 +426,7 @@ int main(void)
 		CHECK_TEST(reads_zeros_behind_the_end),
 		CHECK_TEST(writes_more_vectors_than_the_kernel_takes),
 		CHECK_TEST(partial_writes_tell_the_reason),
+		CHECK_TEST(a_limit_of_the_size_sends_no_signal),
 		CHECK_TEST(room_set_aside),
 		CHECK_TEST(holes),
 		CHECK_TEST(truncates_both_ways),
