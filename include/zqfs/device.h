@@ -233,6 +233,15 @@ bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, 
  * to the zone's start and without padding. */
 bool zq_writer_end(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, uint64_t *end);
 
+/* Would zq_settle() say true? */
+static inline bool zq_is_last(struct zq_device *dev, uint32_t zone, const struct zq_writer *w,
+			      uint64_t end)
+{
+	uint64_t own;
+
+	return zq_writer_end(dev, zone, w, &own) && own == end;
+}
+
 /* Writes to conventional zones; off is absolute and may run over several zones. Shortened at the
  * end of the conventional space, -EFBIG behind it. A failure leaves any part of the data written.
  */
