@@ -28,6 +28,8 @@ static void mend(struct check *c)
 	check_flush(c);
 	if (check_lowers(c))
 		repair_lower(c);
+	if (!c->refs_only)
+		repair_punch(c);
 	if (c->damaged && c->res->leaks)
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
 			    "leaks are kept: damaged entries may refer to these clusters");

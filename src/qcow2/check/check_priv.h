@@ -5,6 +5,7 @@
  * From the top down; none calls one above itself.
  *   check.c           the order of things
  *   repair.c          refcounts: new blocks, up, down; the header's feature bits
+ *   repair_plan.c     where new blocks and a larger table go
  *   check_roots.c     what the header names, and what that leads to
  *   check_tables.c    snapshot table, bitmap directory
  *   check_map.c       L1 and L2 tables, COPIED flags
@@ -79,12 +80,6 @@ struct wp_walk {
 	uint32_t buf_first, buf_nr; /* zones in it */
 	struct wp_fix *fix;
 	size_t nr_fix, cap_fix;
-};
-
-/* A refcount block that repair makes. */
-struct new_block {
-	uint64_t index;	  /* in the refcount table */
-	uint64_t cluster; /* where it goes */
 };
 
 struct check {
@@ -205,6 +200,9 @@ void check_wp_free(struct check *c);
 void repair_raise(struct check *c);
 /* Counts that go down. */
 void repair_lower(struct check *c);
+/* Gives the host back the space of every cluster that nothing refers to, unless damage hides who
+ * refers to what: also of those that a process wrote to before it was killed. */
+void repair_punch(struct check *c);
 /* Clears the dirty and corrupt bits when they are no longer true. */
 void repair_features(struct check *c);
 

@@ -1,120 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Repair of refcounts. New blocks and a new table go behind everything that is counted or
- * referenced, complete and flushed before anything leads to them; counts go up before
- * they go down. Writes through check_write only; decides nothing that check has not found.
+ * Repair of refcounts. New blocks and a new table (repair_plan.c) are complete and flushed before
+ * anything leads to them; counts go up before they go down; what is free then goes back to the
+ * host. Writes through check_write only; decides nothing that check has not found.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "qcow2/check/check_priv.h"
+#include "io/io.h"
+#include "qcow2/check/repair_plan.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
-#define SECTOR	   512u
-#define MAX_BLOCKS (QCOW2_MAX_REFTABLE_BYTES / 8)
-
-/* What must be made so that every referenced cluster can be counted. */
-struct plan {
-	struct new_block *block;
-	size_t nr, cap;
-	uint8_t *planned; /* one per possible entry of the table */
-	uint64_t top;	  /* behind the last planned block's index */
-	uint64_t next;	  /* next free cluster */
-	bool new_table;
-	uint64_t table_cluster; /* where the new table goes */
-	uint64_t table_clusters;
-};
-
-static bool has_block(const struct check *c, const struct plan *p, uint64_t index)
-{
-	return (index < c->reftable_nr && c->block_ok[index]) ||
-	       (index < MAX_BLOCKS && p->planned[index]);
-}
-
-static void plan_block(struct check *c, struct plan *p, uint64_t index)
-{
-	if (index >= MAX_BLOCKS) {
-		c->error = -EFBIG;
-		return;
-	}
-	if (p->nr == p->cap) {
-		size_t cap = p->cap ? p->cap * 2 : 16;
-		struct new_block *more = realloc(p->block, cap * sizeof(*more));
-
-		if (!more) {
-			c->error = -ENOMEM;
-			return;
-		}
-		p->block = more;
-		p->cap = cap;
-	}
-	p->block[p->nr++] = (struct new_block){ .index = index, .cluster = p->next };
-	p->planned[index] = 1;
-	p->top = max_u64(p->top, index + 1);
-	check_count(c, p->next << c->cluster_bits, c->cluster_size, USE_META, 1);
-	p->next++;
-}
-
-/* Blocks for all chunks that have none. The blocks' own counts may need further ones. */
-static void plan_blocks(struct check *c, struct plan *p)
-{
-	uint64_t chunks = check_block_entries(c) / CHUNK_CLUSTERS;
-	size_t before, nr;
-
-	do {
-		struct count_chunk **all = counts_sorted(c, &nr);
-		uint64_t last = UINT64_MAX; /* chunks of one block follow each other */
-
-		before = p->nr;
-		for (size_t i = 0; all && i < nr && !c->error; i++) {
-			uint64_t index = all[i]->node.key / chunks;
-
-			if (index != last && !has_block(c, p, index))
-				plan_block(c, p, index);
-			last = index;
-		}
-		free(all);
-	} while (p->nr != before && !c->error);
-}
-
-static void uncount(struct check *c, uint64_t first, uint64_t nr)
-{
-	for (uint64_t i = first; i < first + nr; i++) {
-		struct count_chunk *k = counts_chunk(c, i, false);
-
-		if (k && k->count[i % CHUNK_CLUSTERS] && k->count[i % CHUNK_CLUSTERS] != UINT32_MAX)
-			k->count[i % CHUNK_CLUSTERS]--;
-	}
-}
-
-/* A table that reaches every planned block. Its own clusters may need more blocks. */
-static void plan_table(struct check *c, struct plan *p)
-{
-	uint64_t words = c->cluster_size / 8, have = c->table_bad ? 0 : c->hdr->reftable_clusters;
-
-	while (!c->error) {
-		uint64_t need = max_u64(div_up(max_u64(c->reftable_nr, p->top), words), 1);
-
-		if (need <= have)
-			return;
-		if (need * c->cluster_size > QCOW2_MAX_REFTABLE_BYTES) {
-			c->error = -EFBIG;
-			return;
-		}
-		if (p->new_table)
-			uncount(c, p->table_cluster, p->table_clusters);
-		p->new_table = true;
-		p->table_clusters = have = need;
-		p->table_cluster = p->next;
-		p->next += need;
-		check_count(c, p->table_cluster << c->cluster_bits, need * c->cluster_size,
-			    USE_META, 1);
-		plan_blocks(c, p);
-	}
-}
+#define SECTOR 512u
 
 /* Fills c->buf with the counts of a new block and writes it. */
 static void write_block(struct check *c, const struct new_block *b)
@@ -229,7 +129,8 @@ static void link_table(struct check *c, const struct plan *p)
 		put_be32(raw + 8, (uint32_t)p->table_clusters);
 		check_write(c, raw, sizeof(raw), QCOW2_H_REFTABLE_OFFSET);
 		/* The old table's clusters are leaks now; repair_lower gives them back. */
-		uncount(c, c->hdr->reftable_offset >> c->cluster_bits, c->hdr->reftable_clusters);
+		plan_uncount(c, c->hdr->reftable_offset >> c->cluster_bits,
+			     c->hdr->reftable_clusters);
 	} else {
 		write_words(c, c->reftable, c->reftable_nr, c->hdr->reftable_offset);
 	}
@@ -238,31 +139,60 @@ static void link_table(struct check *c, const struct plan *p)
 
 void repair_raise(struct check *c)
 {
-	/* Behind the end of the file nothing is in use, whatever the refcounts there say. */
-	struct plan p = { .next = c->file_clusters, .planned = calloc(MAX_BLOCKS, 1) };
+	struct plan p = { 0 };
 
-	if (!p.planned) {
-		c->error = -ENOMEM;
-		return;
-	}
-	plan_blocks(c, &p);
-	plan_table(c, &p);
+	plan_make(c, &p);
 	for (size_t i = 0; i < p.nr && !c->error; i++)
 		write_block(c, &p.block[i]);
 	adjust_blocks(c, true);
 	check_flush(c);
 	if (!c->error && fill_table(c, &p))
 		link_table(c, &p);
-	if (p.next > c->file_clusters)
-		c->res->image_end = max_u64(c->res->image_end, p.next << c->cluster_bits);
-	free(p.block);
-	free(p.planned);
+	for (size_t i = 0; i < p.nr; i++)
+		c->res->image_end =
+			max_u64(c->res->image_end, (p.block[i].cluster + 1) << c->cluster_bits);
+	if (p.new_table)
+		c->res->image_end = max_u64(c->res->image_end, (p.table_cluster + p.table_clusters)
+								       << c->cluster_bits);
+	plan_free(&p);
 }
 
 void repair_lower(struct check *c)
 {
 	adjust_blocks(c, false);
 	check_flush(c);
+}
+
+/* Space that cannot be given back stays where it is. */
+static void punch_clusters(struct check *c, uint64_t first, uint64_t end)
+{
+	if (first < end)
+		(void)io_punch(c->io, first << c->cluster_bits,
+			       min_u64(end << c->cluster_bits, c->file_size) -
+				       (first << c->cluster_bits));
+}
+
+void repair_punch(struct check *c)
+{
+	struct count_chunk **all;
+	uint64_t from = 0; /* free from here on, as far as has been looked */
+	size_t nr;
+
+	if (c->error || c->damaged)
+		return;
+	all = counts_sorted(c, &nr);
+	for (size_t i = 0; all && i < nr; i++)
+		for (unsigned s = 0; s < CHUNK_CLUSTERS; s++) {
+			uint64_t cluster = all[i]->node.key * CHUNK_CLUSTERS + s;
+
+			if (!all[i]->count[s])
+				continue;
+			punch_clusters(c, from, min_u64(cluster, c->file_clusters));
+			from = cluster + 1;
+		}
+	if (all)
+		punch_clusters(c, from, c->file_clusters);
+	free(all);
 }
 
 void repair_features(struct check *c)
