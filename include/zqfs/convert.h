@@ -55,21 +55,32 @@ struct zq_convert_opts {
 	void *data;
 };
 
+int zq_convert_sized(const char *source, const char *target, const struct zq_convert_opts *opts,
+		     size_t opts_size, size_t create_size, struct zq_error *err);
+
 /*
  * Makes target a copy of source: geometry, limits, data, write pointers. The target appears
  * under its name only when it is whole; a failure leaves none, and an old one as it was.
  * -EEXIST without force; -EINVAL where the target cannot hold what the source has, or is
  * the source itself; -ECANCELED. A sentence in err.
  */
-int zq_convert(const char *source, const char *target, const struct zq_convert_opts *opts,
-	       struct zq_error *err);
+static inline int zq_convert(const char *source, const char *target,
+			     const struct zq_convert_opts *opts, struct zq_error *err)
+{
+	return zq_convert_sized(source, target, opts, sizeof(*opts), sizeof(*opts->create), err);
+}
 
-struct zq_difference {
+struct zq_difference {	   /* allocated by the library */
 	uint32_t zone;	   /* UINT32_MAX: the disks as a whole */
 	const char *what;  /* "size", "zone size", "state", "write pointer", "data", ... */
 	char a[64], b[64]; /* the two values, as text */
 	uint64_t offset;   /* of the first byte that differs, for "data"; from the disk's start */
 };
+
+int zq_compare_sized(const char *a, const struct zq_convert_opts *oa, const char *b,
+		     const struct zq_convert_opts *ob, size_t opts_size, size_t create_size,
+		     bool strict, void (*found)(void *data, const struct zq_difference *d),
+		     void *data, struct zq_error *err);
 
 /*
  * Compares two zoned disks: geometry, states that last, write pointers, data. Each
@@ -77,10 +88,14 @@ struct zq_difference {
  * limits count as well. 0: the same; 1: they differ; or a negative errno with a sentence.
  * oa and ob tell how to open them, as for the source of zq_convert; NULL: defaults.
  */
-int zq_compare(const char *a, const struct zq_convert_opts *oa, const char *b,
-	       const struct zq_convert_opts *ob, bool strict,
-	       void (*found)(void *data, const struct zq_difference *d), void *data,
-	       struct zq_error *err);
+static inline int zq_compare(const char *a, const struct zq_convert_opts *oa, const char *b,
+			     const struct zq_convert_opts *ob, bool strict,
+			     void (*found)(void *data, const struct zq_difference *d), void *data,
+			     struct zq_error *err)
+{
+	return zq_compare_sized(a, oa, b, ob, sizeof(*oa), sizeof(*oa->create), strict, found, data,
+				err);
+}
 
 #ifdef __cplusplus
 }

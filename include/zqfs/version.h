@@ -8,7 +8,7 @@
  *
  * Names stay what they are while the number in libzqfs.so.0 does. Structures grow like this:
  *
- * Options and results (zq_open_opts, zq_create_opts, zq_check_opts, zq_check_result,
+ * Options and results (zq_open_opts, zq_create_opts, zq_convert_opts, zq_check_opts, zq_check_result,
  * zq_zone_info, zq_counts) get new members at their end. Their size goes with each call: the
  * functions that take them are inline, and hand the size that the program was built with to a
  * function of the library that has "_sized" behind its name. A program from before a member was
@@ -16,7 +16,7 @@
  * -E2BIG. Zeros are the defaults, and NULL for options means all zeros. Other languages call
  * the "_sized" functions with the size of the structure as they declare it.
  *
- * What the library allocates (zq_image_info) grows at its end.
+ * What the library allocates (zq_image_info, zq_difference) grows at its end.
  *
  * All other structures keep their size. Members called reserved must be zero.
  */

@@ -169,12 +169,12 @@ static int compare_disks(struct comparison *c, bool strict, struct zq_error *err
 	return ret ? ret : c->differ;
 }
 
-int zq_compare(const char *a, const struct zq_convert_opts *oa, const char *b,
-	       const struct zq_convert_opts *ob, bool strict,
-	       void (*found)(void *data, const struct zq_difference *d), void *data,
-	       struct zq_error *err)
+int zq_compare_sized(const char *a, const struct zq_convert_opts *oa, const char *b,
+		     const struct zq_convert_opts *ob, size_t opts_size, size_t create_size,
+		     bool strict, void (*found)(void *data, const struct zq_difference *d),
+		     void *data, struct zq_error *err)
 {
-	static const struct zq_convert_opts defaults;
+	struct disk_opts opts_a, opts_b;
 	uint8_t *buf CLEANUP_FREE = malloc(2 * COMPARE_BYTES);
 	struct comparison c = { .found = found, .data = data, .buf_a = buf };
 	int ret;
@@ -182,9 +182,15 @@ int zq_compare(const char *a, const struct zq_convert_opts *oa, const char *b,
 	if (!buf)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	c.buf_b = buf + COMPARE_BYTES;
-	ret = disk_source_open(a, oa ? oa : &defaults, &c.a, err);
+	ret = disk_take_opts(&opts_a, oa, opts_size, create_size, err);
 	if (!ret)
-		ret = disk_source_open(b, ob ? ob : &defaults, &c.b, err);
+		ret = disk_take_opts(&opts_b, ob, opts_size, create_size, err);
+	if (!ret && (!a || !b || !found))
+		ret = zq_fail(err, -EINVAL, "two disks and a function for differences are needed");
+	if (!ret)
+		ret = disk_source_open(a, &opts_a.convert, &c.a, err);
+	if (!ret)
+		ret = disk_source_open(b, &opts_b.convert, &c.b, err);
 	if (!ret)
 		ret = compare_disks(&c, strict, err);
 	disk_source_close(c.a);

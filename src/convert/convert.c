@@ -267,13 +267,17 @@ static int run_job(struct job *j, struct zq_error *err)
 	return j->to->ops->publish(j->to, j->from->zone, err);
 }
 
-int zq_convert(const char *source, const char *target, const struct zq_convert_opts *opts,
-	       struct zq_error *err)
+int zq_convert_sized(const char *source, const char *target, const struct zq_convert_opts *opts,
+		     size_t opts_size, size_t create_size, struct zq_error *err)
 {
-	static const struct zq_convert_opts defaults;
-	struct job j = { .opts = opts ? opts : &defaults };
-	int ret;
+	struct disk_opts o;
+	struct job j = { .opts = &o.convert };
+	int ret = disk_take_opts(&o, opts, opts_size, create_size, err);
 
+	if (!ret && (!source || !target))
+		ret = zq_fail(err, -EINVAL, "no source or no target");
+	if (ret)
+		return ret;
 	j.sparse = j.opts->sparse_size ? j.opts->sparse_size : DEFAULT_SPARSE;
 	if (j.opts->no_holes)
 		j.sparse = 0;

@@ -18,6 +18,7 @@
 #include <zqfs/error.h>
 #include <zqfs/geometry.h>
 
+#include "util/sized.h"
 #include "util/math.h"
 
 struct disk_zone {
@@ -130,5 +131,23 @@ int target_begin_dump(const char *path, const struct zq_convert_opts *opts,
 int target_begin_folder(const char *path, const struct zq_convert_opts *opts,
 			const struct disk_source *from, struct disk_target **t,
 			struct zq_error *err);
+
+/* The options of a caller, who knows structures of other sizes perhaps. */
+struct disk_opts {
+	struct zq_convert_opts convert; /* create points to the one below */
+	struct zq_create_opts create;
+};
+
+static inline int disk_take_opts(struct disk_opts *o, const struct zq_convert_opts *theirs,
+				 size_t opts_size, size_t create_size, struct zq_error *err)
+{
+	int ret = sized_take(&o->convert, sizeof(o->convert), theirs, opts_size, err);
+
+	if (ret || !o->convert.create)
+		return ret;
+	ret = sized_take(&o->create, sizeof(o->create), o->convert.create, create_size, err);
+	o->convert.create = &o->create;
+	return ret;
+}
 
 #endif

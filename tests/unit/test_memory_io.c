@@ -34,7 +34,7 @@ static void memory_end(void)
 	zq_memory_free(mem);
 }
 
-static struct zq_io *open_again(bool writable)
+static struct zq_io *open_memory(bool writable)
 {
 	struct zq_io *i;
 
@@ -90,8 +90,8 @@ START_TEST(memory_has_the_locks_of_files)
 	struct zq_io *a, *b;
 
 	memory_begin();
-	a = open_again(true);
-	b = open_again(false);
+	a = open_memory(true);
+	b = open_memory(false);
 	ck_assert_int_eq(a->ops->lock(a, ZQ_LOCK_WRITE), 0);
 	ck_assert_int_eq(b->ops->lock(b, ZQ_LOCK_READ), -EAGAIN);
 	ck_assert_int_eq(b->ops->lock(b, ZQ_LOCK_SHARED), 0);
@@ -128,8 +128,8 @@ START_TEST(an_image_lives_in_memory)
 	memory_begin();
 	ck_assert_msg(!zq_create_io(io, &o, &err), "%s", err.msg);
 	ck_assert_int_eq(zq_create_io(io, &o, &err), -EEXIST);
-	ck_assert_msg(!zq_open_device_io(open_again(true), NULL, &dev, &err), "%s", err.msg);
-	ck_assert_int_eq(zq_open_device_io(open_again(true), NULL, &second, &err), -EAGAIN);
+	ck_assert_msg(!zq_open_device_io(open_memory(true), NULL, &dev, &err), "%s", err.msg);
+	ck_assert_int_eq(zq_open_device_io(open_memory(true), NULL, &second, &err), -EAGAIN);
 	ck_assert_int_eq(zq_check_io(io, NULL, &res, &err), -EAGAIN);
 	ck_assert_int_eq(zq_append(dev, 2, NULL, 0, "text", 4, ZQ_WRITE_APPEND, &where), 4);
 	ck_assert_int_eq(zq_close_device(dev), 0);
@@ -141,7 +141,7 @@ START_TEST(an_image_lives_in_memory)
 	ck_assert_uint_gt(info->disk_usage, 0);
 	zq_image_info_free(info);
 	/* none of it has left a lock behind */
-	ck_assert_int_eq(zq_open_device_io(open_again(true), NULL, &dev, &err), 0);
+	ck_assert_int_eq(zq_open_device_io(open_memory(true), NULL, &dev, &err), 0);
 	ck_assert_int_eq(zq_close_device(dev), 0);
 	memory_end();
 }
@@ -165,20 +165,20 @@ START_TEST(data_files_may_be_in_memory)
 	ck_assert_msg(!zq_create_io(io, &o, &err), "%s", err.msg);
 	/* both are taken over, on every failure too: else the memory would leak */
 	oo.data_io = data_io;
-	ck_assert_int_eq(zq_open_device_io(open_again(true), &oo, &dev, &err), -EINVAL);
+	ck_assert_int_eq(zq_open_device_io(open_memory(true), &oo, &dev, &err), -EINVAL);
 	ck_assert_int_eq(zq_memory_io(data, true, &oo.data_io), 0);
 	ck_assert_int_eq(zq_open_device("no-such", &oo, &dev, &err), -EINVAL);
 	oo = (struct zq_open_opts){ .require_rw = true };
 	ck_assert_int_eq(zq_memory_io(data, true, &oo.data_io), 0);
 	ck_assert_int_eq(zq_open_device("no-such", &oo, &dev, &err), -EINVAL);
 	ck_assert_int_eq(zq_memory_io(data, true, &oo.data_io), 0);
-	ck_assert_int_eq(zq_open_device_io(open_again(false), &oo, &dev, &err), -EROFS);
+	ck_assert_int_eq(zq_open_device_io(open_memory(false), &oo, &dev, &err), -EROFS);
 	ck_assert_int_eq(zq_memory_io(data, true, &oo.data_io), 0);
 	ck_assert_int_eq(zq_open_device_io(NULL, &oo, &dev, &err), -EINVAL);
 	ck_assert_int_eq(zq_memory_io(data, true, &oo.data_io), 0);
-	ck_assert_int_eq(zq_open_device_io(open_again(true), &oo, NULL, &err), -EINVAL);
+	ck_assert_int_eq(zq_open_device_io(open_memory(true), &oo, NULL, &err), -EINVAL);
 	ck_assert_int_eq(zq_memory_io(data, true, &oo.data_io), 0);
-	ck_assert_msg(!zq_open_device_io(open_again(true), &oo, &dev, &err), "%s", err.msg);
+	ck_assert_msg(!zq_open_device_io(open_memory(true), &oo, &dev, &err), "%s", err.msg);
 	ck_assert_int_eq(zq_append(dev, 1, NULL, 0, "text", 4, 0, NULL), 4);
 	ck_assert_int_eq(zq_read(dev, 1, 0, got, 4), 4);
 	ck_assert_int_eq(memcmp(got, "text", 4), 0);
@@ -230,7 +230,7 @@ START_TEST(ios_must_fit_what_is_asked)
 	uint64_t size;
 
 	memory_begin();
-	ro = open_again(false);
+	ro = open_memory(false);
 	ck_assert_int_eq(zq_create_io(ro, &o, &err), -EROFS);
 	ck_assert_int_eq(zq_create_io(NULL, &o, &err), -EINVAL);
 	ck_assert_int_eq(zq_create_io(io, NULL, &err), -EINVAL);
@@ -270,7 +270,7 @@ START_TEST(structures_of_other_sizes_are_taken)
 	ck_assert_int_eq(zq_create_io_sized(io, &newer.o, sizeof(newer), &err), -E2BIG);
 	newer.later = 0;
 	ck_assert_int_eq(zq_create_io_sized(io, &newer.o, sizeof(newer), &err), 0);
-	ck_assert_int_eq(zq_open_device_io(open_again(true), NULL, &dev, &err), 0);
+	ck_assert_int_eq(zq_open_device_io(open_memory(true), NULL, &dev, &err), 0);
 	memset(rows, 0xff, sizeof(rows));
 	ck_assert_int_eq(zq_report_sized(dev, 1, 2, &rows[0].info, sizeof(rows[0])), 0);
 	ck_assert_uint_eq(rows[0].info.number, 1);
@@ -302,7 +302,7 @@ START_TEST(older_tables_of_functions_are_taken)
 
 	memory_begin();
 	ck_assert_int_eq(zq_create_io(io, &o, &err), 0);
-	i = open_again(true);
+	i = open_memory(true);
 	real = i->ops;
 	memcpy(ops, real, first);
 	memset((char *)ops + first, 0, sizeof(size_t));
