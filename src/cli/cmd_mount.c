@@ -21,11 +21,9 @@ enum { OPT_READY_FD = CLI_LONG_ONLY, OPT_PID_FILE };
 
 static bool mount_key(size_t i, struct cli_key *key)
 {
-	const struct fs_option *o = fs_options();
+	const struct fs_option *o = fs_option(i);
 
-	for (size_t n = 0; n < i && o->name; n++)
-		o++;
-	if (!o->name)
+	if (!o)
 		return false;
 	*key = (struct cli_key){ o->name, o->value, o->help, false };
 	return true;

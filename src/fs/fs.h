@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The FUSE file system as the commands see it: a table of mount options and one function
- * that mounts and serves. Nothing else of fs/ is for cli/. BEHAVIOUR.md sections 1 to 7.
+ * that mounts and serves. Nothing else of fs/ is for cli/.
  */
 #ifndef ZQ_FS_FS_H
 #define ZQ_FS_FS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <zqfs/error.h>
 
@@ -17,8 +18,8 @@ struct fs_option {
 	const char *help;  /* a clause without a full stop */
 };
 
-/* zqfs's own options and the ones of FUSE that people need, ended by a NULL name. */
-const struct fs_option *fs_options(void);
+/* Number i of zqfs's own options and the ones of FUSE that people need; NULL behind the last. */
+const struct fs_option *fs_option(size_t i);
 
 struct fs_mount_args {
 	const char *image, *mountpoint;

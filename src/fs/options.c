@@ -42,65 +42,61 @@ struct rule {
 #define TO(field) offsetof(struct fs_config, field)
 #define ID_MAX	  (UINT32_MAX - 1) /* the last number means "no one" to chown */
 
-static const struct fs_option table[] = {
-	{ "ro", NULL, "mount read-only" },
-	{ "rw", NULL, "fail rather than mount read-only when the image cannot be written" },
-	{ "uid", "USER", "owner of the zone files, number or name; default: the mounting user" },
-	{ "gid", "GROUP", "group of the zone files, number or name; default: the mounting user's" },
-	{ "perm", "OCTAL", "mode of the zone files; default 0640" },
-	{ "explicit-open", NULL,
-	  "opening a sequential file for writing opens its zone, the last close closes it" },
-	{ "aggr_cnv", NULL, "one file cnv/0 for all conventional zones" },
-	{ "errors", "remount-ro|zone-ro|zone-offline|repair",
-	  "what a failed write does; default remount-ro" },
-	{ "strict", NULL, "sequential writes as in zonefs: O_DIRECT only, whole blocks only" },
-	{ "sync", NULL, "every write is on disk when it returns" },
-	{ "commit", "SECONDS", "a commit starts at most so long after a write; default 5" },
-	{ "cache", "SIZE", "bound of the metadata cache" },
-	{ "layout", "zonefs|zloop", "zloop: flat names cnv-000000, seq-000003, numbered by zone" },
-	{ "data_file", "PATH", "external data file, when the image names none or it moved" },
-	{ "force_share", NULL, "with ro: look at an image that a virtual machine has open" },
-	{ "allow_other", NULL, "let other users in; implies default_permissions" },
-	{ "default_permissions", NULL, "let the kernel check modes" },
-	{ "max_threads", "N", "threads that serve requests; default by processors, 4 to 8" },
-	{ "end_timeout", "SECONDS",
-	  "how long the end waits for a disk that does not answer; default 10" },
-	{ "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
-	{ "seccomp", NULL, "leave the process only the system calls that serving needs" },
-	{ "auto_unmount", NULL, "unmount when the process dies" },
-	{ "nonempty", NULL, "mount over a zqfs that is mounted there already" },
-	{ "fsname", "NAME", "the source that mount shows; default: the image's path" },
-	{ NULL, NULL, NULL },
+static const struct option {
+	struct fs_option shown;
+	struct rule rule;
+} table[] = {
+	{ { "ro", NULL, "mount read-only" }, { FLAG, .to = TO(ro) } },
+	{ { "rw", NULL, "fail rather than mount read-only when the image cannot be written" },
+	  { FLAG, .to = TO(rw) } },
+	{ { "uid", "USER", "owner of the zone files, number or name; default: the mounting user" },
+	  { USER, .to = TO(uid), .max = ID_MAX } },
+	{ { "gid", "GROUP",
+	    "group of the zone files, number or name; default: the mounting user's" },
+	  { GROUP, .to = TO(gid), .max = ID_MAX } },
+	{ { "perm", "OCTAL", "mode of the zone files; default 0640" },
+	  { OCTAL, .to = TO(perm), .max = 0777 } },
+	{ { "explicit-open", NULL,
+	    "opening a sequential file for writing opens its zone, the last close closes it" },
+	  { FLAG, .to = TO(explicit_open) } },
+	{ { "aggr_cnv", NULL, "one file cnv/0 for all conventional zones" },
+	  { FLAG, .to = TO(aggr_cnv) } },
+	{ { "errors", "remount-ro|zone-ro|zone-offline|repair",
+	    "what a failed write does; default remount-ro" },
+	  { WORD, .to = TO(on_error) } },
+	{ { "strict", NULL, "sequential writes as in zonefs: O_DIRECT only, whole blocks only" },
+	  { FLAG, .to = TO(strict) } },
+	{ { "sync", NULL, "every write is on disk when it returns" }, { FLAG, .to = TO(sync) } },
+	{ { "commit", "SECONDS", "a commit starts at most so long after a write; default 5" },
+	  { NUMBER, .to = TO(commit), .min = 1, .max = 86400 } },
+	{ { "cache", "SIZE", "bound of the metadata cache" }, { SIZE, .to = TO(cache) } },
+	{ { "layout", "zonefs|zloop",
+	    "zloop: flat names cnv-000000, seq-000003, numbered by zone" },
+	  { WORD, .to = TO(layout) } },
+	{ { "data_file", "PATH", "external data file, when the image names none or it moved" },
+	  { TEXT, .to = TO(data_file) } },
+	{ { "force_share", NULL, "with ro: look at an image that a virtual machine has open" },
+	  { FLAG, .to = TO(force_share) } },
+	{ { "allow_other", NULL, "let other users in; implies default_permissions" },
+	  { FLAG, .to = TO(allow_other) } },
+	{ { "default_permissions", NULL, "let the kernel check modes" },
+	  { FLAG, .to = TO(default_permissions) } },
+	{ { "max_threads", "N", "threads that serve requests; default by processors, 4 to 8" },
+	  { NUMBER, .to = TO(max_threads), .min = 1, .max = 64 } },
+	{ { "end_timeout", "SECONDS",
+	    "how long the end waits for a disk that does not answer; default 10" },
+	  { NUMBER, .to = TO(end_timeout), .min = 1, .max = 86400 } },
+	{ { "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
+	  { FLAG, .to = TO(clone_fd) } },
+	{ { "seccomp", NULL, "leave the process only the system calls that serving needs" },
+	  { FLAG, .to = TO(seccomp) } },
+	{ { "auto_unmount", NULL, "unmount when the process dies" },
+	  { FLAG, .to = TO(auto_unmount) } },
+	{ { "nonempty", NULL, "mount over a zqfs that is mounted there already" },
+	  { FLAG, .to = TO(nonempty) } },
+	{ { "fsname", "NAME", "the source that mount shows; default: the image's path" },
+	  { TO_FUSE } },
 };
-
-/* In the order of the table above. */
-static const struct rule rules[] = {
-	{ FLAG, TO(ro), 0, 0 },
-	{ FLAG, TO(rw), 0, 0 },
-	{ USER, TO(uid), 0, ID_MAX },
-	{ GROUP, TO(gid), 0, ID_MAX },
-	{ OCTAL, TO(perm), 0, 0777 },
-	{ FLAG, TO(explicit_open), 0, 0 },
-	{ FLAG, TO(aggr_cnv), 0, 0 },
-	{ WORD, TO(on_error), 0, 0 },
-	{ FLAG, TO(strict), 0, 0 },
-	{ FLAG, TO(sync), 0, 0 },
-	{ NUMBER, TO(commit), 1, 86400 },
-	{ SIZE, TO(cache), 0, 0 },
-	{ WORD, TO(layout), 0, 0 },
-	{ TEXT, TO(data_file), 0, 0 },
-	{ FLAG, TO(force_share), 0, 0 },
-	{ FLAG, TO(allow_other), 0, 0 },
-	{ FLAG, TO(default_permissions), 0, 0 },
-	{ NUMBER, TO(max_threads), 1, 64 },
-	{ NUMBER, TO(end_timeout), 1, 86400 },
-	{ FLAG, TO(clone_fd), 0, 0 },
-	{ FLAG, TO(seccomp), 0, 0 },
-	{ FLAG, TO(auto_unmount), 0, 0 },
-	{ FLAG, TO(nonempty), 0, 0 },
-	{ TO_FUSE, 0, 0, 0 },
-};
-_Static_assert(ARRAY_SIZE(rules) + 1 == ARRAY_SIZE(table), "a rule for each option");
 
 /* What mount(8), systemd and fstab(5) keep for themselves, and words of mount(8) that libfuse
  * refuses though they mean nothing here: reading never changes a time. Patterns of fnmatch(3). */
@@ -139,9 +135,9 @@ static const char *const of_fuse[] = {
 	"sync_read",
 };
 
-const struct fs_option *fs_options(void)
+const struct fs_option *fs_option(size_t i)
 {
-	return table;
+	return i < ARRAY_SIZE(table) ? &table[i].shown : NULL;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -303,8 +299,8 @@ static int note_unknown(struct fs_config *c, const char *text, struct zq_error *
 		return zq_fail(err, -ENOMEM, "out of memory");
 	c->unknown = word;
 	s = (struct suggest){ .typed = word };
-	for (const struct fs_option *o = table; o->name; o++)
-		suggest_offer(&s, o->name);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		suggest_offer(&s, table[i].shown.name);
 	c->near = s.best;
 	return 0;
 }
@@ -326,8 +322,8 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 	const char *value = text[len] ? text + len + 1 : NULL;
 	int ret;
 
-	for (size_t i = 0; table[i].name; i++) {
-		const struct fs_option *o = &table[i];
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const struct fs_option *o = &table[i].shown;
 
 		if (strlen(o->name) != len || strncmp(o->name, text, len))
 			continue;
@@ -336,7 +332,7 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 		if (!value && o->value)
 			return zq_fail(err, -EINVAL, "option %s: needs a value: %s=%s", o->name,
 				       o->name, o->value);
-		if (rules[i].kind == TO_FUSE) {
+		if (table[i].rule.kind == TO_FUSE) {
 			c->fsname |= !strcmp(o->name, "fsname");
 			return pass_on(c, text, err);
 		}
@@ -345,7 +341,7 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 			c->rw = false;
 		if (!strcmp(o->name, "rw"))
 			c->ro = false;
-		return set(c, &rules[i], o, value, err);
+		return set(c, &table[i].rule, o, value, err);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		if (!fnmatch(ignored[i], text, 0))
