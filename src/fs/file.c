@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "util/errors.h"
 #include "util/math.h"
 
 /* ---- buffers --------------------------------------------------------------------------------- */
@@ -117,12 +118,6 @@ static unsigned sync_flag(int flags)
 	return flags & (O_SYNC | O_DSYNC) ? ZQ_WRITE_SYNC : 0;
 }
 
-/* A failure of the host may have changed the zone's state, and the kernel caches its mode. */
-static bool changes_state(ssize_t rc)
-{
-	return rc != -EINVAL && rc != -EFBIG && rc != -EBUSY && rc != -ENOSPC;
-}
-
 /* Every write but root's takes setuid and setgid away. The kernel does so only where it keeps the
  * pages. */
 static bool strips_mode(struct fs *fs, fuse_req_t req, uint64_t node)
@@ -145,14 +140,14 @@ static void write_conv(struct fs *fs, fuse_req_t req, uint64_t node, const char 
 			     sync_flag(flags));
 	if (n >= 0 && strips_mode(fs, req, node))
 		refresh_attributes(fs, node);
-	else if (n < 0 && changes_state(n))
+	else if (error_is_fault((int)n))
 		refresh_attributes(fs, node);
 	if (n >= 0)
 		fuse_reply_write(req, (size_t)n);
 	else
 		fuse_reply_err(req, (int)-n);
 	/* The pages of this write are locked until the answer. */
-	if (n < 0 && changes_state(n))
+	if (error_is_fault((int)n))
 		refresh_file_soon(fs, node);
 }
 
@@ -274,7 +269,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 		done = zq_zero(fs->dev, s.start + (uint64_t)off,
 			       min_u64((uint64_t)len, s.size - (uint64_t)off));
 	ret = done < 0 ? (int)done : 0;
-	if (ret ? changes_state(ret) : strips_mode(fs, req, ino))
+	if (ret ? error_is_fault(ret) : strips_mode(fs, req, ino))
 		refresh_file_soon(fs, ino);
 	fuse_reply_err(req, -ret);
 }

@@ -155,9 +155,6 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 
 /* ---- setattr.c ------------------------------------------------------------------------- */
 
-/* A reset, finish or other change of state that failed like this may be half done: the pointer has
- * gone back, or the zone is in another state. False for refusals, which change nothing. */
-bool fs_half_done(int rc);
 /* Resets a zone; it stays open where it has writers and explicit-open is set. */
 int fs_reset(struct fs *fs, uint32_t zone);
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,

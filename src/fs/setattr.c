@@ -9,25 +9,8 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "util/errors.h"
 #include "util/math.h"
-
-bool fs_half_done(int rc)
-{
-	switch (rc) {
-	case -EPERM:
-	case -EACCES:
-	case -EINVAL:
-	case -EBUSY:
-	case -EROFS:
-	case -EISDIR:
-	case -ENOENT:
-	case -EEXIST:
-	case -EOPNOTSUPP:
-		return false;
-	default:
-		return rc < 0;
-	}
-}
 
 /*
  * Truncating to the size that the file has does nothing at all, whatever that is: after a
@@ -194,6 +177,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 {
 	struct fs *fs = fs_of(req);
 	struct stat st;
+	bool half_done;
 	int ret = 0;
 
 	to_set &= TO_SET;
@@ -210,14 +194,16 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		changes_strip_mode(&fs->changes, ino);
 	if (!ret)
 		ret = fs_stat(fs, ino, &st);
-	/* After a failure the kernel would go on with the size and the pages that it has. */
-	if (to_set & FUSE_SET_ATTR_SIZE && fs_half_done(ret))
+	/* A reset or finish that fails may be half done: the pointer has gone back already. The
+	 * kernel would go on with the size and the pages that it has. */
+	half_done = (to_set & FUSE_SET_ATTR_SIZE) && ret && !error_is_refusal(ret);
+	if (half_done)
 		refresh_attributes(fs, ino);
 	if (ret)
 		fuse_reply_err(req, -ret);
 	else
 		fuse_reply_attr(req, &st, fs->timeout);
 	/* While the truncation is under way the kernel takes no other size, and writes no page. */
-	if (to_set & FUSE_SET_ATTR_SIZE && fs_half_done(ret))
+	if (half_done)
 		refresh_file_soon(fs, ino);
 }

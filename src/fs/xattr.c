@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "util/errors.h"
 #include "util/math.h"
 #include "util/printable.h"
 
@@ -339,7 +340,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	}
 	ret = run_command(fs, req, ino, c);
 	/* Size, mode and bytes may all be others now. */
-	if (!ret || fs_half_done(ret))
+	if (!error_is_refusal(ret))
 		refresh_file(fs, ino);
 	fuse_reply_err(req, -ret);
 }

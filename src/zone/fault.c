@@ -17,23 +17,6 @@ int device_check_writable(const struct zq_device *dev)
 	return dev->readonly || atomic_load(&dev->failed) ? -EROFS : 0;
 }
 
-/* Failures that end with the call: no room, no memory, an impossible request. */
-static bool harmless(int rc)
-{
-	if (error_is_no_room(rc))
-		return true;
-	switch (rc) {
-	case -ENOMEM:
-	case -EINVAL:
-	case -EBUSY:
-	case -EROFS:
-	case -EUCLEAN: /* the image is damaged there, and qcow2/ has said so in the log */
-		return true;
-	default:
-		return false;
-	}
-}
-
 int host_error(struct zq_device *dev, int rc)
 {
 	if (rc == -EUCLEAN)
@@ -76,7 +59,7 @@ int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 	bool news = false;
 	char label[ZQ_ZONE_LABEL_MAX], part[ZQ_ZONE_LABEL_MAX + 32];
 
-	if (harmless(rc))
+	if (!error_is_fault(rc))
 		return host_error(dev, rc);
 	zq_zone_label(dev->geo.nr_conv, zone, label);
 	switch (dev->opts.on_error) {
@@ -103,7 +86,7 @@ int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what)
 
 void commit_fault(struct zq_device *dev, int rc)
 {
-	bool ro = dev->opts.on_error == ZQ_ERRORS_REMOUNT_RO && !harmless(rc);
+	bool ro = dev->opts.on_error == ZQ_ERRORS_REMOUNT_RO && error_is_fault(rc);
 
 	if (ro)
 		make_readonly(dev, "a commit", rc);

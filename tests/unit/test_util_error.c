@@ -13,6 +13,7 @@
 
 #include "check_main.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 
 START_TEST(returns_the_code_and_fills_the_sentence)
 {
@@ -21,6 +22,28 @@ START_TEST(returns_the_code_and_fills_the_sentence)
 	ck_assert_int_eq(zq_fail(&err, -EINVAL, "size %d is odd", 7), -EINVAL);
 	ck_assert_str_eq(err.msg, "size 7 is odd");
 	ck_assert_int_eq(zq_fail(NULL, -EIO, "nobody listens"), -EIO);
+}
+END_TEST
+
+START_TEST(a_failure_is_of_one_kind)
+{
+	static const int refused[] = { EPERM, EACCES, EINVAL, EBUSY, EROFS, ENOENT, EOPNOTSUPP };
+	static const int passing[] = { ENOSPC, EDQUOT, EFBIG, ENOMEM, EUCLEAN };
+	static const int faults[] = { EIO, ENXIO, ETIMEDOUT, EREMOTEIO, ENODEV, ESTALE };
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		ck_assert(error_is_refusal(-refused[i]));
+		ck_assert(!error_is_fault(-refused[i]));
+	}
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		ck_assert(!error_is_refusal(-passing[i]));
+		ck_assert(!error_is_fault(-passing[i]));
+	}
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		ck_assert(!error_is_refusal(-faults[i]));
+		ck_assert(error_is_fault(-faults[i]));
+	}
+	ck_assert(!error_is_fault(0) && !error_is_refusal(0) && !error_is_no_room(0));
 }
 END_TEST
 
@@ -137,6 +160,7 @@ int main(void)
 {
 	static const struct check_test tests[] = {
 		CHECK_TEST(returns_the_code_and_fills_the_sentence),
+		CHECK_TEST(a_failure_is_of_one_kind),
 		CHECK_TEST(prefix_goes_in_front),
 		CHECK_TEST(message_may_quote_itself),
 		CHECK_TEST(long_sentences_are_cut),
