@@ -23,7 +23,7 @@ assert_eq "$(info default.qcow2 '[.geometry.zone_size, .geometry.zone_capacity, 
 
 # each key on its own
 key() { # KEY=VALUE FILTER WANT
-    "$ZQFS" create -q -F -o "zone.size=1M,$1" key.qcow2 8M || fail "-o $1"
+    "$ZQFS" create -q --force -o "zone.size=1M,$1" key.qcow2 8M || fail "-o $1"
     assert_eq "$(info key.qcow2 "$2")" "$3" "-o $1"
 }
 key zone.size=2M .geometry.zone_size 2097152

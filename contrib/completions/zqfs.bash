@@ -5,7 +5,7 @@ _zqfs_options() { # COMMAND
     local options=''
     case $1 in
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
-        create) options='-o -F --force -q --quiet -h --help' ;;
+        create) options='-o -b --backing -F --backing-format --force -q --quiet -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;
@@ -42,6 +42,8 @@ _zqfs_value() { # COMMAND OPTION
         esac ;;
         create) case $2 in
             -o) kind='keys' ;;
+            -b|--backing) kind='none' ;;
+            -F|--backing-format) words='raw qcow2' ;;
         esac ;;
         info) case $2 in
             --data-file) kind='file' ;;

@@ -15,14 +15,23 @@
 #include "cli/image_options.h"
 #include "util/cleanup.h"
 #include "util/printable.h"
+#include "util/math.h"
 #include "util/size.h"
+
+enum { OPT_FORCE = CLI_LONG_ONLY };
 
 static int parse_size_operand(const struct cli_args *args, struct zq_create_opts *o)
 {
-	const char *image = args->operands[0], *size = args->operands[1];
+	const char *image = args->operands[0];
+	const char *size = args->nr_operands > 1 ? args->operands[1] : NULL;
 	uint64_t ignored;
-	int ret = size_parse(size, &o->size);
+	int ret;
 
+	if (!size && o->backing_file) /* a zoned one tells it */
+		return 0;
+	if (!size)
+		return cli_usage_error(args->cmd, "SIZE is missing after '%s'", image);
+	ret = size_parse(size, &o->size);
 	if (!ret)
 		return 0;
 	if (!size_parse(image, &ignored))
@@ -57,6 +66,24 @@ static void describe_image(FILE *out, const char *image)
 }
 
 /* The image is there whether or not this can be written: that it cannot is no failure to create. */
+/* -b and -F, as qemu-img has them, are other words for two keys of -o. */
+static int set_backing(const struct cli_args *args, struct zq_create_opts *o)
+{
+	static const struct {
+		int id;
+		const char *key;
+	} words[] = { { 'b', "backing_file" }, { 'F', "backing_fmt" } };
+	struct zq_error err = { "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		const char *value = cli_value(args, words[i].id);
+
+		if (value && zq_create_set(o, words[i].key, value, &err))
+			return cli_error("%s: %s", args->operands[0], err.msg);
+	}
+	return 0;
+}
+
 static void say_created(const char *image)
 {
 	char *text = NULL;
@@ -77,10 +104,11 @@ static int create(const struct cli_args *args, struct zq_create_opts *o)
 	int ret = 0;
 
 	ret = image_options_set(args, args->operands[0], o);
+	ret = ret ? ret : set_backing(args, o);
 	ret = ret ? ret : parse_size_operand(args, o);
 	if (ret)
 		return ret;
-	o->force = cli_given(args, 'F');
+	o->force = cli_given(args, OPT_FORCE);
 	if (zq_create(args->operands[0], o, &err))
 		return cli_error("%s", err.msg);
 	if (!cli_given(args, 'q'))
@@ -99,7 +127,10 @@ static int run_create(const struct cli_args *args)
 
 static const struct cli_option create_options[] = {
 	{ 'o', NULL, "KEY=VALUE[,...]", NULL, "set an option of the image; may be repeated" },
-	{ 'F', "force", NULL, NULL, "overwrite an existing file" },
+	{ 'b', "backing", "FILE", NULL,
+	  "read from here what the image does not have; a zoned one gives its zones too" },
+	{ 'F', "backing-format", "FORMAT", "raw qcow2", "format of the backing file" },
+	{ OPT_FORCE, "force", NULL, NULL, "overwrite an existing file" },
 	{ 'q', "quiet", NULL, NULL, "do not say what was created" },
 	{ 0 },
 };
@@ -109,11 +140,15 @@ static const char *const create_operands[] = { "IMAGE", "SIZE", NULL };
 const struct cli_command cmd_create = {
 	.name = "create",
 	.summary = "make a new zoned image",
-	.details = "SIZE is that of the whole device, in bytes or with a suffix K, M, G or T. The "
-		   "number of zones follows from it and zone.size; the last zone is shorter when "
-		   "the size is not a multiple. A failure leaves no file behind.",
+	.details =
+		"SIZE is that of the whole device, in bytes or with a suffix K, M, G or T. The "
+		"number of zones follows from it and zone.size; the last zone is shorter when "
+		"the size is not a multiple. Over a zoned backing file (-b BASE -F qcow2) the "
+		"image is an "
+		"overlay: it has the zones, limits and write pointers of its base, holds what is "
+		"changed, and needs no SIZE. A failure leaves no file behind.",
 	.operands = create_operands,
-	.min_operands = 2,
+	.min_operands = 1,
 	.options = create_options,
 	.key = image_options_key,
 	.run = run_create,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "convert/disk.h"
+#include "util/math.h"
 #include "util/cleanup.h"
 
 #define COMPARE_BYTES (UINT64_C(1) << 20)
@@ -121,7 +122,7 @@ static void report_data(struct comparison *c, uint32_t zone, uint64_t off, size_
 
 	while (i < len && c->buf_a[i] == c->buf_b[i])
 		i++;
-	d.offset = disk_zone_start(&c->a->geo, zone) + off + i;
+	d.offset = zq_zone_start(&c->a->geo, zone) + off + i;
 	snprintf(d.a, sizeof(d.a), "0x%02x", c->buf_a[i]);
 	snprintf(d.b, sizeof(d.b), "0x%02x", c->buf_b[i]);
 	report_difference(c, &d);

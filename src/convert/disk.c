@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "convert/disk.h"
+#include "util/math.h"
 #include "convert/dump_format.h"
 #include "qcow2/format/format.h"
 #include "util/bytes.h"

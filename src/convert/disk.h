@@ -27,24 +27,6 @@ struct disk_zone {
 	uint8_t state;	  /* enum zq_zone_state */
 };
 
-static inline uint64_t disk_zone_start(const struct zq_geometry *g, uint32_t zone)
-{
-	return zone * g->zone_size;
-}
-
-/* The last zone may be shorter than the others. */
-static inline uint64_t disk_zone_len(const struct zq_geometry *g, uint32_t zone)
-{
-	return min_u64(g->zone_size, g->size - disk_zone_start(g, zone));
-}
-
-static inline uint64_t disk_zone_capacity(const struct zq_geometry *g, uint32_t zone)
-{
-	uint64_t len = disk_zone_len(g, zone);
-
-	return zone < g->nr_conv ? len : min_u64(len, g->zone_capacity);
-}
-
 /* ---- what is read ---------------------------------------------------------------------- */
 
 struct disk_source;

@@ -9,6 +9,7 @@
 
 #include "convert/dump_format.h"
 #include "convert/flat.h"
+#include "util/math.h"
 #include "io/io.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "convert/flat.h"
+#include "util/math.h"
 #include "io/io.h"
 
 struct flat_source {
@@ -25,7 +26,7 @@ static struct flat_source *flat_of(struct disk_source *s)
 
 static int flat_read(struct disk_source *s, uint32_t zone, uint64_t off, void *buf, size_t len)
 {
-	return io_pread(flat_of(s)->io, buf, len, disk_zone_start(&s->geo, zone) + off);
+	return io_pread(flat_of(s)->io, buf, len, zq_zone_start(&s->geo, zone) + off);
 }
 
 /* Where the host cannot tell holes, all of it is data. */
@@ -33,7 +34,7 @@ static int flat_status(struct disk_source *s, uint32_t zone, uint64_t off, uint6
 		       uint64_t *run)
 {
 	struct zq_io *io = flat_of(s)->io;
-	uint64_t at = disk_zone_start(&s->geo, zone) + off, next;
+	uint64_t at = zq_zone_start(&s->geo, zone) + off, next;
 	int ret = io_seek(io, at, false, &next);
 
 	*data = true;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convert/disk.h"
+#include "util/math.h"
 #include "convert/folder_names.h"
 #include "convert/zone_table.h"
 #include "util/cleanup.h"
@@ -44,7 +45,7 @@ static int open_zone_file(struct folder_source *f, uint32_t zone, uint64_t *at)
 			folder_file_name(f->zloop, f->base.geo.nr_conv, one ? 0 : zone, name),
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	*at = one ? disk_zone_start(&f->base.geo, zone) : 0;
+	*at = one ? zq_zone_start(&f->base.geo, zone) : 0;
 	return fd < 0 ? -errno : fd;
 }
 
@@ -223,7 +224,7 @@ static int tell_geometry(struct folder_source *f, const struct zq_create_opts *o
 static int load_zone_file(struct folder_source *f, uint32_t zone, struct zq_error *err)
 {
 	struct disk_zone *z = &f->base.zone[zone];
-	uint64_t capacity = disk_zone_capacity(&f->base.geo, zone), at;
+	uint64_t capacity = zq_zone_cap(&f->base.geo, zone), at;
 	char text[ATTR_BYTES];
 	struct stat st;
 	int fd CLEANUP_CLOSE = -1, state = -EINVAL;

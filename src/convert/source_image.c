@@ -27,14 +27,13 @@ static struct qcow2_image *image_of(struct disk_source *s)
 static int image_source_read(struct disk_source *s, uint32_t zone, uint64_t off, void *buf,
 			     size_t len)
 {
-	return qcow2_read(image_of(s), disk_zone_start(&s->geo, zone) + off, buf, len);
+	return qcow2_read(image_of(s), zq_zone_start(&s->geo, zone) + off, buf, len);
 }
 
 static int image_source_status(struct disk_source *s, uint32_t zone, uint64_t off, uint64_t len,
 			       bool *data, uint64_t *run)
 {
-	return qcow2_block_status(image_of(s), disk_zone_start(&s->geo, zone) + off, len, data,
-				  run);
+	return qcow2_block_status(image_of(s), zq_zone_start(&s->geo, zone) + off, len, data, run);
 }
 
 static void image_source_close(struct disk_source *s)
@@ -62,7 +61,6 @@ static int load_zone(struct image_source *i, uint32_t nr, struct zq_error *err)
 {
 	struct zq_geometry *g = &i->base.geo;
 	struct disk_zone *z = &i->base.zone[nr];
-	uint64_t start = disk_zone_start(g, nr), capacity = disk_zone_capacity(g, nr);
 	enum qcow2_wp_kind kind;
 	uint64_t wp = qcow2_wp_get(i->img, nr, &kind);
 
@@ -71,14 +69,13 @@ static int load_zone(struct image_source *i, uint32_t nr, struct zq_error *err)
 			       "%s: zone %" PRIu32 ": the write pointer 0x%" PRIx64
 			       " is corrupt; \"zqfs check\" tells more",
 			       i->base.name, nr, wp);
+	z->written = qcow2_wp_written(i->img, nr);
 	if (kind == QCOW2_WP_CONV)
-		*z = (struct disk_zone){ capacity, ZQ_NOT_WP };
-	else if (wp <= start)
-		*z = (struct disk_zone){ 0, ZQ_EMPTY };
-	else if (wp - start >= capacity)
-		*z = (struct disk_zone){ capacity, ZQ_FULL };
+		z->state = ZQ_NOT_WP;
+	else if (z->written == zq_zone_cap(g, nr))
+		z->state = ZQ_FULL;
 	else
-		*z = (struct disk_zone){ wp - start, ZQ_CLOSED };
+		z->state = z->written ? ZQ_CLOSED : ZQ_EMPTY;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "convert/dump_format.h"
 #include "convert/target_rules.h"
+#include "util/math.h"
 #include "convert/zone_table.h"
 #include "io/io.h"
 #include "offline/new_file.h"
@@ -35,7 +36,7 @@ static struct flat_target *flat_target_of(struct disk_target *t)
 static int flat_write(struct disk_target *t, uint32_t zone, uint64_t off, const void *buf,
 		      size_t len)
 {
-	return io_write(flat_target_of(t)->data.io, buf, len, disk_zone_start(&t->geo, zone) + off);
+	return io_write(flat_target_of(t)->data.io, buf, len, zq_zone_start(&t->geo, zone) + off);
 }
 
 static int flat_publish(struct disk_target *t, const struct disk_zone *zone, struct zq_error *err)
@@ -98,13 +99,13 @@ static void print_report(FILE *out, const struct zq_geometry *g, const struct di
 		json_number(&j, "number", i);
 		json_string(&j, "type", i < g->nr_conv ? "conventional" : "sequential");
 		json_string(&j, "state", zq_state_name(state));
-		json_number(&j, "start", disk_zone_start(g, i));
-		json_number(&j, "size", disk_zone_len(g, i));
-		json_number(&j, "capacity", disk_zone_capacity(g, i));
+		json_number(&j, "start", zq_zone_start(g, i));
+		json_number(&j, "size", zq_zone_len(g, i));
+		json_number(&j, "capacity", zq_zone_cap(g, i));
 		if (state == ZQ_NOT_WP || state == ZQ_FULL)
 			json_null(&j, "wp");
 		else
-			json_number(&j, "wp", disk_zone_start(g, i) + zone[i].written);
+			json_number(&j, "wp", zq_zone_start(g, i) + zone[i].written);
 		json_end_object(&j);
 	}
 	json_end_array(&j);
@@ -148,16 +149,16 @@ static void fill_dump_zone(uint8_t *b, const struct zq_geometry *g, uint32_t nr,
 			   const struct disk_zone *z)
 {
 	bool conv = nr < g->nr_conv;
-	uint64_t start = disk_zone_start(g, nr);
+	uint64_t start = zq_zone_start(g, nr);
 
 	memset(b, 0, DUMP_ZONE_BYTES);
 	put_le64(b + DUMP_Z_START, start);
-	put_le64(b + DUMP_Z_LEN, disk_zone_len(g, nr));
-	put_le64(b + DUMP_Z_CAPACITY, disk_zone_capacity(g, nr));
+	put_le64(b + DUMP_Z_LEN, zq_zone_len(g, nr));
+	put_le64(b + DUMP_Z_CAPACITY, zq_zone_cap(g, nr));
 	/* as the kernel reports it: a zone without a pointer has all ones in sectors, a full one
 	 * its end */
 	put_le64(b + DUMP_Z_WP, conv		      ? UINT64_MAX - (ZQ_BLOCK - 1)
-				: z->state == ZQ_FULL ? start + disk_zone_len(g, nr)
+				: z->state == ZQ_FULL ? start + zq_zone_len(g, nr)
 						      : start + z->written);
 	put_le32(b + DUMP_Z_TYPE, conv ? DUMP_TYPE_CONVENTIONAL : DUMP_TYPE_SEQUENTIAL);
 	put_le32(b + DUMP_Z_COND, zone_cond_from_state((enum zq_zone_state)z->state));

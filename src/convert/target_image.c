@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "convert/target_rules.h"
+#include "util/math.h"
 #include "io/io.h"
 #include "offline/new_image.h"
 #include "qcow2/format/header.h"
@@ -114,7 +115,7 @@ static int image_target_write(struct disk_target *t, uint32_t zone, uint64_t off
 			      size_t len)
 {
 	struct image_target *i = image_target_of(t);
-	uint64_t at = disk_zone_start(&t->geo, zone) + off;
+	uint64_t at = zq_zone_start(&t->geo, zone) + off;
 
 	return i->compress ? write_compressed(i, zone, at, buf, len)
 			   : write_plain(i, zone, at, buf, len);
@@ -127,9 +128,9 @@ static void enter_pointers(struct image_target *i, const struct disk_zone *zone)
 	const struct zq_geometry *g = &i->base.geo;
 
 	for (uint32_t nr = g->nr_conv; nr < g->nr_zones; nr++) {
-		uint64_t start = disk_zone_start(g, nr);
+		uint64_t start = zq_zone_start(g, nr);
 
-		if (zone[nr].state == ZQ_FULL || zone[nr].written == disk_zone_capacity(g, nr))
+		if (zone[nr].state == ZQ_FULL || zone[nr].written == zq_zone_cap(g, nr))
 			qcow2_wp_forward(i->img, nr, qcow2_wp_finished(i->img, nr));
 		else if (zone[nr].written)
 			qcow2_wp_forward(i->img, nr, start + zone[nr].written);

@@ -100,11 +100,11 @@ static int check_row(const struct zone_table *t, const struct zq_geometry *g, ui
 			       "%s: zone %" PRIu32
 			       " is conventional and comes behind a sequential one",
 			       t->name, nr);
-	if (!r->conventional && r->capacity != disk_zone_capacity(g, nr))
+	if (!r->conventional && r->capacity != zq_zone_cap(g, nr))
 		return zq_fail(err, -EINVAL,
 			       "%s: zone %" PRIu32 " has a capacity of %" PRIu64
 			       " bytes, other zones %" PRIu64,
-			       t->name, nr, r->capacity, disk_zone_capacity(g, nr));
+			       t->name, nr, r->capacity, zq_zone_cap(g, nr));
 	return 0;
 }
 
@@ -112,7 +112,7 @@ static int fill_zone(const struct zone_table *t, const struct zq_geometry *g, ui
 		     struct disk_zone *z, struct zq_error *err)
 {
 	const struct table_row *r = &t->row[nr];
-	uint64_t capacity = disk_zone_capacity(g, nr);
+	uint64_t capacity = zq_zone_cap(g, nr);
 
 	z->state = (uint8_t)(r->conventional ? ZQ_NOT_WP : r->state);
 	switch (z->state) {

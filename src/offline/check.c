@@ -80,7 +80,7 @@ static int check_locked(struct zq_io *io, const struct zq_check_opts *opts,
 			struct zq_check_result *res, struct zq_error *err)
 {
 	struct qcow2_header hdr;
-	int ret = qcow2_header_read(io, true, &hdr, err);
+	int ret = qcow2_header_read(io, HEADER_ZONED, &hdr, err);
 
 	if (ret)
 		return ret;

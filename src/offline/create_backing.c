@@ -87,7 +87,7 @@ static int look_into(struct zq_io *io, const char *format, struct link *next, st
 	ret = base_is_qcow2(io, format, &qcow2, err);
 	if (ret || !qcow2)
 		return ret;
-	ret = qcow2_header_read(io, false, &h, err);
+	ret = qcow2_header_read(io, HEADER_ANY, &h, err);
 	if (ret)
 		return ret;
 	*next = (struct link){ steal_ptr(&h.backing_file), steal_ptr(&h.backing_format) };

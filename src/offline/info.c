@@ -136,7 +136,7 @@ static int get_info(struct zq_io *io, bool force_share, struct zq_image_info *in
 
 	if (ret)
 		return ret;
-	ret = qcow2_header_read(io, true, &h, err);
+	ret = qcow2_header_read(io, HEADER_ZONED, &h, err);
 	if (ret)
 		return ret;
 	take_header(&h, info);

@@ -8,6 +8,7 @@
 
 #include "offline/create_backing.h"
 #include "offline/new_image.h"
+#include "offline/overlay.h"
 #include "util/cleanup.h"
 
 /* Two names for one file, of which the second would be lost in the first. */
@@ -54,15 +55,20 @@ static int begin_data(struct new_image *n, const char *path, const struct zq_cre
 }
 
 static int begin_image(struct new_image *n, const char *path, const struct zq_create_opts *o,
-		       struct zq_error *err)
+		       const struct overlay_base *base, struct zq_error *err)
 {
 	struct qcow2_create_params p;
 	int ret = create_make_params(o, &p, err);
+
+	if (!ret)
+		ret = overlay_check_layout(base, p.layout, err);
 
 	if (ret) {
 		zq_error_prefix(err, path);
 		return ret;
 	}
+	p.written = base->written;
+	p.base_id = base->id;
 	ret = new_file_begin(&n->image, path, o->force, "the image", err);
 	if (ret)
 		return ret;
@@ -79,10 +85,18 @@ static int begin_image(struct new_image *n, const char *path, const struct zq_cr
 int new_image_begin(struct new_image *n, const char *path, const struct zq_create_opts *o,
 		    struct zq_error *err)
 {
+	struct zq_create_opts full = *o; /* borrows the strings */
+	struct overlay_base base;
 	int ret;
 
 	*n = (struct new_image){ .image.fd = -1, .data.fd = -1 };
-	ret = begin_image(n, path, o, err);
+	ret = overlay_take_base(path, &full, &base, err);
+	if (ret) {
+		zq_error_prefix(err, path);
+		return ret;
+	}
+	ret = begin_image(n, path, &full, &base, err);
+	overlay_base_free(&base);
 	if (ret)
 		new_image_end(n);
 	return ret;

@@ -30,9 +30,10 @@ typedef void (*qcow2_log_fn)(void *data, const char *line);
 
 struct qcow2_open_opts {
 	bool writable;
-	bool zoned;	    /* the image must carry the zoned extension; false for backing files */
-	enum zq_lock lock;  /* taken on the image and on its external data file */
-	size_t cache_bytes; /* bound of the metadata cache; 0 picks the default (32 MiB) */
+	bool zoned;	       /* the image must carry the zoned extension */
+	bool zoned_base;       /* it may: this is the base of a zoned image */
+	enum zq_lock lock;     /* taken on the image and on its external data file */
+	size_t cache_bytes;    /* bound of the metadata cache; 0 picks the default (32 MiB) */
 	const char *data_file; /* external data file, overrides the name in the image; or NULL */
 	struct zq_io *data_io; /* the external data file, already open; taken over, or NULL */
 	unsigned depth;	       /* position in the backing chain, 0 for the image itself */
@@ -61,6 +62,10 @@ bool qcow2_writable(const struct qcow2_image *img); /* false too for a corrupt i
 /* False once a flush has failed: every later commit fails too. */
 bool qcow2_commits(const struct qcow2_image *img);
 const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a clause */
+
+/* Is the image below this one zoned? Then this one is an overlay: what it does not hold below a
+ * write pointer is the base's. */
+bool qcow2_is_overlay(const struct qcow2_image *img);
 
 /* ---- data ---------------------------------------------------------------------------- */
 
@@ -159,11 +164,15 @@ struct qcow2_zoned_info {
 	bool hopeless;	       /* so many that nothing may be written */
 };
 
-/* Only for images opened with opts.zoned. */
+/* NULL: the image has no zones, which only one opened with opts.zoned_base can be. */
 const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img);
 
 /* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. */
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind);
+
+/* Bytes from the zone's start up to its pointer, at most its capacity; a conventional zone's
+ * length; 0 where the pointer is corrupt. */
+uint64_t qcow2_wp_written(struct qcow2_image *img, uint32_t zone);
 
 /* Where the pointer of a finished zone stands; no pointer may pass it. */
 uint64_t qcow2_wp_finished(const struct qcow2_image *img, uint32_t zone);

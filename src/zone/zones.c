@@ -68,8 +68,28 @@ uint64_t zone_new_stamp(void)
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
+/*
+ * An empty zone of an overlay must not show what its base holds there. A reset enters zeros for
+ * that; but the pointer goes back first, and the power may have failed in between.
+ */
+static bool shows_base(struct zq_device *dev, uint32_t zone)
+{
+	uint64_t off = zq_zone_start(&dev->geo, zone), end = off + zq_zone_cap(&dev->geo, zone);
+	bool data = false;
+
+	while (off < end && !data) {
+		uint64_t run;
+
+		if (qcow2_block_status(dev->img, off, end - off, &data, &run) < 0)
+			return true;
+		off += run;
+	}
+	return data;
+}
+
 int zones_load(struct zq_device *dev)
 {
+	bool overlay = qcow2_is_overlay(dev->img);
 	int64_t now = clock_ns(CLOCK_REALTIME);
 
 	dev->lru_first = dev->lru_last = ZONE_NONE;
@@ -83,6 +103,7 @@ int zones_load(struct zq_device *dev)
 
 		z->mtime = now;
 		z->stamp = ZONE_NO_STAMP;
+		z->stale = overlay && state == ZQ_EMPTY && shows_base(dev, i);
 		z->prev = z->next = ZONE_NONE;
 		atomic_init(&z->state, (unsigned char)state);
 		dev->by_state[state]++;

@@ -121,7 +121,7 @@ bool fuzz_check(struct memio *m, enum zq_repair repair, struct zq_check_result *
 	struct zq_io *io = memio_open(m, scratch.image, repair != ZQ_REPAIR_NONE);
 	struct zq_error err = { "" };
 	struct qcow2_header hdr;
-	int ret = qcow2_header_read(io, true, &hdr, &err);
+	int ret = qcow2_header_read(io, HEADER_ZONED, &hdr, &err);
 
 	memset(res, 0, sizeof(*res));
 	if (!ret) {

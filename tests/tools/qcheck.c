@@ -55,8 +55,8 @@ int main(int argc, char **argv)
 		opts.repair = ZQ_REPAIR_ALL;
 	ret = zq_io_open(argv[2], strcmp(argv[1], "none") != 0, &io, &err);
 	if (!ret) {
-		if (qcow2_header_read(io, true, &hdr, &err))
-			ret = qcow2_header_read(io, false, &hdr, &err);
+		if (qcow2_header_read(io, HEADER_ZONED, &hdr, &err))
+			ret = qcow2_header_read(io, HEADER_PLAIN, &hdr, &err);
 		opened = !ret;
 		if (!ret && !strcmp(argv[1], "rebuild"))
 			ret = check_rebuild_refcounts(io, &hdr, &err);

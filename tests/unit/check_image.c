@@ -83,7 +83,7 @@ void check_image_make(struct check_image *t, void (*change)(struct qcow2_create_
 	qcow2_close(img);
 
 	io = memio_open(t->m, "image", false);
-	ck_assert_msg(qcow2_header_read(io, true, &t->hdr, &err) == 0, "%s", err.msg);
+	ck_assert_msg(qcow2_header_read(io, HEADER_ZONED, &t->hdr, &err) == 0, "%s", err.msg);
 	io_close(io);
 	t->cluster = UINT64_C(1) << p.cluster_bits;
 	t->l1 = t->hdr.l1_offset;
@@ -118,7 +118,7 @@ int check_image_check(struct check_image *t, enum zq_repair repair)
 	int ret;
 
 	t->lines[0] = '\0';
-	ret = qcow2_header_read(io, true, &hdr, &err);
+	ret = qcow2_header_read(io, HEADER_ZONED, &hdr, &err);
 	if (!ret) {
 		ret = qcow2_check(io, &hdr, &opts, &t->res, &err);
 		qcow2_header_free(&hdr);

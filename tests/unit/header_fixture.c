@@ -48,7 +48,7 @@ struct memio *fixture_create(const struct qcow2_create_params *params)
 int fixture_read(struct memio *m, bool want_zoned, struct qcow2_header *h, struct zq_error *err)
 {
 	struct zq_io *io = memio_open(m, "disk.qcow2", false);
-	int ret = qcow2_header_read(io, want_zoned, h, err);
+	int ret = qcow2_header_read(io, want_zoned ? HEADER_ZONED : HEADER_PLAIN, h, err);
 
 	io_close(io);
 	return ret;

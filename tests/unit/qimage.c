@@ -194,7 +194,7 @@ uint64_t qimage_check_file(struct memio *m, const char *what)
 	struct qcow2_header hdr;
 	struct zq_error err = { "" };
 
-	ck_assert_msg(qcow2_header_read(io, true, &hdr, &err) == 0, "%s: %s", what, err.msg);
+	ck_assert_msg(qcow2_header_read(io, HEADER_ZONED, &hdr, &err) == 0, "%s: %s", what, err.msg);
 	ck_assert_msg(qcow2_check(io, &hdr, &o, &res, &err) == 0, "%s: %s", what, err.msg);
 	qcow2_header_free(&hdr);
 	io->ops->close(io);

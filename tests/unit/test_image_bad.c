@@ -62,7 +62,7 @@ static void assert_found(const char *text)
 	struct zq_error err = { "" };
 
 	lines[0] = '\0';
-	ck_assert_msg(qcow2_header_read(io, true, &hdr, &err) == 0, "%s", err.msg);
+	ck_assert_msg(qcow2_header_read(io, HEADER_ZONED, &hdr, &err) == 0, "%s", err.msg);
 	ck_assert_int_eq(qcow2_check(io, &hdr, &o, &res, &err), 0);
 	qcow2_header_free(&hdr);
 	io_close(io);

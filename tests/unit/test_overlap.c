@@ -47,7 +47,7 @@ static uint64_t pointers_offset(void)
 	struct qcow2_header h;
 	uint64_t off;
 
-	ck_assert_int_eq(qcow2_header_read(io, true, &h, &err), 0);
+	ck_assert_int_eq(qcow2_header_read(io, HEADER_ZONED, &h, &err), 0);
 	off = h.zoned.meta_offset;
 	qcow2_header_free(&h);
 	io->ops->close(io);
@@ -148,7 +148,7 @@ static void expect_readonly_until_repaired(const char *what)
 	zonedev_expect(&z, 5, 0, 8192, 'V');
 	ck_assert_int_eq(zq_close_device(z.dev), 0);
 	io = memio_open(z.m, "mem", true);
-	ck_assert_int_eq(qcow2_header_read(io, true, &h, &err), 0);
+	ck_assert_int_eq(qcow2_header_read(io, HEADER_ZONED, &h, &err), 0);
 	ck_assert_int_eq(qcow2_check(io, &h, &o, &res, &err), 0);
 	qcow2_header_free(&h);
 	io->ops->close(io);

@@ -59,7 +59,7 @@ static int snapshot_read_table(struct memio *m, struct qcow2_snapshot **list, ui
 	struct qcow2_header h;
 	int ret;
 
-	ck_assert_msg(qcow2_header_read(io, true, &h, err) == 0, "%s", err->msg);
+	ck_assert_msg(qcow2_header_read(io, HEADER_ZONED, &h, err) == 0, "%s", err->msg);
 	ret = qcow2_snapshots_read(io, &h, list, end, err);
 	*nr = h.nb_snapshots;
 	qcow2_header_free(&h);

@@ -94,6 +94,7 @@ static void make_header(const struct create_layout *l, const struct qcow2_create
 		.backing_file = (char *)p->backing_file,
 		.backing_format = (char *)p->backing_format,
 		.data_file = (char *)p->data_file,
+		.base_id = p->base_id,
 		.zoned = {
 			.present = true,
 			.layout = p->layout,

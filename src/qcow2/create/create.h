@@ -22,6 +22,10 @@ struct qcow2_create_params {
 	struct zq_io *data_io;	    /* the data file, opened; or NULL */
 	const char *backing_file;   /* name as stored, or NULL */
 	const char *backing_format; /* "raw" or "qcow2", or NULL */
+	/* An overlay: what each zone of the base holds, bytes, and what to remember of it. NULL and
+	 * not present: all zones are empty. */
+	const uint64_t *written;
+	struct qcow2_base_id base_id;
 };
 
 /* Fills io, an empty writable file, with an image; flushed when it returns 0. */

@@ -73,6 +73,17 @@ static void fill_refcounts(const struct writer *w, uint64_t first, uint64_t nr)
 	}
 }
 
+/* Where a zone's pointer stands in the new image. */
+static uint64_t first_pointer(const struct writer *w, uint32_t zone)
+{
+	const struct zq_geometry *g = &w->p->geo;
+	uint64_t written = w->p->written ? w->p->written[zone] : 0;
+
+	if (written && written == zq_zone_cap(g, zone))
+		return zoned_word_finished(w->p->layout, g, zone);
+	return zq_zone_start(g, zone) + written;
+}
+
 static void fill_pointers(const struct writer *w, uint64_t first, uint64_t nr)
 {
 	const struct zq_geometry *g = &w->p->geo;
@@ -81,7 +92,7 @@ static void fill_pointers(const struct writer *w, uint64_t first, uint64_t nr)
 		uint32_t zone = (uint32_t)(first + i);
 
 		zoned_word_put(w->buf + 8 * i,
-			       zoned_word_make(w->p->layout, g, zone, zq_zone_start(g, zone)),
+			       zoned_word_make(w->p->layout, g, zone, first_pointer(w, zone)),
 			       w->p->wp_little_endian);
 	}
 }

@@ -124,6 +124,46 @@ static int check_loop(const struct qcow2_image *img, const char *path, struct qc
 	return 0;
 }
 
+/* The zones of the base and where their pointers stand, as an overlay remembers them. */
+static void tell_base(struct qcow2_image *base, struct qcow2_base_id *id)
+{
+	const struct zq_geometry *g = &qcow2_zoned(base)->geo;
+
+	*id = (struct qcow2_base_id){ .present = true, .geo = *g, .pointers = BASE_ID_HASH_START };
+	for (uint32_t zone = 0; zone < g->nr_zones; zone++)
+		id->pointers = base_id_hash(id->pointers, qcow2_wp_written(base, zone));
+}
+
+/*
+ * Is the base the one that this image was made on? An overlay that another program made
+ * remembers nothing; its base must have the same zones at least.
+ */
+static int check_base(const struct qcow2_image *img, struct qcow2_image *base, struct zq_error *err)
+{
+	struct qcow2_base_id now, then = img->hdr.base_id;
+	int ret;
+
+	if (!base->hdr.zoned.present) {
+		if (!then.present)
+			return 0;
+		return zq_fail(err, -ESTALE,
+			       "%s: backing file %s is another than it was: it has no zones",
+			       img->file->name, base->file->name);
+	}
+	tell_base(base, &now);
+	if (!then.present)
+		then = (struct qcow2_base_id){ .geo = img->hdr.zoned.geo,
+					       .pointers = now.pointers };
+	ret = base_id_compare(&then, &now, err);
+	if (ret) {
+		zq_error_prefix(err, "is another than it was");
+		zq_error_prefix(err, base->file->name);
+		zq_error_prefix(err, "backing file");
+		zq_error_prefix(err, img->file->name);
+	}
+	return ret;
+}
+
 static int open_qcow2(struct qcow2_image *img, struct zq_io *io, const struct qcow2_open_opts *opts,
 		      const struct qcow2_chain *self, struct qcow2_backing *b, struct zq_error *err)
 {
@@ -131,6 +171,7 @@ static int open_qcow2(struct qcow2_image *img, struct zq_io *io, const struct qc
 		.lock = opts->lock == ZQ_LOCK_SHARED || opts->lock == ZQ_LOCK_NONE ? opts->lock
 										   : ZQ_LOCK_READ,
 		.cache_bytes = opts->cache_bytes,
+		.zoned_base = img->hdr.zoned.present,
 		.depth = opts->depth + 1,
 		.chain = self,
 		.log = opts->log,
@@ -148,7 +189,10 @@ static int open_qcow2(struct qcow2_image *img, struct zq_io *io, const struct qc
 		return ret;
 	}
 	b->size = qcow2_size(b->img);
-	return 0;
+	ret = check_base(img, b->img, err);
+	if (ret)
+		qcow2_close(b->img);
+	return ret;
 }
 
 int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, struct zq_error *err)
@@ -199,6 +243,11 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 	b->raw = io;
 	img->backing = steal_ptr(&b);
 	return 0;
+}
+
+bool qcow2_is_overlay(const struct qcow2_image *img)
+{
+	return img->backing && img->backing->img && img->backing->img->hdr.zoned.present;
 }
 
 void backing_close(struct qcow2_backing *b)

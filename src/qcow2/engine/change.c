@@ -87,7 +87,7 @@ static int rebuild_refcounts(struct qcow2_image *img)
 	image_log(img, "was not closed properly: rebuilding its refcounts");
 	rc = check_rebuild_refcounts(img->file, &img->hdr, &err);
 	if (rc == 0)
-		rc = qcow2_header_read(img->file, img->hdr.zoned.present, &fresh, &err);
+		rc = qcow2_header_read(img->file, HEADER_ANY, &fresh, &err);
 	if (rc == 0) {
 		if (fresh.incompat & QCOW2_INCOMPAT_DIRTY)
 			rc = zq_fail(&err, -EIO, "damage is in the way; run \"zqfs check\"");

@@ -154,6 +154,13 @@ static void warn_open(void *data, const char *line)
 	image_log(data, "%s", line);
 }
 
+static enum header_want wanted(const struct qcow2_open_opts *opts)
+{
+	if (opts->zoned)
+		return HEADER_ZONED;
+	return opts->zoned_base ? HEADER_ANY : HEADER_PLAIN;
+}
+
 static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opts,
 		      struct zq_error *err)
 {
@@ -162,11 +169,11 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 	rc = io_claim(img->file, opts->lock, NULL, err);
 	if (rc < 0)
 		return rc;
-	rc = qcow2_header_read(img->file, opts->zoned, &img->hdr, err);
+	rc = qcow2_header_read(img->file, wanted(opts), &img->hdr, err);
 	if (rc < 0)
 		return rc;
 	derive(img);
-	if (opts->zoned)
+	if (img->hdr.zoned.present)
 		qcow2_zoned_remarks(&img->hdr, warn_open, img);
 	img->writable = opts->writable;
 	if (img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT)
@@ -176,11 +183,11 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 		rc = backing_open(img, opts, err);
 	if (rc == 0)
 		rc = load_tables(img, opts->cache_bytes, err);
-	if (rc == 0 && opts->zoned)
+	if (rc == 0 && img->hdr.zoned.present)
 		rc = wptable_load(img, err);
 	if (rc < 0)
 		return rc;
-	if (opts->zoned && qcow2_zoned(img)->hopeless)
+	if (img->hdr.zoned.present && qcow2_zoned(img)->hopeless)
 		set_readonly(img, "more than half of its write pointers are damaged; "
 				  "\"zqfs check\" tells more");
 	return 0;

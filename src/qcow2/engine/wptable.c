@@ -93,12 +93,25 @@ void wptable_free(struct qcow2_wptable *t)
 
 const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img)
 {
-	return &img->wpt->info;
+	return img->wpt ? &img->wpt->info : NULL;
 }
 
 uint64_t qcow2_wp_finished(const struct qcow2_image *img, uint32_t zone)
 {
 	return zoned_word_finished(img->wpt->layout, &img->wpt->info.geo, zone);
+}
+
+uint64_t qcow2_wp_written(struct qcow2_image *img, uint32_t zone)
+{
+	const struct zq_geometry *g = &img->wpt->info.geo;
+	enum qcow2_wp_kind kind;
+	uint64_t wp = qcow2_wp_get(img, zone, &kind);
+
+	if (kind == QCOW2_WP_CORRUPT)
+		return 0;
+	if (kind == QCOW2_WP_CONV)
+		return zq_zone_cap(g, zone);
+	return min_u64(wp - zq_zone_start(g, zone), zq_zone_cap(g, zone));
 }
 
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind)

@@ -55,6 +55,7 @@ enum {
 #define QCOW2_EXT_CRYPTO	 0x0537be77u
 #define QCOW2_EXT_DATA_FILE	 0x44415441u
 #define QCOW2_EXT_ZONED		 0x007a6264u
+#define QCOW2_EXT_BASE_ID	 0x7a716261u /* "zqba", ours */
 
 /* Limits of QEMU's implementation, which bound ours. */
 #define QCOW2_MIN_CLUSTER_BITS	     9u

@@ -15,7 +15,7 @@
 #include "util/math.h"
 #include "util/size.h"
 
-int header_check_magic(const uint8_t *b, bool want_zoned, struct qcow2_header *h,
+int header_check_magic(const uint8_t *b, enum header_want want, struct qcow2_header *h,
 		       struct zq_error *err)
 {
 	if (!h->file_size)
@@ -28,7 +28,7 @@ int header_check_magic(const uint8_t *b, bool want_zoned, struct qcow2_header *h
 	if (h->version != 2 && h->version != 3)
 		return zq_fail(err, -ENOTSUP, "qcow2 version %" PRIu32 " is not supported (2 or 3)",
 			       h->version);
-	if (h->version == 2 && want_zoned)
+	if (h->version == 2 && want == HEADER_ZONED)
 		return zq_fail(err, -EMEDIUMTYPE,
 			       "is a qcow2 image of version 2, which cannot carry zones; "
 			       "\"zqfs create\" makes zoned ones");
@@ -184,7 +184,7 @@ static int check_features(const struct qcow2_header *h, struct zq_error *err)
 }
 
 /* The bit and the extension, together or not at all; and what the caller wants. */
-static int check_zoned(const struct qcow2_header *h, bool want_zoned, struct zq_error *err)
+static int check_zoned(const struct qcow2_header *h, enum header_want want, struct zq_error *err)
 {
 	bool bit = h->incompat & QCOW2_INCOMPAT_ZONED;
 	char size[SIZE_TEXT_MAX];
@@ -193,10 +193,10 @@ static int check_zoned(const struct qcow2_header *h, bool want_zoned, struct zq_
 		return zq_fail(err, -EINVAL,
 			       "incompatible feature bit 5 (zoned format) is set, but the zoned "
 			       "extension is missing");
-	if (bit && !want_zoned)
+	if (bit && want == HEADER_PLAIN)
 		return zq_fail(err, -EMEDIUMTYPE,
 			       "is a zoned image, which cannot be a backing file");
-	if (!bit && want_zoned) {
+	if (!bit && want == HEADER_ZONED) {
 		uint64_t blocks = h->size / ZQ_BLOCK + (h->size % ZQ_BLOCK != 0);
 
 		size_format_exact(blocks * ZQ_BLOCK, size);
@@ -208,7 +208,7 @@ static int check_zoned(const struct qcow2_header *h, bool want_zoned, struct zq_
 	return 0;
 }
 
-int header_parse_cluster(const uint8_t *cluster, bool want_zoned, struct qcow2_header *h,
+int header_parse_cluster(const uint8_t *cluster, enum header_want want, struct qcow2_header *h,
 			 struct zq_error *err)
 {
 	struct header_area area = { .cluster = cluster };
@@ -237,7 +237,7 @@ int header_parse_cluster(const uint8_t *cluster, bool want_zoned, struct qcow2_h
 	if (!ret)
 		ret = check_features(h, err);
 	if (!ret)
-		ret = check_zoned(h, want_zoned, err);
+		ret = check_zoned(h, want, err);
 	if (!ret)
 		ret = header_check_tables(h, err);
 	return ret;

@@ -15,6 +15,7 @@
 #include <zqfs/error.h>
 #include <zqfs/geometry.h>
 
+#include "qcow2/format/base_id.h"
 #include "qcow2/format/zoned_layout.h"
 
 /* The zoned extension as stored. FORMAT section 1. */
@@ -50,7 +51,15 @@ struct qcow2_header {
 	uint64_t bitmap_dir_offset, bitmap_dir_size;
 	uint64_t ext_end; /* offset behind the last extension, its end marker included */
 	struct qcow2_zoned_ext zoned;
-	uint64_t file_size; /* of the image file when the header was read, bytes */
+	struct qcow2_base_id base_id; /* of the zoned image below this one */
+	uint64_t file_size;	      /* of the image file when the header was read, bytes */
+};
+
+/* What the caller of a parser wants the image to be. */
+enum header_want {
+	HEADER_PLAIN, /* without zones; a zoned image is refused */
+	HEADER_ZONED, /* with zones; a plain image is refused */
+	HEADER_ANY,
 };
 
 static inline uint64_t qcow2_header_cluster_size(const struct qcow2_header *h)

@@ -111,6 +111,11 @@ static int encode(const struct qcow2_header *h, bool with_names, uint8_t *buf, s
 		if (p)
 			ret = qcow2_zoned_ext_encode(&h->zoned, p, err);
 	}
+	if (h->base_id.present) {
+		p = add_ext(&o, QCOW2_EXT_BASE_ID, BASE_ID_BYTES);
+		if (p)
+			base_id_encode(&h->base_id, p);
+	}
 	add_ext(&o, QCOW2_EXT_END, 0);
 	if (h->backing_file) {
 		backing_offset = o.pos;

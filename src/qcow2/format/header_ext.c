@@ -195,6 +195,8 @@ static int read_known(const struct ext *e, struct qcow2_header *h, struct zq_err
 			       "encryption header extension with crypt_method 0 (no encryption)");
 	case QCOW2_EXT_ZONED:
 		return read_zoned(e, h, err);
+	case QCOW2_EXT_BASE_ID:
+		return base_id_parse(e->data, e->len, &h->base_id, err);
 	}
 	return 0;
 }
@@ -209,6 +211,7 @@ static const struct {
 	{ QCOW2_EXT_CRYPTO, "encryption header" },
 	{ QCOW2_EXT_DATA_FILE, "external data file" },
 	{ QCOW2_EXT_ZONED, "zoned" },
+	{ QCOW2_EXT_BASE_ID, "base" },
 };
 
 int header_read_extensions(struct qcow2_header *h, const struct header_area *area,

@@ -14,11 +14,11 @@
 /* Is this a qcow2 image at all, of a version that can be read? b holds the first
  * HEADER_FIRST_BYTES of the file, h->file_size is set. Sets version, size and cluster_bits.
  * -EMEDIUMTYPE, -ENOTSUP, -EINVAL. */
-int header_check_magic(const uint8_t *b, bool want_zoned, struct qcow2_header *h,
+int header_check_magic(const uint8_t *b, enum header_want want, struct qcow2_header *h,
 		       struct zq_error *err);
 /* Parses and validates everything that is in the first cluster, which is cluster; after
  * header_check_magic. The errors of qcow2_header_read. */
-int header_parse_cluster(const uint8_t *cluster, bool want_zoned, struct qcow2_header *h,
+int header_parse_cluster(const uint8_t *cluster, enum header_want want, struct qcow2_header *h,
 			 struct zq_error *err);
 
 /* The bytes between the header and the backing file's name, or the end of the cluster. */

@@ -12,7 +12,7 @@
 #include "qcow2/tables/header_read.h"
 #include "util/cleanup.h"
 
-static int read_header(struct zq_io *io, bool want_zoned, struct qcow2_header *h,
+static int read_header(struct zq_io *io, enum header_want want, struct qcow2_header *h,
 		       struct zq_error *err)
 {
 	uint8_t first[HEADER_FIRST_BYTES];
@@ -25,7 +25,7 @@ static int read_header(struct zq_io *io, bool want_zoned, struct qcow2_header *h
 		ret = io_pread(io, first, sizeof(first), 0);
 	if (ret)
 		return zq_fail(err, ret, "reading the header: %s", strerror(-ret));
-	ret = header_check_magic(first, want_zoned, h, err);
+	ret = header_check_magic(first, want, h, err);
 	if (ret)
 		return ret;
 	cluster_size = (size_t)qcow2_header_cluster_size(h);
@@ -35,16 +35,16 @@ static int read_header(struct zq_io *io, bool want_zoned, struct qcow2_header *h
 	ret = io_pread(io, cluster, cluster_size, 0);
 	if (ret)
 		return zq_fail(err, ret, "reading the header: %s", strerror(-ret));
-	return header_parse_cluster(cluster, want_zoned, h, err);
+	return header_parse_cluster(cluster, want, h, err);
 }
 
-int qcow2_header_read(struct zq_io *io, bool want_zoned, struct qcow2_header *h,
+int qcow2_header_read(struct zq_io *io, enum header_want want, struct qcow2_header *h,
 		      struct zq_error *err)
 {
 	int ret;
 
 	memset(h, 0, sizeof(*h));
-	ret = read_header(io, want_zoned, h, err);
+	ret = read_header(io, want, h, err);
 	if (ret) {
 		qcow2_header_free(h);
 		zq_error_prefix(err, io->name);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a new overlay takes from its base. Reads the base through the engine, with its chain.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/io.h"
+#include "offline/create_backing.h"
+#include "offline/overlay.h"
+#include "qcow2/qcow2.h"
+#include "util/cleanup.h"
+
+static int keep_or_take(const char *what, uint64_t wanted, uint64_t is, struct zq_error *err)
+{
+	if (!wanted || wanted == is)
+		return 0;
+	return zq_fail(err, -EINVAL,
+		       "%s %" PRIu64 " is not that of the zoned backing file, %" PRIu64
+		       ": an overlay has the zones of its base",
+		       what, wanted, is);
+}
+
+static int take_zones(struct zq_create_opts *o, const struct zq_geometry *g, struct zq_error *err)
+{
+	int ret = keep_or_take("size", o->size, g->size, err);
+
+	if (!ret)
+		ret = keep_or_take("zone.size", o->zone_size, g->zone_size, err);
+	if (!ret)
+		ret = keep_or_take("zone.capacity", o->zone_capacity, g->zone_capacity, err);
+	if (!ret)
+		ret = keep_or_take("zone.conventional_zones", o->nr_conv, g->nr_conv, err);
+	if (ret)
+		return ret;
+	o->size = g->size;
+	o->zone_size = g->zone_size;
+	o->zone_capacity = g->zone_capacity;
+	o->nr_conv = g->nr_conv;
+	if (!o->max_active)
+		o->max_active = g->max_active;
+	if (!o->max_open)
+		o->max_open = g->max_open;
+	return 0;
+}
+
+static int take_pointers(struct qcow2_image *base, struct overlay_base *b, struct zq_error *err)
+{
+	const struct zq_geometry *g = &qcow2_zoned(base)->geo;
+
+	b->written = calloc(g->nr_zones, sizeof(*b->written));
+	if (!b->written)
+		return zq_fail(err, -ENOMEM, "out of memory for %u zones", g->nr_zones);
+	b->id = (struct qcow2_base_id){ .present = true,
+					.geo = *g,
+					.pointers = BASE_ID_HASH_START };
+	for (uint32_t zone = 0; zone < g->nr_zones; zone++) {
+		b->written[zone] = qcow2_wp_written(base, zone);
+		b->id.pointers = base_id_hash(b->id.pointers, b->written[zone]);
+	}
+	return 0;
+}
+
+/* Open zones come back closed, so all that are neither empty nor full are active. */
+static int check_active(const struct zq_create_opts *o, const struct zq_geometry *g,
+			const struct overlay_base *b, struct zq_error *err)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t zone = g->nr_conv; zone < g->nr_zones; zone++)
+		nr += b->written[zone] && b->written[zone] < zq_zone_cap(g, zone);
+	if (!o->max_active || nr <= o->max_active)
+		return 0;
+	return zq_fail(err, -EINVAL,
+		       "zone.max_active_zones %" PRIu32 " is smaller than %" PRIu32
+		       ", the base's zones that are neither empty nor full",
+		       o->max_active, nr);
+}
+
+static int take_open_base(struct qcow2_image *base, struct zq_create_opts *o,
+			  struct overlay_base *b, struct zq_error *err)
+{
+	const struct zq_geometry *g;
+	int ret;
+
+	if (!qcow2_zoned(base))
+		return 0;
+	g = &qcow2_zoned(base)->geo;
+	ret = take_zones(o, g, err);
+	if (!ret)
+		ret = take_pointers(base, b, err);
+	return ret ? ret : check_active(o, g, b, err);
+}
+
+int overlay_take_base(const char *path, struct zq_create_opts *o, struct overlay_base *b,
+		      struct zq_error *err)
+{
+	struct qcow2_open_opts opts = { .zoned_base = true, .lock = ZQ_LOCK_READ };
+	char *base_path CLEANUP_FREE = NULL;
+	struct qcow2_image *base;
+	struct zq_io *io;
+	int ret;
+
+	*b = (struct overlay_base){ 0 };
+	if (!o->backing_file || !o->backing_fmt || strcmp(o->backing_fmt, "qcow2") != 0)
+		return 0;
+	base_path = create_beside(path, o->backing_file);
+	if (!base_path)
+		return zq_fail(err, -ENOMEM, "out of memory");
+	/* what is wrong with the name itself is said where the whole chain is looked at */
+	if (zq_io_open(base_path, false, &io, NULL))
+		return 0;
+	ret = qcow2_open(io, &opts, &base, err);
+	if (!ret) {
+		ret = take_open_base(base, o, b, err);
+		qcow2_close(base);
+	}
+	if (ret) {
+		overlay_base_free(b);
+		zq_error_prefix(err, "backing file");
+	}
+	return ret;
+}
+
+void overlay_base_free(struct overlay_base *b)
+{
+	free(b->written);
+	b->written = NULL;
+}
+
+int overlay_check_layout(const struct overlay_base *b, const struct zoned_layout *l,
+			 struct zq_error *err)
+{
+	for (uint32_t zone = 0; b->written && l->whole_blocks && zone < b->id.geo.nr_zones; zone++)
+		if (b->written[zone] % ZQ_BLOCK)
+			return zq_fail(err, -EINVAL,
+				       "the base's write pointer of zone %" PRIu32
+				       " stands within a block, which zone.layout %s cannot hold",
+				       zone, l->name);
+	return 0;
+}
