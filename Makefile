@@ -350,7 +350,7 @@ MANIFEST = \
 	$(call entry,0644,README,$(docdir)) \
 	$(call entry,0644,contrib/systemd/srv-disk.mount,$(docdir)/examples) \
 	$(call entry,0644,contrib/examples/*.c,$(docdir)/examples) \
-	$(call entry,0755,contrib/examples/*.sh,$(docdir)/examples)
+	$(call entry,0755,contrib/examples/*.sh contrib/examples/*.py,$(docdir)/examples)
 
 fill = sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@bindir@|$(bindir)|' \
 	-e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' $< > $@
