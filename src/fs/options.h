@@ -2,7 +2,7 @@
 /*
  * Mount options: from the text of -o to what the file system and the device are told.
  * No FUSE, no device; what is not known here is handed to libfuse, which refuses it if
- * it does not know it either. BEHAVIOUR.md section 1.
+ * it does not know it either. zqfs.1 describes each.
  */
 #ifndef ZQ_FS_OPTIONS_H
 #define ZQ_FS_OPTIONS_H

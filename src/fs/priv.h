@@ -7,6 +7,8 @@
  *
  *     openers.bucket[].lock   a zone that is being opened or closed; across zq_zone_open and
  *                             zq_zone_close, so the device's locks come under it
+ *     openers.lock            how many zones are open for writing; an opening may wait for
+ *                             another one here, which needs no lock that this one has
  *     serve.lock              the list of threads that serve; across starting and joining one
  *     refresh.lock            the queue of files that the kernel shall ask for
  *     handles.lock, changes.lock, ending.lock, write_back.lock   what their structs say

@@ -2,7 +2,7 @@
 /*
  * Requests that would change the tree. The tree cannot change, so these functions only choose
  * the errno that the kernel's zonefs gives: ENOENT for a name that is not there, since its lookup
- * fails first, EPERM for what is there. BEHAVIOUR.md section 2.
+ * fails first, EPERM for what is there. SEMANTICS section 2.
  */
 #include "fs/priv.h"
 

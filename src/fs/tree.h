@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The tree as arithmetic: which names, node numbers and inode numbers there are for a number
- * of zones. Pure: no memory, no locks, no FUSE, no device. BEHAVIOUR.md section 2.
+ * of zones. Pure: no memory, no locks, no FUSE, no device. SEMANTICS section 1.
  */
 #ifndef ZQ_FS_TREE_H
 #define ZQ_FS_TREE_H

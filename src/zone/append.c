@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Appending to sequential zones, partial blocks included. BEHAVIOUR.md section 3.
+ * Appending to sequential zones, partial blocks included: fs/SEMANTICS sections 4 to 6.
  *
  * What is on disk and the pointer in memory always stand at whole blocks: a write that ends
  * within a block is padded at once. Its writer remembers where its bytes really end and goes
@@ -63,7 +63,7 @@ static uint64_t stream_end(const struct append *a)
 static bool is_next(const struct append *a)
 {
 	return !(a->flags & ZQ_WRITE_WAIT) || zone_state(a->dev, a->zone) == ZQ_FULL ||
-	       a->off == a->wp || a->off == stream_end(a) ||
+	       a->off == a->wp || a->off == a->real_wp || a->off == stream_end(a) ||
 	       a->off == a->dev->zones[a->zone].asked_end;
 }
 

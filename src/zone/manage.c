@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Zone management: explicit open, close, finish, reset, and states set by hand. Each holds
- * the zone's stripe from check to end. FORMAT.md section 3, BEHAVIOUR.md section 3.
+ * the zone's stripe from check to end. The rules are in state.c.
  */
 #include <errno.h>
 

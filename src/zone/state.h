@@ -2,7 +2,7 @@
 /*
  * The zone state machine: pure. A state, an operation, the counters and the limits in; the
  * new state, what must be done first, or an error out. No I/O, no locks, no memory.
- * FORMAT.md section 3, BEHAVIOUR.md sections 3 and 6.
+ * What a user sees of it is in fs/SEMANTICS.
  */
 #ifndef ZQ_ZONE_STATE_H
 #define ZQ_ZONE_STATE_H

@@ -16,8 +16,9 @@
  * At most one stripe at a time. Another zone's state may change without its stripe in one
  * case only: an implicitly open zone is closed to make room. So after I/O look at the state again.
  *
- * Readers take no lock here. They read "resets", the pointer, the data, and "resets" again:
- * a reset moves the pointer back, then counts, and only then touches data, so a read that
+ * A read takes none of these. It takes locks of qcow2/ for looking the mapping up, and none is
+ * held while its data is read. It goes by "resets": reads it, the pointer, the data, and "resets"
+ * again. A reset moves the pointer back, then counts, and only then touches data. So a read that
  * saw anything of the new content under the old pointer finds the count changed.
  */
 #ifndef ZQ_ZONE_ZONE_H

@@ -44,7 +44,7 @@ static uint64_t zone_left(const struct zq_device *dev, uint32_t zone, enum zq_zo
 	return zq_zone_cap(&dev->geo, zone) - zone_written(dev, zone, state, wp);
 }
 
-/* FORMAT.md section 2: the state that a pointer stands for. */
+/* The state that a pointer stands for, qcow2/FORMAT has it. */
 static enum zq_zone_state first_state(struct zq_device *dev, uint32_t zone, uint64_t *wp)
 {
 	uint64_t start = zq_zone_start(&dev->geo, zone);
