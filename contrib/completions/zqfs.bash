@@ -16,6 +16,7 @@ _zqfs_options() { # COMMAND
         convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
         compare) options='-f --from -F --from-b --strict --json -q --quiet -h --help' ;;
         umount) options='-h --help' ;;
+        trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;
     esac
     printf '%s' "$options"
@@ -24,7 +25,7 @@ _zqfs_options() { # COMMAND
 _zqfs_keys() { # COMMAND
     local keys=''
     case $1 in
-        mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= clone_fd seccomp auto_unmount nonempty fsname=' ;;
+        mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= trace= clone_fd seccomp auto_unmount nonempty fsname=' ;;
         create) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
         convert) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
     esac
@@ -81,7 +82,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create info report reset finish open close check convert compare umount help'
+_zqfs_commands='mount create info report reset finish open close check convert compare umount trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create info report reset finish open close check convert compare umount help
+    not __fish_seen_subcommand_from mount create info report reset finish open close check convert compare umount trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -35,6 +35,7 @@ function __zqfs_keys
                 'default_permissions\tlet the kernel check modes' \
                 'max_threads=\tthreads that serve requests; default by processors, 4 to 8' \
                 'end_timeout=\thow long the end waits for a disk that does not answer; default 10' \
+                'trace=\twrite a line of JSON for each zone operation to this file' \
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \
@@ -175,7 +176,10 @@ complete -c zqfs -n '__fish_seen_subcommand_from compare' -s h -l help -d 'show 
 complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a trace -d 'show the zone operations of a mount as they happen'
+complete -c zqfs -n '__fish_seen_subcommand_from trace' -l summary -d 'count per zone instead; of a mount until interrupted, or of the file of trace='
+complete -c zqfs -n '__fish_seen_subcommand_from trace' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does and which options it takes'
-complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create info report reset finish open close check convert compare umount help'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create info report reset finish open close check convert compare umount trace help'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -l list -d 'list all commands and options for programs, with tabs'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -s h -l help -d 'show this help'

@@ -42,6 +42,19 @@ enum zq_on_error {
 	ZQ_ERRORS_REPAIR,	/* nothing but the error */
 };
 
+/* Zone states ("conditions" in the standards). */
+enum zq_zone_state {
+	ZQ_NOT_WP, /* conventional */
+	ZQ_EMPTY,
+	ZQ_IMPLICIT_OPEN,
+	ZQ_EXPLICIT_OPEN,
+	ZQ_CLOSED,
+	ZQ_FULL,
+	ZQ_READ_ONLY,
+	ZQ_OFFLINE,
+	ZQ_NR_STATES,
+};
+
 struct zq_open_opts {
 	bool readonly;	       /* open for reading only */
 	bool require_rw;       /* fail rather than fall back to read-only without permission */
@@ -62,6 +75,11 @@ struct zq_open_opts {
 	 * zq_device_ functions. */
 	void (*log)(void *data, int priority, const char *line);
 	void *log_data;
+	/* A zone has changed its state; implicit: not because that was asked for. Called with a
+	 * lock of the device held, so it must not call back. NULL: nobody wants to know. */
+	void (*on_state)(void *data, uint32_t zone, enum zq_zone_state was, enum zq_zone_state now,
+			 bool implicit);
+	void *state_data;
 };
 
 int zq_open_device_sized(const char *path, const struct zq_open_opts *opts, size_t size,
@@ -104,19 +122,6 @@ bool zq_device_readonly(const struct zq_device *dev);
 const char *zq_device_readonly_reason(const struct zq_device *dev);
 
 /* ---- reporting ------------------------------------------------------------------------ */
-
-/* Zone states ("conditions" in the standards). */
-enum zq_zone_state {
-	ZQ_NOT_WP, /* conventional */
-	ZQ_EMPTY,
-	ZQ_IMPLICIT_OPEN,
-	ZQ_EXPLICIT_OPEN,
-	ZQ_CLOSED,
-	ZQ_FULL,
-	ZQ_READ_ONLY,
-	ZQ_OFFLINE,
-	ZQ_NR_STATES,
-};
 
 /* "not-wp", "empty", "implicit-open", ...: as user.zone.state spells them in zqfs(1). */
 const char *zq_state_name(enum zq_zone_state state);

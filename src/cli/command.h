@@ -63,7 +63,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 /* All commands in the order of the help, NULL ended. */
 extern const struct cli_command *const cli_commands[];
 extern const struct cli_command cmd_mount, cmd_create, cmd_info, cmd_report, cmd_reset, cmd_finish,
-	cmd_open, cmd_close, cmd_check, cmd_convert, cmd_compare, cmd_umount, cmd_help;
+	cmd_open, cmd_close, cmd_check, cmd_convert, cmd_compare, cmd_umount, cmd_trace, cmd_help;
 /* --help, which every command takes. */
 extern const struct cli_option cli_help_option;
 

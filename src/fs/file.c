@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "fs/trace.h"
 #include "util/errors.h"
 #include "util/math.h"
 
@@ -214,6 +215,8 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 		write_failed(fs, req, node, h, off, (int)n);
 		return;
 	}
+	if (where != off && atomic_load_explicit(&fs->trace.on, memory_order_relaxed))
+		trace_landed(fs, where);
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
 	stripped = strips_mode(fs, req, node);

@@ -20,6 +20,7 @@
 #include "fs/harden.h"
 #include "fs/serve.h"
 #include "fs/session.h"
+#include "fs/trace.h"
 #include "fs/signals.h"
 #include "util/cleanup.h"
 #include "util/size.h"
@@ -55,6 +56,8 @@ static int open_image(struct fs *fs, const char *image, struct zq_error *err)
 		.on_error = (enum zq_on_error)c->on_error,
 		.log = on_device_log,
 		.log_data = &fs->log,
+		.on_state = trace_state,
+		.state_data = fs,
 	};
 	struct stat st;
 	int ret = zq_open_device(image, &opts, &fs->dev, err);
@@ -199,7 +202,11 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 	if (ret)
 		fs_log(&fs->log, LOG_WARNING, "cannot do without new privileges: %s",
 		       strerror(-ret));
-	ret = open_image(fs, args->image, err);
+	ret = trace_log_start(&fs->trace);
+	if (ret)
+		zq_fail(err, ret, "cannot start a thread: %s", strerror(-ret));
+	else
+		ret = open_image(fs, args->image, err);
 	if (!ret) {
 		ret = serve_filled(fs, d, args, err);
 		ending_commit_begin(fs);
@@ -215,6 +222,14 @@ static int serve(struct fs *fs, struct daemon *d, const struct fs_mount_args *ar
 	fs_log_left_out(&fs->log);
 	signals_restore(&old);
 	return ret;
+}
+
+static int open_trace(struct fs *fs, const struct fs_mount_args *args, struct zq_error *err)
+{
+	char *dir CLEANUP_FREE = realpath(args->mountpoint, NULL);
+
+	/* Under seccomp no file may be opened later on. */
+	return trace_log_open(&fs->trace, fs->cfg.trace, dir, !fs->cfg.seccomp, &fs->log, err);
 }
 
 /* The process that serves. */
@@ -234,11 +249,14 @@ static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_con
 	if (cfg->seccomp)
 		ret = harden_supported(err);
 	if (!ret)
+		ret = open_trace(fs, args, err);
+	if (!ret)
 		ret = daemon_open_pid_file(d, args->pid_file, err);
 	if (!ret)
 		ret = serve(fs, d, args, err);
 	daemon_failed(d, ret, err);
 	daemon_end(d);
+	trace_log_close(&fs->trace);
 	pthread_mutex_destroy(&fs->log.lock);
 	free(fs);
 	return ret;

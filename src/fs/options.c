@@ -86,6 +86,8 @@ static const struct option {
 	{ { "end_timeout", "SECONDS",
 	    "how long the end waits for a disk that does not answer; default 10" },
 	  { NUMBER, .to = TO(end_timeout), .min = 1, .max = 86400 } },
+	{ { "trace", "FILE", "write a line of JSON for each zone operation to this file" },
+	  { TEXT, .to = TO(trace) } },
 	{ { "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
 	  { FLAG, .to = TO(clone_fd) } },
 	{ { "seccomp", NULL, "leave the process only the system calls that serving needs" },
@@ -396,7 +398,8 @@ int fs_config_parse(struct fs_config *c, const char *const *texts, struct zq_err
 void fs_config_free(struct fs_config *c)
 {
 	free(c->data_file);
+	free(c->trace);
 	free(c->fuse);
 	free(c->unknown);
-	c->data_file = c->fuse = c->unknown = NULL;
+	c->data_file = c->trace = c->fuse = c->unknown = NULL;
 }

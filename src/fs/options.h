@@ -31,6 +31,7 @@ struct fs_config {
 	uint32_t end_timeout; /* seconds */
 	uint64_t cache;	      /* bytes; 0: the device's default */
 	char *data_file;      /* owned, or NULL */
+	char *trace;	      /* likewise */
 	bool ro, rw;	      /* what was asked for; neither: as permissions allow */
 	bool explicit_open, aggr_cnv, strict, sync, force_share;
 	bool allow_other, default_permissions, clone_fd, seccomp, fsname;

@@ -39,6 +39,7 @@
 #include "fs/log.h"
 #include "fs/openers.h"
 #include "fs/options.h"
+#include "fs/trace_log.h"
 #include "fs/tree.h"
 #include "util/file_id.h"
 
@@ -54,6 +55,7 @@ struct fs {
 	struct tree tree;
 	struct fs_config cfg;
 	struct fs_log log;
+	struct trace_log trace;
 	struct fuse_session *se;
 	pid_t pid;
 	char image_id[FILE_ID_MAX]; /* of the image, "" when it could not be looked at */

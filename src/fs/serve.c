@@ -83,11 +83,22 @@ static void serve_request(struct serve_worker *w)
 	atomic_store_explicit(&w->opcode, in->opcode, memory_order_relaxed);
 	atomic_store_explicit(&w->unique, in->unique, memory_order_relaxed);
 	order_seen(&s->order, in->unique);
+	if (atomic_load_explicit(&s->fs->trace.on, memory_order_relaxed))
+		trace_begin(s->fs, &w->trace, in, w->buf.size);
 	if (atomic_load_explicit(&s->refuse, memory_order_relaxed) && is_refused(&w->buf))
 		refuse_request(w);
 	else
 		fuse_session_process_buf(s->se, &w->buf);
+	if (w->trace.op)
+		trace_end(s->fs, &w->trace);
 	atomic_store_explicit(&w->unique, 0, memory_order_relaxed);
+}
+
+struct trace_request *serve_trace(struct serve *s)
+{
+	struct serve_worker *w = self(s);
+
+	return w ? &w->trace : NULL;
 }
 
 /* libfuse's way out: answers, and notifications, whose unique is 0. */
@@ -99,8 +110,11 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 
 	(void)fd;
 	if (w && out->unique &&
-	    out->unique == atomic_load_explicit(&w->unique, memory_order_relaxed))
+	    out->unique == atomic_load_explicit(&w->unique, memory_order_relaxed)) {
+		if (w->trace.op)
+			trace_answer(&w->trace, iov, count);
 		return s->how->answer(w, iov, count);
+	}
 	return writev(s->fd, iov, count);
 }
 

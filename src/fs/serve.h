@@ -19,6 +19,7 @@
 
 struct fs;
 struct serve;
+struct trace_request;
 
 struct serve_config {
 	unsigned threads; /* so many serve at once; others come when these are away or stuck */
@@ -73,5 +74,8 @@ void serve_back(struct serve *s);
  * 100 milliseconds.
  */
 void serve_await_releases(struct serve *s);
+
+/* What is traced of the request that the calling thread has in hand; NULL: it serves nothing. */
+struct trace_request *serve_trace(struct serve *s);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "fs/order.h"
 #include "fs/serve.h"
+#include "fs/trace.h"
 
 #include <fuse_lowlevel.h>
 
@@ -26,7 +27,8 @@ struct serve_worker {
 	/* The request in hand, unique 0: none. Written by the worker, read by others. */
 	_Atomic uint64_t unique, node;
 	_Atomic uint32_t opcode;
-	atomic_bool waiting; /* for a request: a signal may wake it */
+	struct trace_request trace; /* of the request in hand; the worker's alone */
+	atomic_bool waiting;	    /* for a request: a signal may wake it */
 };
 
 /*

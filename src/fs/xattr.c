@@ -17,11 +17,13 @@
 #include "fs/refresh.h"
 #include "util/errors.h"
 #include "util/math.h"
+#include "util/size.h"
 #include "util/printable.h"
 
-#define PREFIX	  "user.zone."
-#define VALUE_MAX 64u
-#define LIST_MAX  1024u
+#define PREFIX	       "user.zone."
+#define VALUE_MAX      64u
+#define LIST_MAX       1024u
+#define TRACE_READ_MIN 4096u
 
 /* What a value is computed from. Exactly one of zone and counts is valid. */
 struct source {
@@ -177,6 +179,30 @@ static void reply(fuse_req_t req, const char *data, size_t len, size_t room)
 		fuse_reply_buf(req, data, len);
 }
 
+/* "user.zone.trace.CURSOR" of the root, for "zqfs trace": see trace_log_read(). */
+static void reply_trace(struct fs *fs, fuse_req_t req, const char *cursor, size_t size)
+{
+	struct stat st;
+	uint64_t from;
+	char *buf;
+	ptrdiff_t n;
+
+	if (fs_stat(fs, TREE_ROOT, &st) || !fs_is_owner(fs, req, &st)) {
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	if (number_parse(cursor, UINT64_MAX, &from) || size < TRACE_READ_MIN) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	buf = fs_buffer(fs, size);
+	n = buf ? trace_log_read(&fs->trace, from, buf, size) : -ENOMEM;
+	if (n < 0)
+		fuse_reply_err(req, (int)-n);
+	else
+		fuse_reply_buf(req, buf, (size_t)n);
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	const struct attribute *a;
@@ -187,6 +213,10 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	/* The kernel asks for security.capability at each open: never ENOSYS, and quickly. */
 	if (!is_user(name)) {
 		fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	if (ino == TREE_ROOT && !strncmp(name, PREFIX "trace.", strlen(PREFIX "trace."))) {
+		reply_trace(fs_of(req), req, name + strlen(PREFIX "trace."), size);
 		return;
 	}
 	ret = load(fs_of(req), ino, &s, &a);

@@ -145,8 +145,8 @@ static void implicit_append(struct zq_device *dev, uint32_t zone)
 
 /* ---- transitions ---------------------------------------------------------------------- */
 
-void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, uint64_t wp_old,
-	       uint64_t wp_new)
+static void move_zone(struct zq_device *dev, uint32_t zone, enum zq_zone_state next,
+		      uint64_t wp_old, uint64_t wp_new, bool implicit)
 {
 	enum zq_zone_state old = zone_state(dev, zone);
 
@@ -161,6 +161,14 @@ void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, ui
 	if (next == ZQ_IMPLICIT_OPEN)
 		implicit_append(dev, zone);
 	atomic_store(&dev->zones[zone].state, (unsigned char)next);
+	if (dev->opts.on_state)
+		dev->opts.on_state(dev->opts.state_data, zone, old, next, implicit);
+}
+
+void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, uint64_t wp_old,
+	       uint64_t wp_new)
+{
+	move_zone(dev, zone, next, wp_old, wp_new, next == ZQ_IMPLICIT_OPEN);
 }
 
 void zone_touch(struct zq_device *dev, uint32_t zone)
@@ -181,7 +189,7 @@ static void evict(struct zq_device *dev)
 	uint32_t zone = dev->lru_first;
 	uint64_t start = zq_zone_start(&dev->geo, zone);
 
-	zone_move(dev, zone, ZQ_CLOSED, start, start);
+	move_zone(dev, zone, ZQ_CLOSED, start, start, true);
 }
 
 int zone_take_step(struct zq_device *dev, uint32_t zone, enum zone_op op, bool at_start, bool fills,
