@@ -247,19 +247,17 @@ tsan:
 # More workloads, each cut at more points; a printed seed replays one.
 CRASH_SEEDS ?= 20
 CRASH_OPS ?= 400
+CRASH_JOBS ?= $(shell nproc)
 .PHONY: crash
 crash:
 	+@$(SUBMAKE) --quiet unit
-	@seed=$${ZQ_CRASH_SEED:-1}; last=$$((seed + $(CRASH_SEEDS) - 1)); \
-	for s in $$(seq $$seed $$last); do \
-		ZQ_CRASH_SEED=$$s ZQ_CRASH_OPS=$(CRASH_OPS) CK_TIMEOUT_MULTIPLIER=20 \
-			$(BUILD)/tests/test_crash_replay || { echo "failed with ZQ_CRASH_SEED=$$s"; exit 1; }; \
-	done
+	@BUILD=$(BUILD) ZQ_CRASH_OPS=$(CRASH_OPS) tests/crash-long $${ZQ_CRASH_SEED:-1} $(CRASH_SEEDS) $(CRASH_JOBS)
 
 # Everything whose name tells of faults, without a limit of time that a busy machine meets.
 .PHONY: faults
 faults:
-	+@TEST_SLOWER=10 CK_TIMEOUT_MULTIPLIER=10 $(SUBMAKE) check TESTS='fault full kill crash'
+	+@TEST_SLOWER=10 CK_TIMEOUT_MULTIPLIER=10 ZQ_FULL_RUNS=$${ZQ_FULL_RUNS:-3} \
+		ZQ_CRASH_SEEDS=$${ZQ_CRASH_SEEDS:-20} $(SUBMAKE) check TESTS='fault full kill crash growth room'
 
 # Each target for so many seconds, from the corpus that earlier runs left in build/fuzz.
 FUZZ_SECONDS ?= 600
@@ -282,7 +280,7 @@ bench:
 
 C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
-SCRIPTS = $(sort .ci/run tests/run tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
+SCRIPTS = $(sort .ci/run tests/run tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))
 TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
 LINT_JOBS ?= 2

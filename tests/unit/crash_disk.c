@@ -107,6 +107,8 @@ void crash_disk_free(struct crash_disk *d)
  * What a disk with a volatile cache may have kept. Each sector holds what it held after some of
  * the writes that were not flushed: after all, after none, or after the first few. Sectors
  * are independent of each other, so any subset of the writes, torn at 512 bytes, is reached.
+ * Half of the disks have sectors of 4096 bytes, which hold the blocks next to those written (read,
+ * modified and written back) as they were at the same moment.
  */
 static size_t sector_cut(uint64_t salt, uint64_t sector, size_t pending)
 {
@@ -127,13 +129,14 @@ static size_t sector_cut(uint64_t salt, uint64_t sector, size_t pending)
 static void apply_entry(struct memio *to, const struct memio_entry *e, size_t nr, uint64_t salt,
 			size_t pending)
 {
-	static const uint8_t zeros[ZQ_BLOCK];
+	static const uint8_t zeros[4096];
+	uint64_t sector = salt & 1 ? sizeof(zeros) : ZQ_BLOCK;
 	uint64_t at = e->off, end = e->off + e->len;
 
 	while (at < end) {
-		uint64_t stop = min_u64(end, align_down(at, ZQ_BLOCK) + ZQ_BLOCK);
+		uint64_t stop = min_u64(end, align_down(at, sector) + sector);
 
-		if (nr < sector_cut(salt, at / ZQ_BLOCK, pending) &&
+		if (nr < sector_cut(salt, at / sector, pending) &&
 		    (e->op == MEMIO_WRITE || at < memio_size(to)))
 			memio_poke(to, at, e->op == MEMIO_WRITE ? e->data + (at - e->off) : zeros,
 				   stop - at);
@@ -150,9 +153,22 @@ static void apply_some(struct memio *log, size_t flushed, size_t at, uint64_t sa
 
 		if (e->op == MEMIO_WRITE || e->op == MEMIO_PUNCH)
 			apply_entry(to, e, i - flushed, salt, at - flushed);
-		else if (e->op == MEMIO_TRUNCATE)
-			memio_resize(to, e->off);
+		else if (e->op == MEMIO_TRUNCATE &&
+			 i - flushed < sector_cut(salt, ~i, at - flushed))
+			memio_resize(to, e->off); /* of ftruncate or fallocate; else it was lost */
 	}
+}
+
+struct memio *crash_left_over(struct memio *log, struct memio *stable, size_t flushed, size_t at,
+			      uint64_t salt)
+{
+	struct memio *m = memio_clone(stable);
+
+	if (salt)
+		apply_some(log, flushed, at, salt, m);
+	else
+		memio_replay(log, flushed, at, m, NULL, NULL);
+	return m;
 }
 
 /* One file on its way through the log. */
@@ -163,13 +179,7 @@ struct replay {
 
 static struct memio *left_over(const struct replay *p, unsigned variant, uint64_t salt)
 {
-	struct memio *m = memio_clone(p->stable);
-
-	if (variant)
-		apply_some(p->log, p->flushed, p->at, salt, m);
-	else
-		memio_replay(p->log, p->flushed, p->at, m, NULL, NULL);
-	return m;
+	return crash_left_over(p->log, p->stable, p->flushed, p->at, variant ? salt : 0);
 }
 
 static void move_to(struct replay *p, size_t at)

@@ -37,4 +37,12 @@ void crash_each_state(struct crash_disk *d, unsigned variants, uint64_t (*rng)(v
 				    unsigned variant),
 		      void *data);
 
+/*
+ * What a disk may hold that has "stable", the first "flushed" entries of the log, when the power
+ * fails behind entry "at": with salt 0 all of them, else parts of what was not flushed, which the
+ * salt chooses.
+ */
+struct memio *crash_left_over(struct memio *log, struct memio *stable, size_t flushed, size_t at,
+			      uint64_t salt);
+
 #endif

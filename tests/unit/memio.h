@@ -131,7 +131,8 @@ void memio_clear_stats(struct memio *m);
 /* What changes the file or makes it safe, in the order in which it happened. */
 struct memio_entry {
 	enum memio_op op; /* MEMIO_WRITE, MEMIO_PUNCH, MEMIO_TRUNCATE or MEMIO_FLUSH */
-	uint64_t off;	  /* new size for MEMIO_TRUNCATE */
+	uint64_t off;	  /* new size for MEMIO_TRUNCATE; for MEMIO_FLUSH how many entries there
+			   * were when it began: for those it vouches */
 	uint64_t len;
 	uint8_t *data; /* of a write; owned by the log */
 };
@@ -151,8 +152,8 @@ const struct memio_entry *memio_log_get(struct memio *m, size_t i);
 void memio_replay(struct memio *from, size_t first, size_t last, struct memio *to,
 		  bool (*keep)(void *data, size_t i, const struct memio_entry *e, uint64_t *len),
 		  void *data);
-/* Number of the entry behind the last flush at or before position "at" in the log: what lies
- * before it was on stable storage then. */
+/* How many entries of the log were on stable storage at position "at": a flush vouches for what was
+ * written before it began. */
 size_t memio_log_last_flush(struct memio *m, size_t at);
 
 #endif

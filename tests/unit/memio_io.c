@@ -131,13 +131,13 @@ static int mem_pwritev(struct zq_io *io, const struct iovec *iov, int niov, uint
 static int mem_flush(struct zq_io *io)
 {
 	struct memio *m = of(io);
-	uint64_t apply;
+	uint64_t began = memio_log_count(m), apply;
 	int ret = before(m, MEMIO_FLUSH, 0, 0, &apply);
 
 	SCOPE_LOCK(&m->lock);
 	cache_flush(m, !ret);
 	if (!ret && m->logging)
-		log_add(m, MEMIO_FLUSH, 0, 0, NULL);
+		log_add(m, MEMIO_FLUSH, began, 0, NULL);
 	return ret;
 }
 
@@ -441,9 +441,14 @@ void memio_replay(struct memio *from, size_t first, size_t last, struct memio *t
 
 size_t memio_log_last_flush(struct memio *m, size_t at)
 {
+	size_t best = 0;
+
 	SCOPE_LOCK(&m->lock);
-	for (size_t i = min_u64(at, m->nr_log); i > 0; i--)
-		if (m->log[i - 1].op == MEMIO_FLUSH)
-			return i;
-	return 0;
+	for (size_t i = min_u64(at, m->nr_log); i > best; i--) {
+		const struct memio_entry *e = &m->log[i - 1];
+
+		if (e->op == MEMIO_FLUSH) /* with nothing in between, it is safe itself */
+			best = max_u64(best, e->off == i - 1 ? i : e->off);
+	}
+	return best;
 }

@@ -2,8 +2,8 @@
 /*
  * Crash replay: a workload runs on a device whose files log every write, hole and flush.
  * Then the power fails, in memory, behind every entry of that log: what was written since the
- * last flush arrived whole, in part, or torn at 512 bytes. Each image that this leaves must
- * open, check without an error but leaks, and hold what crash_model.c allows.
+ * last flush arrived whole, in part, or torn at sectors of 512 or 4096 bytes. Each image that this
+ * leaves must open, check without an error but leaks, and hold what crash_model.c allows.
  *
  * Short by default. ZQ_CRASH_SEED, ZQ_CRASH_OPS and ZQ_CRASH_VARIANTS make it longer or replay
  * one run; ZQ_CRASH_IMAGE starts from an image file (with snapshots, say) instead.
@@ -65,7 +65,7 @@ static void crash_replay_op_append(struct crash_run *r, uint32_t zone)
 	uint64_t cap = zq_zone_cap(&r->model->geo, zone), len;
 	uint32_t gen = now->gen;
 	uint64_t end = now->end;
-	uint8_t buf[MAX_APPEND];
+	uint8_t buf[MAX_APPEND + ZQ_BLOCK]; /* it may be made whole blocks */
 
 	if (now->finished || end >= cap || no_slot(r, zone))
 		return;
