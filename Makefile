@@ -72,6 +72,7 @@ CLI_SRC := $(sort $(wildcard src/cli/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 HELPER_SRC := $(filter-out $(TEST_SRC),$(sort $(wildcard tests/unit/*.c)))
 TOOL_SRC := $(sort $(wildcard tests/tools/*.c))
+PRELOAD_SRC := $(sort $(wildcard tests/tools/preload/*.c))
 # fuzz_NAME.c are targets, seeds.c makes their corpus; mutate.c is for libFuzzer alone.
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_AUX := tests/fuzz/harness.c tests/fuzz/main.c tests/fuzz/seeds.c tests/fuzz/mutate.c
@@ -95,6 +96,7 @@ SHARED := $(OUT)/libzqfs.so.$(VERSION)
 PROG := $(OUT)/zqfs
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(TOOL_SRC))
+PRELOADS := $(patsubst tests/tools/preload/%.c,$(BUILD)/tests/tools/%.so,$(PRELOAD_SRC))
 
 .PHONY: all
 all: $(LIB) $(SHARED) $(PROG)
@@ -103,7 +105,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FUZZ_SEEDS := $(BUILD)/tests/fuzz/seeds
 
 .PHONY: unit
-unit: $(UNIT) $(TOOLS) $(FUZZ) $(FUZZ_SEEDS)
+unit: $(UNIT) $(TOOLS) $(PRELOADS) $(FUZZ) $(FUZZ_SEEDS)
 
 EXTRA_CFLAGS =
 $(call obj,$(LIB_SRC)): EXTRA_CFLAGS = $(COMP_CFLAGS)
@@ -177,6 +179,12 @@ $(TOOLS): $(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(RAW)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_LDFLAGS) -o $@ $< $(RAW) $(COMP_LIBS)
+
+# No sanitizer in these: its library would have to come before them.
+$(PRELOADS): $(BUILD)/tests/tools/%.so: tests/tools/preload/%.c $(FLAGS_STAMP)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out -fsanitize%,$(BASE_CFLAGS)) -fPIC -shared -o $@ $< -ldl
 
 # A target replays files; with LIBFUZZER=1 (see "fuzz-built" below) it is a fuzzer.
 FUZZ_MAIN = $(call obj,$(if $(LIBFUZZER),tests/fuzz/mutate.c,tests/fuzz/main.c))
@@ -278,7 +286,7 @@ bench:
 
 # ---- style ---------------------------------------------------------------------------------
 
-C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] \
+C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] tests/tools/*/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
 SCRIPTS = $(sort .ci/run tests/run tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For LD_PRELOAD: makes the I/O of a process on regular files fail, hang or take long, switched on
+ * and off from outside by files in the folder $ZQFS_FAULTS:
+ *
+ *     OPERATION-eio    fails with EIO
+ *     OPERATION-hang   does not return as long as the file is there
+ *     OPERATION-slow   takes as many milliseconds as the file says
+ *
+ * OPERATION is read, write or sync.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HANG_MS 20
+
+static bool fault_path(char *path, size_t size, const char *operation, const char *fault)
+{
+	const char *dir = getenv("ZQFS_FAULTS");
+	int n = dir ? snprintf(path, size, "%s/%s-%s", dir, operation, fault) : -1;
+
+	return n > 0 && (size_t)n < size;
+}
+
+static bool fault_on(const char *operation, const char *fault)
+{
+	char path[512];
+
+	return fault_path(path, sizeof(path), operation, fault) && !access(path, F_OK);
+}
+
+static void fault_sleep(long ms)
+{
+	struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&pause, NULL);
+}
+
+static void fault_slow(const char *operation)
+{
+	char path[512];
+	FILE *f = fault_path(path, sizeof(path), operation, "slow") ? fopen(path, "re") : NULL;
+	long ms = 0;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%ld", &ms) == 1)
+		fault_sleep(ms);
+	fclose(f);
+}
+
+/* True, with errno set, when the operation shall fail. */
+static bool fault_hits(int fd, const char *operation)
+{
+	int saved = errno;
+	struct stat st;
+	bool fails;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		errno = saved;
+		return false;
+	}
+	while (fault_on(operation, "hang"))
+		fault_sleep(HANG_MS);
+	fault_slow(operation);
+	fails = fault_on(operation, "eio");
+	errno = fails ? EIO : saved;
+	return fails;
+}
+
+#define WRAP(type, name, operation, parameters, ...)                                               \
+	type name parameters;                                                                      \
+	type name parameters                                                                       \
+	{                                                                                          \
+		static type(*next) parameters;                                                     \
+                                                                                                   \
+		if (!next)                                                                         \
+			next = (type(*) parameters)(uintptr_t)dlsym(RTLD_NEXT, #name);             \
+		return fault_hits(fd, operation) ? -1 : next(__VA_ARGS__);                         \
+	}
+
+WRAP(ssize_t, pread64, "read", (int fd, void *b, size_t n, off_t o), fd, b, n, o)
+WRAP(ssize_t, preadv64, "read", (int fd, const struct iovec *v, int n, off_t o), fd, v, n, o)
+WRAP(ssize_t, pwrite64, "write", (int fd, const void *b, size_t n, off_t o), fd, b, n, o)
+WRAP(ssize_t, pwritev64, "write", (int fd, const struct iovec *v, int n, off_t o), fd, v, n, o)
+WRAP(int, fdatasync, "sync", (int fd), fd)
+WRAP(int, fsync, "sync", (int fd), fd)
