@@ -98,7 +98,7 @@ static void say_created(const char *image)
 	free(text);
 }
 
-static int create(const struct cli_args *args, struct zq_create_opts *o)
+static int create_image(const struct cli_args *args, struct zq_create_opts *o)
 {
 	struct zq_error err = { "" };
 	int ret = 0;
@@ -119,7 +119,7 @@ static int create(const struct cli_args *args, struct zq_create_opts *o)
 static int run_create(const struct cli_args *args)
 {
 	struct zq_create_opts o = { 0 };
-	int ret = create(args, &o);
+	int ret = create_image(args, &o);
 
 	zq_create_opts_free(&o);
 	return ret;
