@@ -177,6 +177,15 @@ static inline int zq_get_counts(struct zq_device *dev, struct zq_counts *c)
 	return zq_get_counts_sized(dev, c, sizeof(*c));
 }
 
+/*
+ * Looks again at an image that was opened with force_share and that another process may be
+ * writing to: sizes, states and counters are those on disk afterwards, times change where a
+ * pointer did. Only if the last look is older than max_age_ms; 0: always. Nothing happens for
+ * a device that was opened otherwise. Reads look by themselves at what leads to their data, and
+ * give -EIO where it changes faster than they can follow. -EIO: the file is another image now.
+ */
+int zq_refresh(struct zq_device *dev, unsigned max_age_ms);
+
 /* ---- data ------------------------------------------------------------------------------- */
 
 /* Reads from a zone, off relative to its start; ends at what zq_zone_info.written says, so

@@ -12,6 +12,7 @@
 #include "util/math.h"
 
 #define REPORT_BATCH 64u
+#define REFRESH_MS   1000u /* as long as the kernel keeps attributes then */
 
 uint64_t fs_conv_size(const struct fs *fs)
 {
@@ -48,8 +49,11 @@ static int aggregate(struct fs *fs, struct zq_zone_info *info)
 
 int fs_file_info(struct fs *fs, uint64_t node, struct zq_zone_info *info)
 {
-	int ret = zq_report(fs->dev, tree_zone(node), 1, info);
+	/* force_share: another process may have written since */
+	int ret = zq_refresh(fs->dev, REFRESH_MS);
 
+	if (ret == 0)
+		ret = zq_report(fs->dev, tree_zone(node), 1, info);
 	if (ret < 0)
 		return ret;
 	if (fs->tree.aggr && fs_is_conv(fs, node))

@@ -70,8 +70,19 @@ bool qcow2_is_overlay(const struct qcow2_image *img);
 /* ---- data ---------------------------------------------------------------------------- */
 
 /* Reads guest bytes [off, off + len), which lie within the image. -EIO (and a line in the
- * log) where the mapping is damaged. */
+ * log) where the mapping is damaged. -ESTALE, for an image that another process may write
+ * (ZQ_LOCK_SHARED): what leads to these bytes has changed; refresh and read again. */
 int qcow2_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len);
+
+/* Called for each zone whose word has changed; its pointer stood at before. */
+typedef void (*qcow2_moved_fn)(void *data, uint32_t zone, uint64_t before);
+
+/*
+ * Looks again at an image that another process may write: header, L1 table, pointers; what is
+ * cached of L2 tables is forgotten. Nothing happens for other images. One call at a time.
+ * -EIO with a line in the log: it is another image now, or cannot be read.
+ */
+int qcow2_refresh(struct qcow2_image *img, qcow2_moved_fn moved, void *data);
 
 struct qcow2_write {
 	uint64_t off; /* guest offset, any byte */

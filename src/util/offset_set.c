@@ -17,7 +17,7 @@ static size_t own_slot(const struct offset_set *s, uint64_t off)
 }
 
 /* The slot that has the offset, or the free one where it would go. There is a free one. */
-static size_t slot_of(const struct offset_set *s, uint64_t off)
+static size_t set_slot(const struct offset_set *s, uint64_t off)
 {
 	size_t i = own_slot(s, off);
 
@@ -36,7 +36,7 @@ static int double_slots(struct offset_set *s)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->nr_slots; i++)
 		if (s->slot[i])
-			bigger.slot[slot_of(&bigger, s->slot[i] & ~COUNT)] = s->slot[i];
+			bigger.slot[set_slot(&bigger, s->slot[i] & ~COUNT)] = s->slot[i];
 	free(s->slot);
 	*s = bigger;
 	return 0;
@@ -49,7 +49,7 @@ int offset_set_add(struct offset_set *s, uint64_t off)
 
 	if (rc < 0)
 		return rc;
-	i = slot_of(s, off);
+	i = set_slot(s, off);
 	if (!s->slot[i]) {
 		s->slot[i] = off | 1;
 		s->nr++;
@@ -82,7 +82,7 @@ void offset_set_remove(struct offset_set *s, uint64_t off)
 
 	if (!offset_set_count(s, off))
 		return;
-	i = slot_of(s, off);
+	i = set_slot(s, off);
 	if ((s->slot[i] & COUNT) == 1)
 		free_slot(s, i);
 	else if ((s->slot[i] & COUNT) < COUNT)
@@ -91,7 +91,7 @@ void offset_set_remove(struct offset_set *s, uint64_t off)
 
 unsigned offset_set_count(const struct offset_set *s, uint64_t off)
 {
-	return s->nr ? (unsigned)(s->slot[slot_of(s, off)] & COUNT) : 0;
+	return s->nr ? (unsigned)(s->slot[set_slot(s, off)] & COUNT) : 0;
 }
 
 void offset_set_free(struct offset_set *s)

@@ -28,6 +28,7 @@ static void init_locks(struct zq_device *dev)
 		pthread_mutex_init(&dev->stripe[i].lock, NULL);
 		cond_init_monotonic(&dev->stripe[i].cond);
 	}
+	pthread_mutex_init(&dev->refresh_lock, NULL);
 	committer_init(dev);
 	callers_init(&dev->callers);
 }
@@ -41,6 +42,7 @@ static void free_device(struct zq_device *dev)
 		pthread_cond_destroy(&dev->stripe[i].cond);
 	}
 	pthread_mutex_destroy(&dev->lock);
+	pthread_mutex_destroy(&dev->refresh_lock);
 	free(dev->zones);
 	free(dev);
 }
@@ -96,6 +98,7 @@ static int set_up(struct zq_device *dev, bool wanted, const char *why, struct zq
 	if (dev->readonly && dev->opts.require_rw)
 		return zq_fail(err, -EROFS, "%s: cannot be opened for writing: %s",
 			       qcow2_name(dev->img), dev->why_readonly);
+	atomic_store(&dev->refreshed, clock_ns(CLOCK_MONOTONIC));
 	rc = zones_load(dev);
 	if (rc < 0)
 		return zq_fail(err, rc, "out of memory for %u zones", dev->geo.nr_zones);

@@ -34,6 +34,18 @@ static int check_access(const struct zq_device *dev, uint64_t off, uint64_t len,
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
+#define SHARED_TRIES 8 /* of a read beside a writer that changes what it reads */
+
+/* Has a read to be done once more, since another process has changed what led to the data? *rc
+ * becomes -EIO after too many tries. */
+static bool read_again(struct zq_device *dev, ssize_t *rc, int *tries)
+{
+	if (*rc != -ESTALE)
+		return false;
+	*rc = -EIO;
+	return ++*tries < SHARED_TRIES && device_look_again(dev, 0) == 0;
+}
+
 /* Into one buffer behind the other. */
 static ssize_t read_once(struct zq_device *dev, uint32_t zone, uint64_t off,
 			 const struct iovec *iov, int niov)
@@ -63,6 +75,7 @@ ssize_t zq_readv(struct zq_device *dev, uint32_t zone, uint64_t off, const struc
 	struct call c = { "read", zone, off, 0 };
 	ssize_t n = device_enter(dev);
 	unsigned resets;
+	int tries = 0;
 
 	if (n < 0)
 		return n;
@@ -73,7 +86,7 @@ ssize_t zq_readv(struct zq_device *dev, uint32_t zone, uint64_t off, const struc
 	do { /* comes to an end: each turn takes a reset in between */
 		resets = atomic_load(&dev->zones[zone].resets);
 		n = read_once(dev, zone, off, iov, niov);
-	} while (atomic_load(&dev->zones[zone].resets) != resets);
+	} while (read_again(dev, &n, &tries) || atomic_load(&dev->zones[zone].resets) != resets);
 	return n < 0 ? call_failed(dev, &c, (int)n, NULL) : n;
 }
 
@@ -87,7 +100,8 @@ ssize_t zq_read(struct zq_device *dev, uint32_t zone, uint64_t off, void *buf, s
 ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len)
 {
 	struct call c = { "read", ZONE_NONE, off, len };
-	int rc = device_enter(dev);
+	int rc = device_enter(dev), tries = 0;
+	ssize_t n;
 
 	if (rc < 0)
 		return rc;
@@ -96,10 +110,11 @@ ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len)
 	if (!buf)
 		return call_failed(dev, &c, -EINVAL, "no buffer");
 	len = (size_t)min_u64(len, conv_end(dev) - off);
-	rc = check_access(dev, off, len, false);
-	if (rc == 0)
-		rc = qcow2_read(dev->img, off, buf, len);
-	return rc < 0 ? call_failed(dev, &c, rc, NULL) : (ssize_t)len;
+	do {
+		rc = check_access(dev, off, len, false);
+		n = rc == 0 ? qcow2_read(dev->img, off, buf, len) : rc;
+	} while (read_again(dev, &n, &tries));
+	return n < 0 ? call_failed(dev, &c, (int)n, NULL) : (ssize_t)len;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

@@ -103,6 +103,8 @@ struct zq_device {
 	atomic_bool told_limit; /* the log has a line about a limit of the image's size */
 	char why_readonly[160];
 	struct zone_committer committer;
+	pthread_mutex_t refresh_lock; /* one look at a time; before all other locks but stripes */
+	atomic_llong refreshed;	      /* CLOCK_MONOTONIC ns of the last one */
 };
 
 /* ---- caller.c: who calls, and what a caller and the log are told ------------------------- */
@@ -146,6 +148,11 @@ static inline enum zq_zone_state zone_state(const struct zq_device *dev, uint32_
 	return (enum zq_zone_state)atomic_load(&dev->zones[zone].state);
 }
 
+/* ---- refresh.c ------------------------------------------------------------------------- */
+
+/* zq_refresh() for those who have entered the device. */
+int device_look_again(struct zq_device *dev, unsigned max_age_ms);
+
 /* ---- zones.c: states, counters, limits ------------------------------------------------- */
 
 /* The zone's pointer as qcow2/ has it; no bounds hold for a corrupt one. */
@@ -185,6 +192,10 @@ int zone_begin(struct zq_device *dev, uint32_t zone, enum zone_op op, bool fills
 	       struct zone_change *c);
 void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c, bool ok,
 	      uint64_t wp_new, bool full);
+
+/* The zone's pointer stood at wp_old and is another in the image now: state, counters and time
+ * follow. For a device that somebody else writes. */
+void zone_follow(struct zq_device *dev, uint32_t zone, uint64_t wp_old);
 
 /* ---- manage.c ---------------------------------------------------------------------------- */
 

@@ -242,3 +242,16 @@ void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c,
 		zone_move(dev, zone, c->before, c->wp, c->wp);
 	}
 }
+
+void zone_follow(struct zq_device *dev, uint32_t zone, uint64_t wp_old)
+{
+	uint64_t wp;
+	enum zq_zone_state next = first_state(dev, zone, &wp);
+
+	SCOPE_LOCK(&dev->lock);
+	if (zone_state(dev, zone) != ZQ_OFFLINE)
+		zone_move(dev, zone, next, wp_old, wp);
+	zone_touch(dev, zone);
+	if (wp < wp_old)
+		atomic_fetch_add(&dev->zones[zone].resets, 1);
+}

@@ -47,7 +47,7 @@ static struct zq_device *open_files(struct memio *image, struct memio *data, boo
 	return dev;
 }
 
-static struct zq_device *open_again(struct run *r)
+static struct zq_device *lost_open_again(struct run *r)
 {
 	return open_files(r->disk.image, r->disk.data, true, r->shape->sync);
 }
@@ -117,7 +117,7 @@ static int some_operation(struct run *r)
 static void lost_flush_start(struct run *r)
 {
 	r->disk = crash_make_disk(r->shape);
-	r->dev = open_again(r);
+	r->dev = lost_open_again(r);
 	r->model = crash_model_new(r->dev);
 	ck_assert_uint_le(r->model->geo.nr_zones, ARRAY_SIZE(r->writer));
 	memset(r->writer, 0, sizeof(r->writer));
@@ -221,7 +221,7 @@ static void go_on(struct run *r, const char *what)
 	struct memio *image, *data;
 	const char *bad;
 
-	r->dev = open_again(r);
+	r->dev = lost_open_again(r);
 	bad = crash_verify(r->model, r->dev, SIZE_MAX);
 	ck_assert_msg(!bad, "%s: %s", what, bad);
 	lost_flush_read_all(r->dev, &c);

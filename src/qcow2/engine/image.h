@@ -6,7 +6,7 @@
  *   open.c        opening and closing
  *   zero.c        zeroing and unmapping          pack.c       writing compressed clusters
  *   write.c       writing guest bytes            inflight.h   clusters that are being entered
- *   read.c        reading guest bytes
+ *   read.c        reading guest bytes            shared.c     reading beside a writer
  *   map.c         guest range -> extents         backing.c    the backing chain
  *   change.c      before the first change        compress.c   compressed clusters
  *   commit.c      the ordered commit             release.c    its last step: freeing clusters
@@ -118,6 +118,8 @@ struct qcow2_image {
 	struct qcow2_inflight *inflight; /* [lock] */
 	struct qcow2_wptable *wpt;	 /* [lock] NULL unless zoned */
 	bool data_dirty;		 /* [lock] guest bytes were written since the last copy */
+
+	uint8_t *seen_header; /* [lock] NULL unless another process may write to the image */
 
 	struct qcow2_backing *backing; /* NULL: none */
 	struct qcow2_decomp *decomp;   /* cache of decompressed clusters; own lock */

@@ -13,6 +13,7 @@
 #include "qcow2/engine/backing.h"
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/image.h"
+#include "qcow2/engine/shared.h"
 #include "qcow2/engine/wptable.h"
 #include "qcow2/tables/header_read.h"
 #include "qcow2/tables/snapshot.h"
@@ -185,6 +186,8 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 		rc = load_tables(img, opts->cache_bytes, err);
 	if (rc == 0 && img->hdr.zoned.present)
 		rc = wptable_load(img, err);
+	if (rc == 0 && opts->lock == ZQ_LOCK_SHARED && opts->zoned)
+		rc = shared_begin(img);
 	if (rc < 0)
 		return rc;
 	if (img->hdr.zoned.present && qcow2_zoned(img)->hopeless)
@@ -249,6 +252,7 @@ void qcow2_close(struct qcow2_image *img)
 	runs_free(&img->let_go);
 	decomp_destroy(img);
 	backing_close(img->backing);
+	free(img->seen_header);
 	if (img->data != img->file)
 		io_close(img->data);
 	io_close(img->file); /* the locks go last */

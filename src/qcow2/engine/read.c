@@ -11,6 +11,7 @@
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/map.h"
+#include "qcow2/engine/shared.h"
 #include "util/math.h"
 
 #define EXTENTS 16u /* looked up at once */
@@ -62,7 +63,7 @@ int qcow2_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
 		return -EINVAL;
 	atomic_fetch_add_explicit(&img->stats.reads, 1, memory_order_relaxed);
 	token = image_io_begin(img);
-	rc = read_guest(img, off, buf, len);
+	rc = img->seen_header ? shared_read(img, off, buf, len) : read_guest(img, off, buf, len);
 	image_io_end(img, token);
 	return rc;
 }

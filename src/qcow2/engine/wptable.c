@@ -13,6 +13,7 @@
 #include "qcow2/engine/image.h"
 #include "qcow2/engine/wptable.h"
 #include "qcow2/format/zoned_word.h"
+#include "util/cleanup.h"
 #include "util/math.h"
 
 enum { WP_FORWARD = 1, WP_BACK = 2, WP_CHANGED = 3, WP_CORRUPT = 4 };
@@ -75,6 +76,65 @@ int wptable_load(struct qcow2_image *img, struct zq_error *err)
 		return zq_fail(err, rc, "%s: cannot read the write pointers: %s", img->file->name,
 			       strerror(-rc));
 	decide_order(t);
+	return 0;
+}
+
+/* ---- beside a writer ------------------------------------------------------------------------- */
+
+/* A word as it is on disk now, put in place of the one that was known. [lock] */
+static bool replace_word(struct qcow2_wptable *t, uint32_t zone, uint64_t raw, uint64_t *before)
+{
+	const struct zq_geometry *g = &t->info.geo;
+	uint64_t word = zoned_word_get((const uint8_t *)&raw, t->info.little_endian);
+	bool sane = zoned_word_sane(t->layout, g, zone, word);
+
+	*before = t->wp[zone];
+	if (word == t->disk[zone])
+		return false;
+	t->disk[zone] = word;
+	t->flags[zone] = sane ? 0 : WP_CORRUPT;
+	atomic_store_explicit(&t->wp[zone], zoned_word_wp(t->layout, word), memory_order_release);
+	return true;
+}
+
+int wptable_reload(struct qcow2_image *img, qcow2_moved_fn moved, void *data)
+{
+	struct qcow2_wptable *t = img->wpt;
+	uint32_t nr = t->info.geo.nr_zones;
+	uint64_t *raw CLEANUP_FREE = calloc(nr, sizeof(*raw));
+	int rc = raw ? io_pread(img->file, raw, (size_t)nr * 8, t->info.table_offset) : -ENOMEM;
+
+	for (uint32_t zone = 0; zone < nr && rc == 0; zone++) {
+		uint64_t before;
+		bool changed;
+
+		pthread_mutex_lock(&img->lock);
+		changed = replace_word(t, zone, raw[zone], &before);
+		pthread_mutex_unlock(&img->lock);
+		if (changed)
+			moved(data, zone, before);
+	}
+	return rc;
+}
+
+int wptable_unchanged(struct qcow2_image *img, uint64_t off, size_t len)
+{
+	struct qcow2_wptable *t = img->wpt;
+	uint32_t first = (uint32_t)(off / t->info.geo.zone_size);
+	uint32_t last = (uint32_t)((off + len - 1) / t->info.geo.zone_size);
+
+	for (uint32_t zone = first; len && zone <= last; zone++) {
+		uint64_t raw, wp;
+		int rc = io_pread(img->file, &raw, sizeof(raw),
+				  t->info.table_offset + (uint64_t)zone * 8);
+
+		if (rc < 0)
+			return rc;
+		wp = zoned_word_wp(t->layout,
+				   zoned_word_get((const uint8_t *)&raw, t->info.little_endian));
+		if (wp < t->wp[zone])
+			return -ESTALE;
+	}
 	return 0;
 }
 

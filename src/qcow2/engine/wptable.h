@@ -13,6 +13,10 @@ struct qcow2_wptable;
 
 /* Reads the region, decides on the byte order and counts what is not sane. */
 int wptable_load(struct qcow2_image *img, struct zq_error *err);
+/* Reads the region again; see qcow2_refresh. */
+int wptable_reload(struct qcow2_image *img, qcow2_moved_fn moved, void *data);
+/* Has no pointer of a zone of the range gone back on disk? -ESTALE: one has. */
+int wptable_unchanged(struct qcow2_image *img, uint64_t off, size_t len);
 void wptable_free(struct qcow2_wptable *t);
 
 /* With the lock held. */
