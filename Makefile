@@ -330,6 +330,10 @@ fishdir ?= $(datadir)/fish/vendor_completions.d
 # mount(8) looks for its helpers in /sbin only.
 helperdir ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 
+# Each function's manual is that of all.
+FUNCTIONS = $(eval FUNCTIONS := $$(shell awk -f contrib/manual/headers.awk $(PUBLIC_HEADERS) | cut -d ' ' -f 2 | \
+	sort -u))$(FUNCTIONS)
+
 # MODE:SOURCE:DESTINATION, for install and uninstall alike; "link" makes a symbolic link.
 # What is not there is left out.
 entry = $(foreach f,$(wildcard $(2)),$(1):$(f):$(3)/$(or $(4),$(notdir $(f))))
@@ -348,6 +352,8 @@ MANIFEST = \
 	0644:$(BUILD)/zqfs@.service:$(unitdir)/zqfs@.service \
 	$(call entry,0644,$(PUBLIC_HEADERS),$(includedir)/zqfs) \
 	$(call entry,0644,zqfs.1,$(mandir)/man1) \
+	$(call entry,0644,libzqfs.3,$(mandir)/man3) \
+	$(foreach f,$(FUNCTIONS),link:libzqfs.3:$(mandir)/man3/$f.3) \
 	$(call entry,0644,contrib/mount.zqfs.8,$(mandir)/man8) \
 	link:mount.zqfs.8:$(mandir)/man8/mount.fuse.zqfs.8 \
 	$(call entry,0644,contrib/completions/zqfs.bash,$(bashdir),zqfs) \

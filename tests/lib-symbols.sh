@@ -11,7 +11,9 @@ awk -f "$TOP/contrib/manual/headers.awk" "$TOP"/include/zqfs/*.h | sed -n 's/^ex
 [ "$(wc -l <headers)" -gt 30 ] || fail "the headers were not understood"
 assert_eq "$(uniq -d headers)" "" "declared twice"
 sed -n 's/^\t\([a-z0-9_]*\);$/\1/p' "$TOP/src/libzqfs.map" | sort >map
-diff headers map || fail "include/zqfs and src/libzqfs.map differ"
+diff headers map || fail "include/zqfs and src/libzqfs.map differ: run contrib/manual/symbols.sh"
+diff map <(sed -n 's/^ \(zq_.*\)@LIBZQFS_0 .*/\1/p' "$TOP/contrib/debian/libzqfs0.symbols") ||
+    fail "the names of the Debian package differ: run contrib/manual/symbols.sh"
 shared=$(echo "$out"/libzqfs.so.?.*)
 nm -D --defined-only "$shared" | awk '$2 != "A" { print $3 }' | sort >shared
 diff <(sed 's/$/@@LIBZQFS_0/' map) shared || fail "the shared library shows something else"

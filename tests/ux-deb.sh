@@ -14,12 +14,13 @@ env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u ZQFS -u CFLAGS -u LD
 
 version=$("$ZQFS" --version | sed 's/^zqfs //')
 cd build/deb
-for package in zqfs libzqfs-dev; do
+for package in zqfs libzqfs0 libzqfs-dev; do
     set -- "$package"_"$version"_*.deb
     [ -e "$1" ] || fail "no package $package: $(ls)"
     dpkg-deb --fsys-tarfile "$1" | tar -t >>files
 done
-for f in bin/zqfs sbin/mount.fuse.zqfs share/man/man1/zqfs.1.gz include/zqfs/device.h; do
+for f in bin/zqfs sbin/mount.fuse.zqfs share/man/man1/zqfs.1.gz include/zqfs/device.h \
+    share/man/man3/libzqfs.3.gz share/man/man3/zq_append.3.gz; do
     grep -qxF "./usr/$f" files || fail "not in a package: /usr/$f"
 done
 lintian --allow-root --fail-on error,warning,info -I ./*.changes || fail "lintian: status $?"
