@@ -26,7 +26,7 @@ max append:        64 KiB (65536 bytes)
 zones by state:    not-wp 1, empty 2, full 1
 format:            qcow2 version 3 with the zoned extension
 zoned layout:      48 (48 bytes)
-opened by:         QEMU with the series of 2023, and no other QEMU
+opened by:         QEMU with the series of 2023, and no other
 END
 "$ZQFS" info a.qcow2 >text
 head -n 13 text | diff want - || fail "the text begins differently"

@@ -154,7 +154,7 @@ static void text_format(const struct zq_image_info *i)
 {
 	info_line("format:", "qcow2 version 3 with the zoned extension");
 	info_line("zoned layout:", "%s (%u bytes)", i->layout, i->ext_len);
-	info_line("opened by:", "QEMU with %s, and no other QEMU", i->opened_by);
+	info_line("opened by:", "QEMU with %s, and no other", i->opened_by);
 	info_line("write pointers:", "%s, at byte %" PRIu64 " of the file",
 		  i->wp_little_endian ? "little-endian" : "big-endian", i->table_offset);
 	size_line("cluster size:", i->cluster_size);

@@ -17,7 +17,9 @@
 #include "util/printable.h"
 #include "util/size.h"
 
-#define BAR_CELLS 10
+#define BAR_COLUMN 70 /* up to the bar, with a file name of up to 9 characters */
+#define SHARE_MIN  4
+#define SHARE_MAX  10
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -151,7 +153,19 @@ int summary_line(struct trace_summary *s, char *line)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static void print_zone(const struct trace_counts *c, uint64_t most, bool bars, FILE *out)
+/* What the terminal leaves for the bar; 0: none. */
+static int bar_cells(FILE *out)
+{
+	int columns, lines, cells;
+
+	if (!term_is_fancy(out))
+		return 0;
+	term_size(out, &columns, &lines);
+	cells = columns - BAR_COLUMN - 2;
+	return cells < SHARE_MIN ? 0 : cells > SHARE_MAX ? SHARE_MAX : cells;
+}
+
+static void print_zone(const struct trace_counts *c, uint64_t most, int bar_width, FILE *out)
 {
 	char written[SIZE_TEXT_MAX], read[SIZE_TEXT_MAX], bar[TERM_BAR_MAX];
 	char file[4 * ZQ_ZONE_NAME_MAX];
@@ -160,8 +174,8 @@ static void print_zone(const struct trace_counts *c, uint64_t most, bool bars, F
 		printable_to(c->file, file, sizeof(file)), c->writes,
 		size_format(c->written, written), c->writes ? c->write_us / (double)c->writes : 0,
 		c->reads, size_format(c->read, read), c->resets + c->finishes, c->refused);
-	if (bars)
-		fprintf(out, " %s", term_bar(c->written, most, BAR_CELLS, bar));
+	if (bar_width)
+		fprintf(out, " %s", term_bar(c->written, most, bar_width, bar));
 	putc('\n', out);
 }
 
@@ -180,16 +194,16 @@ static void print_rest(const struct trace_summary *s, FILE *out)
 
 void summary_print(const struct trace_summary *s, FILE *out)
 {
-	bool bars = term_is_fancy(out);
+	int bar_width = bar_cells(out);
 	uint64_t most = 0;
 
 	for (size_t i = 0; i < s->nr; i++)
 		most = max_u64(most, s->zones[i].written);
 	fprintf(out, "%-9s %7s %9s %8s %7s %9s %6s %7s%s\n", "file", "writes", "written",
-		"us/write", "reads", "read", "resets", "refused", bars ? " written" : "");
+		"us/write", "reads", "read", "resets", "refused", bar_width ? " share" : "");
 	for (size_t i = 0; i < s->nr; i++)
 		if (s->zones[i].file[0])
-			print_zone(&s->zones[i], most, bars, out);
+			print_zone(&s->zones[i], most, bar_width, out);
 	print_rest(s, out);
 }
 
