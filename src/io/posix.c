@@ -48,7 +48,7 @@ static bool offsets_fit(uint64_t off, uint64_t len)
  * not like about them is the host's failure. */
 static int host_errno(void)
 {
-	return errno == EINVAL ? -EIO : -errno;
+	return errno == EINVAL || errno == EPERM ? -EIO : -errno;
 }
 
 /* A device has no limit but its end. */
@@ -176,7 +176,7 @@ static int posix_punch(struct zq_io *io, uint64_t off, uint64_t len)
 			continue;
 		if (errno == ENOSYS || errno == ENODEV || errno == ENOTTY)
 			return -EOPNOTSUPP;
-		return -errno;
+		return errno == EPERM ? -EIO : -errno;
 	}
 	return 0;
 }
@@ -187,7 +187,7 @@ static int posix_size(struct zq_io *io, uint64_t *size)
 	off_t end = lseek(to_posix(io)->fd, 0, SEEK_END);
 
 	if (end < 0)
-		return -errno;
+		return errno == EPERM ? -EIO : -errno;
 	*size = (uint64_t)end;
 	return 0;
 }

@@ -197,9 +197,28 @@ START_TEST(power_may_fail_while_a_larger_table_is_retried)
 }
 END_TEST
 
+START_TEST(a_file_that_somebody_cuts_takes_no_more_commits)
+{
+	setup_small();
+	qimage_commit(&q);
+	some_work();
+	memio_resize(q.m, memio_size(q.m) / 2);
+	q.nr_logged = 0;
+	ck_assert_int_eq(qcow2_commit(q.img), -EIO);
+	ck_assert_uint_eq(q.nr_logged, 1);
+	ck_assert_msg(strstr(q.logged, "has been cut from"), "%s", q.logged);
+	ck_assert(!qcow2_commits(q.img));
+	ck_assert_int_eq(qimage_append(&q, 5, 'e', 512), -EIO);
+	ck_assert_int_eq(qcow2_commit(q.img), -EIO);
+	ck_assert_uint_eq(q.nr_logged, 1);
+	qimage_free(&q);
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
+		CHECK_TEST(a_file_that_somebody_cuts_takes_no_more_commits),
 		CHECK_TEST(failed_write_keeps_all_and_the_next_commit_completes),
 		CHECK_TEST(after_a_failed_flush_nothing_is_vouched_for),
 		CHECK_TEST(power_may_fail_while_a_commit_is_retried),

@@ -316,6 +316,42 @@ static int write_batch(struct qcow2_image *img, struct batch *b)
 	return rc;
 }
 
+/* A file only ever grows while it is open. One that is shorter has been cut by somebody else, and
+ * what else of it is gone is not known. */
+static int check_length(struct qcow2_image *img, struct zq_io *io, uint64_t least, uint64_t *seen)
+{
+	uint64_t size = 0;
+	int rc = io_size(io, &size);
+
+	if (rc < 0)
+		return rc;
+	least = max_u64(least, *seen);
+	if (size < least) {
+		image_log(img,
+			  "%s has been cut from %llu to %llu bytes by another program; nothing "
+			  "more will be committed",
+			  io->name, (unsigned long long)least, (unsigned long long)size);
+		img->flush_error = -EIO;
+		return -EIO;
+	}
+	*seen = size;
+	return 0;
+}
+
+static int check_lengths(struct qcow2_image *img)
+{
+	uint64_t written;
+	int rc;
+
+	pthread_mutex_lock(&img->lock);
+	written = img->written_end;
+	pthread_mutex_unlock(&img->lock);
+	if (img->data == img->file)
+		return check_length(img, img->file, written, &img->size_seen);
+	rc = check_length(img, img->file, 0, &img->size_seen);
+	return rc < 0 ? rc : check_length(img, img->data, written, &img->data_size_seen);
+}
+
 static int commit_once(struct qcow2_image *img)
 {
 	struct batch b = { 0 };
@@ -323,11 +359,16 @@ static int commit_once(struct qcow2_image *img)
 
 	if (img->flush_error)
 		return img->flush_error;
+	rc = check_lengths(img);
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&img->lock);
 	rc = take_copy(img, &b);
 	pthread_mutex_unlock(&img->lock);
 	if (rc == 0)
 		rc = write_batch(img, &b);
+	if (rc == 0)
+		rc = check_lengths(img);
 	pthread_mutex_lock(&img->lock);
 	end_batch(img, &b, rc == 0);
 	pthread_mutex_unlock(&img->lock);

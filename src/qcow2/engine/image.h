@@ -118,6 +118,7 @@ struct qcow2_image {
 	struct qcow2_inflight *inflight; /* [lock] */
 	struct qcow2_wptable *wpt;	 /* [lock] NULL unless zoned */
 	bool data_dirty;		 /* [lock] guest bytes were written since the last copy */
+	uint64_t written_end; /* [lock] of data: the file that has it is so long at least */
 
 	uint8_t *seen_header; /* [lock] NULL unless another process may write to the image */
 
@@ -142,7 +143,9 @@ struct qcow2_image {
 	bool commit_gathering;	 /* [commit_lock] its thread waits for others to join */
 	uint64_t commit_ok;	 /* [commit_lock] the last commit that succeeded */
 	int commit_error;	 /* [commit_lock] of the last one that failed */
-	atomic_int flush_error;	 /* only the running commit: a flush failed, for good */
+	uint64_t size_seen, data_size_seen; /* of the files at the end of the last commit; only the
+					     * running commit changes them */
+	atomic_int flush_error;		    /* only the running commit: a flush failed, for good */
 
 	struct {
 		atomic_ullong commits, flushes, meta_bytes, data_writes, data_bytes, reads;

@@ -188,8 +188,11 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 		rc = wptable_load(img, err);
 	if (rc == 0 && opts->lock == ZQ_LOCK_SHARED && opts->zoned)
 		rc = shared_begin(img);
+	if (rc == 0 && img->data != img->file)
+		rc = io_size(img->data, &img->data_size_seen);
 	if (rc < 0)
 		return rc;
+	img->size_seen = img->hdr.file_size;
 	if (img->hdr.zoned.present && qcow2_zoned(img)->hopeless)
 		set_readonly(img, "more than half of its write pointers are damaged; "
 				  "\"zqfs check\" tells more");

@@ -330,6 +330,9 @@ static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
 	}
 	l2_unpin(img, &c->ref);
 	img->data_dirty = true;
+	if (ok)
+		img->written_end =
+			max_u64(img->written_end, c->host + (c->end - cluster_of(img, c->off)));
 	if (ok && w->move_wp && c->end == w->off + w->len + w->pad)
 		wptable_forward_locked(img, w->zone, w->wp);
 	pthread_mutex_unlock(&img->lock);
