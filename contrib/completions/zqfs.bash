@@ -25,7 +25,7 @@ _zqfs_options() { # COMMAND
 _zqfs_keys() { # COMMAND
     local keys=''
     case $1 in
-        mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= trace= clone_fd seccomp auto_unmount nonempty fsname=' ;;
+        mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= trace= clone_fd seccomp auto_unmount compress= nonempty fsname=' ;;
         create) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
         convert) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
     esac

@@ -39,6 +39,7 @@ function __zqfs_keys
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \
+                'compress=\tcompress full zones in the background; without a value the method\'s own level' \
                 'nonempty\tmount over a zqfs that is mounted there already' \
                 'fsname=\tthe source that mount shows; default: the image\'s path'
         case create

@@ -80,6 +80,11 @@ struct zq_open_opts {
 	void (*on_state)(void *data, uint32_t zone, enum zq_zone_state was, enum zq_zone_state now,
 			 bool implicit);
 	void *state_data;
+	/* Full zones are rewritten compressed by a thread of low priority, which runs with the
+	 * committer. -EOPNOTSUPP where the image cannot hold compressed clusters. level 0: the
+	 * default of the image's compression_type. */
+	bool compress;
+	int compress_level;
 };
 
 int zq_open_device_sized(const char *path, const struct zq_open_opts *opts, size_t size,

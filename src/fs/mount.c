@@ -53,6 +53,8 @@ static int open_image(struct fs *fs, const char *image, struct zq_error *err)
 		.committer = true,
 		.sync = c->sync,
 		.strict = c->strict,
+		.compress = c->compress != 0,
+		.compress_level = c->compress > FS_COMPRESS_MAX ? 0 : (int)c->compress,
 		.on_error = (enum zq_on_error)c->on_error,
 		.log = on_device_log,
 		.log_data = &fs->log,

@@ -25,6 +25,7 @@ enum kind {
 	TO_FUSE, /* known and shown, handled by libfuse */
 	FLAG,	 /* bool */
 	NUMBER,	 /* uint32_t, decimal, min to max */
+	LEVEL,	 /* uint32_t, a number as above, or no value: max + 1 */
 	USER,	 /* uint32_t, a number or a name */
 	GROUP,	 /* likewise */
 	OCTAL,	 /* uint32_t, at most max */
@@ -94,6 +95,10 @@ static const struct option {
 	  { FLAG, .to = TO(seccomp) } },
 	{ { "auto_unmount", NULL, "unmount when the process dies" },
 	  { FLAG, .to = TO(auto_unmount) } },
+	{ { "compress", "LEVEL",
+	    "compress full zones in the background; without a value the "
+	    "method's own level" },
+	  { LEVEL, .to = TO(compress), .min = 1, .max = FS_COMPRESS_MAX } },
 	{ { "nonempty", NULL, "mount over a zqfs that is mounted there already" },
 	  { FLAG, .to = TO(nonempty) } },
 	{ { "fsname", "NAME", "the source that mount shows; default: the image's path" },
@@ -240,6 +245,12 @@ static int set(struct fs_config *c, const struct rule *r, const struct fs_option
 	case FLAG:
 		*(bool *)to = true;
 		return 0;
+	case LEVEL:
+		if (!value) {
+			*(uint32_t *)to = r->max + 1;
+			return 0;
+		}
+		return set_number(r, o, value, to, err);
 	case NUMBER:
 		return set_number(r, o, value, to, err);
 	case USER:
@@ -331,7 +342,7 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 			continue;
 		if (value && !o->value)
 			return zq_fail(err, -EINVAL, "option %s: takes no value", o->name);
-		if (!value && o->value)
+		if (!value && o->value && table[i].rule.kind != LEVEL)
 			return zq_fail(err, -EINVAL, "option %s: needs a value: %s=%s", o->name,
 				       o->name, o->value);
 		if (table[i].rule.kind == TO_FUSE) {

@@ -58,6 +58,7 @@ void qcow2_abandon(struct qcow2_image *img);
 const struct qcow2_header *qcow2_get_header(const struct qcow2_image *img);
 const char *qcow2_name(const struct qcow2_image *img);
 uint64_t qcow2_size(const struct qcow2_image *img); /* guest bytes */
+uint64_t qcow2_cluster_size(const struct qcow2_image *img); /* bytes */
 bool qcow2_writable(const struct qcow2_image *img); /* false too for a corrupt image */
 /* False once a flush has failed: every later commit fails too. */
 bool qcow2_commits(const struct qcow2_image *img);
@@ -154,7 +155,8 @@ int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t
 		       const void *cluster, bool *packed);
 
 /* Compresses what the guest cluster at off holds now, if that is data that lies in a host
- * cluster of its own. Reads go on meanwhile; a write or a reset of the same cluster waits. */
+ * cluster of its own. Reads go on meanwhile, and a reset of the cluster waits; the caller sees
+ * to it that nobody writes to it, as a write in its place would be lost. */
 int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *packed);
 
 /* ---- write pointers --------------------------------------------------------------------- */

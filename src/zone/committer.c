@@ -129,6 +129,9 @@ int zq_start_committer(struct zq_device *dev)
 
 	if (rc < 0 || c->running || dev->readonly)
 		return rc;
+	rc = compressor_start(dev);
+	if (rc < 0)
+		return rc;
 	c->stop = false;
 	rc = create_without_signals(dev);
 	c->running = rc == 0;
@@ -145,6 +148,7 @@ void zq_stop_committer(struct zq_device *dev)
 
 	if (device_enter(dev) < 0 || !c->running)
 		return;
+	compressor_stop(dev);
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
 	pthread_cond_signal(&c->cond);

@@ -30,12 +30,14 @@ static void init_locks(struct zq_device *dev)
 	}
 	pthread_mutex_init(&dev->refresh_lock, NULL);
 	committer_init(dev);
+	compressor_init(dev);
 	callers_init(&dev->callers);
 }
 
 static void free_device(struct zq_device *dev)
 {
 	committer_destroy(dev);
+	compressor_destroy(dev);
 	callers_destroy(&dev->callers);
 	for (unsigned i = 0; i < ZONE_STRIPES; i++) {
 		pthread_mutex_destroy(&dev->stripe[i].lock);
@@ -102,6 +104,9 @@ static int set_up(struct zq_device *dev, bool wanted, const char *why, struct zq
 	rc = zones_load(dev);
 	if (rc < 0)
 		return zq_fail(err, rc, "out of memory for %u zones", dev->geo.nr_zones);
+	rc = dev->readonly ? 0 : compressor_check(dev, err);
+	if (rc < 0)
+		return rc;
 	if (dev->opts.committer)
 		rc = zq_start_committer(dev);
 	if (rc < 0)

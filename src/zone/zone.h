@@ -11,6 +11,7 @@
  *           whenever a zone of the stripe has changed.
  *   lock    states, counters, times, the list of implicitly open zones. Memory work only.
  *   (the locks of qcow2/)
+ *   compressor.lock the queue of full zones; no other lock is taken under it.
  *   committer.lock  the committer's deadline and flags; no other lock is taken under it.
  *   callers.lock    whose log function is running, and why calls failed; none is taken under it.
  * At most one stripe at a time. Another zone's state may change without its stripe in one
@@ -71,6 +72,18 @@ struct zone_committer {
 	int logged;	     /* [committer.lock] error that the log has seen last */
 };
 
+/* Full zones on their way to being compressed. See compressor.c. */
+struct zone_compressor {
+	pthread_mutex_t lock; /* the queue; no other lock is taken under it */
+	pthread_cond_t cond;  /* there is work, or it is time to stop */
+	pthread_t thread;
+	bool running;		     /* owned by whoever opens and closes the device */
+	atomic_bool stop;	     /* [compressor.lock] to write */
+	struct qcow2_packer *packer; /* the thread's; NULL: nothing is compressed */
+	uint32_t *queue;	     /* [compressor.lock] zones that became full, in their order */
+	size_t nr, cap;		     /* [compressor.lock] */
+};
+
 /* Who calls, and why calls have failed. See caller.c. */
 struct callers {
 	const atomic_bool *alive; /* in a page that a fork clears; NULL: look at pid instead */
@@ -105,6 +118,7 @@ struct zq_device {
 	struct zone_committer committer;
 	pthread_mutex_t refresh_lock; /* one look at a time; before all other locks but stripes */
 	atomic_llong refreshed;	      /* CLOCK_MONOTONIC ns of the last one */
+	struct zone_compressor compressor;
 };
 
 /* ---- caller.c: who calls, and what a caller and the log are told ------------------------- */
@@ -228,5 +242,18 @@ int commit_failed(struct zq_device *dev, int rc);
 /* After every change: commits when sync or the option says so (the result is the commit's),
  * else sees to it that a commit comes. Without locks. */
 int device_changed(struct zq_device *dev, bool sync);
+
+/* ---- compressor.c: full zones are compressed in the background ---------------------------- */
+
+void compressor_init(struct zq_device *dev);
+void compressor_destroy(struct zq_device *dev);
+/* With opts.compress: can the image's clusters be compressed? -EOPNOTSUPP, -EINVAL with a sentence.
+ */
+int compressor_check(struct zq_device *dev, struct zq_error *err);
+/* Its thread, along with the committer's. */
+int compressor_start(struct zq_device *dev);
+void compressor_stop(struct zq_device *dev);
+/* The zone has become full. [lock] */
+void compressor_take(struct zq_device *dev, uint32_t zone);
 
 #endif

@@ -238,6 +238,8 @@ void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c,
 	if (ok) {
 		zone_move(dev, zone, full ? ZQ_FULL : now, c->wp, wp_new);
 		zone_touch(dev, zone);
+		if (full)
+			compressor_take(dev, zone);
 	} else if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED) {
 		zone_move(dev, zone, c->before, c->wp, c->wp);
 	}

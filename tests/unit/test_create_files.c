@@ -293,11 +293,12 @@ START_TEST(backing_files)
 	ck_assert_str_eq(i->backing_file, "base.raw");
 	ck_assert_str_eq(i->backing_fmt, "raw");
 	zq_image_info_free(i);
-	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false,
+	CREATE_OK("over.qcow2", 1 << 20, false, "backing_file=a.qcow2 backing_fmt=qcow2");
+	ck_assert_int_eq(create_files_create("c.qcow2", 2 << 20, false,
 					     "backing_file=a.qcow2 backing_fmt=qcow2", &err),
-			 -EMEDIUMTYPE);
-	ck_assert_str_eq(err.msg, "b.qcow2: backing file: a.qcow2: is a zoned image, which cannot "
-				  "be a backing file");
+			 -EINVAL);
+	ck_assert_str_eq(err.msg, "c.qcow2: backing file: size 2097152 is not that of the zoned "
+				  "backing file, 1048576: an overlay has the zones of its base");
 	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false,
 					     "backing_file=base.raw backing_fmt=qcow2", &err),
 			 -EMEDIUMTYPE);
@@ -321,7 +322,7 @@ START_TEST(backing_files)
 	CREATE_OK("b.qcow2", 1 << 20, false,
 		  "backing_file=file:base.raw backing_fmt=raw preallocation=metadata "
 		  "extended_l2=on");
-	ck_assert_uint_eq(entries(), 3);
+	ck_assert_uint_eq(entries(), 4);
 }
 END_TEST
 

@@ -38,6 +38,11 @@ uint64_t qcow2_size(const struct qcow2_image *img)
 	return img->hdr.size;
 }
 
+uint64_t qcow2_cluster_size(const struct qcow2_image *img)
+{
+	return img->cluster_size;
+}
+
 bool qcow2_writable(const struct qcow2_image *img)
 {
 	return img->writable;

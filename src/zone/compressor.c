@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compressing full zones in the background: one thread of low priority, which takes the zones
+ * that became full in their order and rewrites them cluster by cluster. It holds a zone's
+ * stripe for one cluster at a time, so nothing writes to the cluster meanwhile; a reset comes
+ * in between two of them and ends it. The order on disk is the commit's.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/math.h"
+#include "zone/zone.h"
+
+#define LOW_PRIORITY 10 /* as nice(1) counts */
+
+/* ---- one zone ---------------------------------------------------------------------------- */
+
+/* One cluster of a zone that is still as full as it was. False ends the zone. */
+static bool compress_cluster(struct zq_device *dev, uint32_t zone, uint64_t off, unsigned resets)
+{
+	bool packed;
+	int rc;
+
+	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
+	if (zone_state(dev, zone) != ZQ_FULL || atomic_load(&dev->zones[zone].resets) != resets)
+		return false;
+	if (device_check_writable(dev) < 0)
+		return false;
+	rc = qcow2_repack(dev->img, dev->compressor.packer, off, &packed);
+	if (rc < 0)
+		device_log(dev, LOG_NOTICE, "zone %u is not compressed any further: %s", zone,
+			   strerror(-rc));
+	return rc == 0;
+}
+
+static void compress_zone(struct zq_device *dev, uint32_t zone)
+{
+	uint64_t cluster = qcow2_cluster_size(dev->img);
+	uint64_t off = align_up(zq_zone_start(&dev->geo, zone), cluster);
+	uint64_t end = zq_zone_start(&dev->geo, zone) + zq_zone_cap(&dev->geo, zone);
+	uint64_t next = zq_zone_start(&dev->geo, zone) + zq_zone_len(&dev->geo, zone);
+	unsigned resets = atomic_load(&dev->zones[zone].resets);
+
+	/* a cluster that another zone has a part of stays as it is */
+	while (off < end && (off + cluster <= next || next == dev->geo.size)) {
+		if (atomic_load(&dev->compressor.stop) || !compress_cluster(dev, zone, off, resets))
+			break;
+		off += cluster;
+	}
+	device_changed(dev, false);
+}
+
+/* ---- the thread -------------------------------------------------------------------------- */
+
+/* The zone that has waited for longest; false: stop. */
+static bool next_full_zone(struct zone_compressor *c, uint32_t *zone)
+{
+	SCOPE_LOCK(&c->lock);
+	while (!c->nr && !atomic_load(&c->stop))
+		pthread_cond_wait(&c->cond, &c->lock);
+	if (atomic_load(&c->stop))
+		return false;
+	*zone = c->queue[0];
+	memmove(c->queue, c->queue + 1, --c->nr * sizeof(*c->queue));
+	return true;
+}
+
+static void *compressor_main(void *arg)
+{
+	struct zq_device *dev = arg;
+	uint32_t zone;
+
+	/* of this thread alone, as Linux has it; not to be nice harms nobody */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY);
+	while (next_full_zone(&dev->compressor, &zone))
+		compress_zone(dev, zone);
+	return NULL;
+}
+
+void compressor_take(struct zq_device *dev, uint32_t zone)
+{
+	struct zone_compressor *c = &dev->compressor;
+
+	if (!dev->opts.compress)
+		return;
+	pthread_mutex_lock(&c->lock);
+	if (c->nr == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 64;
+		uint32_t *queue = realloc(c->queue, cap * sizeof(*queue));
+
+		if (queue) {
+			c->queue = queue;
+			c->cap = cap;
+		}
+	}
+	if (c->nr < c->cap) /* without memory the zone stays as it is */
+		c->queue[c->nr++] = zone;
+	pthread_cond_signal(&c->cond);
+	pthread_mutex_unlock(&c->lock);
+}
+
+int compressor_check(struct zq_device *dev, struct zq_error *err)
+{
+	const char *why;
+	int rc;
+
+	if (!dev->opts.compress)
+		return 0;
+	why = qcow2_why_not_packed(dev->img);
+	if (why)
+		return zq_fail(err, -EOPNOTSUPP, "%s: full zones cannot be compressed: %s",
+			       qcow2_name(dev->img), why);
+	rc = qcow2_packer_new(dev->img, dev->opts.compress_level, &dev->compressor.packer);
+	if (rc == -EINVAL)
+		return zq_fail(err, rc, "%s: level %d is none of the image's compression_type",
+			       qcow2_name(dev->img), dev->opts.compress_level);
+	return rc < 0 ? zq_fail(err, rc, "out of memory") : 0;
+}
+
+void compressor_init(struct zq_device *dev)
+{
+	pthread_mutex_init(&dev->compressor.lock, NULL);
+	pthread_cond_init(&dev->compressor.cond, NULL);
+}
+
+void compressor_destroy(struct zq_device *dev)
+{
+	qcow2_packer_free(dev->compressor.packer);
+	free(dev->compressor.queue);
+	pthread_cond_destroy(&dev->compressor.cond);
+	pthread_mutex_destroy(&dev->compressor.lock);
+}
+
+int compressor_start(struct zq_device *dev)
+{
+	struct zone_compressor *c = &dev->compressor;
+	sigset_t all, old;
+	int rc;
+
+	if (!c->packer || c->running || dev->readonly)
+		return 0;
+	atomic_store(&c->stop, false);
+	sigfillset(&all); /* the program's signals are for its own threads */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = -pthread_create(&c->thread, NULL, compressor_main, dev);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	c->running = rc == 0;
+	return rc;
+}
+
+void compressor_stop(struct zq_device *dev)
+{
+	struct zone_compressor *c = &dev->compressor;
+
+	if (!c->running)
+		return;
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->stop, true);
+	pthread_cond_signal(&c->cond);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
+	c->running = false;
+}
