@@ -37,6 +37,7 @@ struct trace_ring {
 	bool stop;		  /* [lock] */
 	pthread_t thread;
 	bool running;
+	bool to_file; /* does not change once the thread runs */
 	/* the file; the thread's, once it runs */
 	struct fs_log *log;
 	int dir, fd; /* -1: none */
@@ -122,11 +123,11 @@ void trace_log_add(struct trace_log *t, const char *line, size_t len)
 	size_t at, first;
 
 	SCOPE_LOCK(&r->lock);
-	if (r->fd < 0 && clock_ns(CLOCK_MONOTONIC) > r->listen_until) {
+	if (!r->to_file && clock_ns(CLOCK_MONOTONIC) > r->listen_until) {
 		atomic_store(&t->on, false);
 		return;
 	}
-	if (r->fd >= 0 && r->head + len - r->written > RING_BYTES) {
+	if (r->to_file && r->head + len - r->written > RING_BYTES) {
 		r->lost++;
 		return;
 	}
@@ -291,6 +292,7 @@ int trace_log_open(struct trace_log *t, const char *path, const char *mountpoint
 		return zq_fail(err, -errno, "trace file %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return zq_fail(err, -EINVAL, "trace file %s: not a regular file", path);
+	r->to_file = true;
 	return ring_make(r) ? 0 : zq_fail(err, -ENOMEM, "out of memory");
 }
 
@@ -299,7 +301,7 @@ int trace_log_start(struct trace_log *t)
 	struct trace_ring *r = t->ring;
 	int ret;
 
-	if (r->fd < 0)
+	if (!r->to_file)
 		return 0;
 	ret = pthread_create(&r->thread, NULL, trace_main, r);
 	if (ret)
