@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -14,6 +15,9 @@
 #include "zone/zone.h"
 
 #define DEFAULT_COMMIT_SECS 5
+
+/* What one change makes a commit allocate fits well. Nobody touches it, so it costs no memory. */
+#define RESERVE_BYTES ((size_t)4 << 20)
 
 /* ---- commits ------------------------------------------------------------------------------ */
 
@@ -34,10 +38,37 @@ int commit_failed(struct zq_device *dev, int rc)
 	return host_error(dev, rc);
 }
 
+int device_reserve(struct zq_device *dev, bool sync)
+{
+	void *none = NULL, *p;
+
+	if ((!sync && !dev->opts.sync) || atomic_load(&dev->committer.reserve))
+		return 0;
+	/* not malloc(): any arena of it can make use of this when it is given back */
+	p = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	if (!atomic_compare_exchange_strong(&dev->committer.reserve, &none, p))
+		munmap(p, RESERVE_BYTES);
+	return 0;
+}
+
+/* False when there was none. */
+static bool give_reserve_back(struct zq_device *dev)
+{
+	void *p = atomic_exchange(&dev->committer.reserve, NULL);
+
+	if (p)
+		munmap(p, RESERVE_BYTES);
+	return p != NULL;
+}
+
 static int commit(struct zq_device *dev)
 {
 	int rc = qcow2_commit(dev->img);
 
+	if (rc == -ENOMEM && give_reserve_back(dev))
+		rc = qcow2_commit(dev->img);
 	if (rc < 0)
 		return commit_failed(dev, rc);
 	is_news(dev, rc);
@@ -166,6 +197,7 @@ int committer_init(struct zq_device *dev)
 void committer_destroy(struct zq_device *dev)
 {
 	zq_stop_committer(dev);
+	give_reserve_back(dev);
 	pthread_cond_destroy(&dev->committer.cond);
 	pthread_mutex_destroy(&dev->committer.lock);
 }

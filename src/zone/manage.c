@@ -173,6 +173,8 @@ static int run_locked(struct zq_device *dev, uint32_t zone,
 
 	if (zone >= dev->geo.nr_zones)
 		return -EINVAL;
+	if (rc == 0)
+		rc = device_reserve(dev, false);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&s->lock);

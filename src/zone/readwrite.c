@@ -144,9 +144,10 @@ static int conv_done(struct zq_device *dev, uint64_t off, uint64_t len, int rc, 
 }
 
 /* 0 with len shortened to the conventional space, or why not; why tells more. */
-static int write_range(const struct zq_device *dev, struct call *c, unsigned flags,
-		       const char **why)
+static int write_range(struct zq_device *dev, struct call *c, unsigned flags, const char **why)
 {
+	int rc;
+
 	if (flags & ~(unsigned)(ZQ_WRITE_DIRECT | ZQ_WRITE_SYNC | ZQ_WRITE_WAIT)) {
 		*why = "flags that are not for conventional zones"; /* no end to append to */
 		return -EINVAL;
@@ -158,7 +159,10 @@ static int write_range(const struct zq_device *dev, struct call *c, unsigned fla
 		*why = "not in whole blocks";
 		return -EINVAL;
 	}
-	return c->len ? check_conv(dev, c->off, c->len) : 0;
+	if (!c->len)
+		return 0;
+	rc = check_conv(dev, c->off, c->len);
+	return rc < 0 ? rc : device_reserve(dev, flags & ZQ_WRITE_SYNC);
 }
 
 ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t len, unsigned flags)

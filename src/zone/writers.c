@@ -45,7 +45,7 @@ static int take_extent(struct append *a, uint64_t off, uint64_t len)
 		return append_refuse_behind(a);
 	else
 		a->len = min_u64(len, cap - off);
-	return 0;
+	return len ? device_reserve(a->dev, a->flags & ZQ_WRITE_SYNC) : 0;
 }
 
 /* ---- from one buffer

@@ -63,13 +63,14 @@ struct zone_committer {
 	pthread_mutex_t lock;
 	pthread_cond_t cond; /* CLOCK_MONOTONIC */
 	pthread_t thread;
-	bool running;	     /* owned by whoever opens and closes the device */
-	bool stop;	     /* [committer.lock] */
-	bool soon;	     /* [committer.lock] start now */
-	int64_t deadline;    /* [committer.lock] CLOCK_MONOTONIC ns, 0: nothing to do */
-	atomic_bool armed;   /* a deadline has been set since the last commit began */
-	atomic_bool hurried; /* told to start now since the last commit began */
-	int logged;	     /* [committer.lock] error that the log has seen last */
+	bool running;		 /* owned by whoever opens and closes the device */
+	bool stop;		 /* [committer.lock] */
+	bool soon;		 /* [committer.lock] start now */
+	int64_t deadline;	 /* [committer.lock] CLOCK_MONOTONIC ns, 0: nothing to do */
+	atomic_bool armed;	 /* a deadline has been set since the last commit began */
+	atomic_bool hurried;	 /* told to start now since the last commit began */
+	int logged;		 /* [committer.lock] error that the log has seen last */
+	_Atomic(void *) reserve; /* address space that a commit may have, see device_reserve() */
 };
 
 /* Full zones on their way to being compressed. See compressor.c. */
@@ -239,6 +240,9 @@ void committer_destroy(struct zq_device *dev);
 /* After a commit, or a part of one, failed with rc: commit_fault() if that is news. Returns
  * host_error(rc). */
 int commit_failed(struct zq_device *dev, int rc);
+/* Before a change: sees to it that its commit, if sync or the option asks for one, will have
+ * memory. -ENOMEM when there is none: then nothing has been done yet. */
+int device_reserve(struct zq_device *dev, bool sync);
 /* After every change: commits when sync or the option says so (the result is the commit's),
  * else sees to it that a commit comes. Without locks. */
 int device_changed(struct zq_device *dev, bool sync);

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# A read that fails for want of memory says so in the log, and the mount goes on.
+# SPDX-License-Identifier: GPL-2.0-or-later
+source "${0%/*}/lib.sh"
+requires_fuse
+[ -z "$SANITIZED" ] || skip "a sanitizer needs address space itself"
+M=$DIR/mnt
+mkdir "$M"
+
+"$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=4 "$DIR/a.qcow2" 16M
+# How much a process needs differs from system to system: reading fails somewhere on this way.
+seen=
+for limit in 36000 44000 52000 60000 80000 100000; do
+    (
+        ulimit -v "$limit"
+        exec "$ZQFS" -f "$DIR/a.qcow2" "$M" 2>"$DIR/log"
+    ) &
+    pid=$!
+    for ((i = 0; i < 100; i++)); do
+        ! is_mounted "$M" || break
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.05
+    done
+    is_mounted "$M" || continue # not even enough to mount
+    readers=()
+    for zone in 0 1 2 3; do
+        cat "$M/cnv/$zone" >/dev/null 2>>"$DIR/cat" &
+        readers+=($!)
+    done
+    wait "${readers[@]}" || true
+    "$ZQFS" umount "$M"
+    wait "$pid" || fail "the process ended with $? under ulimit -v $limit"
+    if grep -q "Cannot allocate memory" "$DIR/cat"; then
+        grep "cnv/[0-3]: no memory to read" "$DIR/log" || fail "no line in the log: $(cat "$DIR/log")"
+        seen=yes
+        break
+    fi
+done
+[ -n "$seen" ] || skip "reading never fails here"
+assert_status 0 "$ZQFS" check "$DIR/a.qcow2"
