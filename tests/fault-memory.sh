@@ -7,7 +7,7 @@ requires_fuse
 M=$DIR/mnt
 mkdir "$M"
 
-"$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=4 "$DIR/a.qcow2" 16M
+"$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=4 "$DIR/a.qcow2" 32M
 # How much a process needs differs from system to system: reading fails somewhere on this way.
 seen=
 for limit in 36000 44000 52000 60000 80000 100000; do
