@@ -223,6 +223,12 @@ check:
 check-built: all unit
 	@$(RUN_TESTS)
 
+# The library and the unit tests on i386 and s390x, where compilers and qemu-user are installed.
+.PHONY: check-foreign
+check-foreign:
+	+@$(SUBMAKE) --quiet unit
+	@JOBS='$(JOBS)' tests/foreign $(MACHINES)
+
 # A long run of the random tests: make stress STRESS_SECONDS=1800 [SEED=N], so long for each of them.
 STRESS_SECONDS ?= 600
 .PHONY: stress
@@ -288,7 +294,7 @@ bench:
 
 C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] tests/tools/*/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
-SCRIPTS = $(sort .ci/run tests/run tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
+SCRIPTS = $(sort .ci/run tests/run tests/foreign tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))
 TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
 LINT_JOBS ?= 2
@@ -450,6 +456,7 @@ help:
 	'make                  zqfs, libzqfs.a and libzqfs.so.$(ABI)' \
 	'make demo             builds and shows what zqfs does, step by step' \
 	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
+	'make check-foreign    the unit tests on i386 and s390x; FOREIGN_ROOT=DIR, see tests/foreign' \
 	'make stress           the random tests, STRESS_SECONDS=600 each' \
 	'make asan, make tsan  all tests under the address+undefined or the thread sanitizer' \
 	'make crash            replays power failures at length; CRASH_SEEDS=N CRASH_OPS=N' \

@@ -14,7 +14,7 @@ env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES -u CFLAGS -u LDFLAGS -u
 export PKG_CONFIG_PATH=$DIR/root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$DIR/root
 export LD_LIBRARY_PATH=$DIR/root/usr/lib
 case $SANITIZED in
-    asan) flags=(-g -fsanitize=address,undefined -fno-sanitize-recover=undefined) ;;
+    asan) flags=(-g "-fsanitize=address,undefined" -fno-sanitize-recover=undefined) ;;
     tsan) flags=(-g -fsanitize=thread) ;;
     *) flags=(-O1) ;;
 esac

@@ -15,8 +15,8 @@ diff headers map || fail "include/zqfs and src/libzqfs.map differ: run contrib/m
 diff map <(sed -n 's/^ \(zq_.*\)@LIBZQFS_0 .*/\1/p' "$TOP/contrib/debian/libzqfs0.symbols") ||
     fail "the names of the Debian package differ: run contrib/manual/symbols.sh"
 shared=$(echo "$out"/libzqfs.so.?.*)
-nm -D --defined-only "$shared" | awk '$2 != "A" { print $3 }' | sort >shared
-diff <(sed 's/$/@@LIBZQFS_0/' map) shared || fail "the shared library shows something else"
+nm -D --defined-only "$shared" | awk '$2 != "A" { print $3 }' | sort >shared-names
+diff <(sed 's/$/@@LIBZQFS_0/' map) shared-names || fail "the shared library shows something else"
 nm -g --defined-only "$out/libzqfs.a" | awk 'NF == 3 { print $3 }' | sort >static
 diff map static || fail "the static library shows something else"
 assert_eq "$(readelf -d "$shared" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')" libzqfs.so.0 "soname"
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 }
 END
 case $SANITIZED in
-    asan) flags=(-fsanitize=address,undefined) ;;
+    asan) flags=("-fsanitize=address,undefined") ;;
     tsan) flags=(-fsanitize=thread) ;;
     *) flags=() ;;
 esac

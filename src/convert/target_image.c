@@ -82,7 +82,7 @@ static int write_cluster(struct image_target *i, struct qcow2_packer *p, uint32_
 	int ret;
 
 	if (len < i->cluster_size) {
-		whole = calloc(1, i->cluster_size);
+		whole = calloc(1, (size_t)i->cluster_size);
 		if (!whole)
 			return -ENOMEM;
 		memcpy(whole, buf, len);

@@ -225,7 +225,8 @@ static bool is_in_memory(int fd)
 {
 	struct statfs st;
 
-	return fstatfs(fd, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC);
+	return fstatfs(fd, &st) == 0 &&
+	       ((uint32_t)st.f_type == TMPFS_MAGIC || (uint32_t)st.f_type == RAMFS_MAGIC);
 }
 
 int cold_start(int fd)
@@ -240,8 +241,8 @@ int cold_start(int fd)
 	if (is_in_memory(fd))
 		return 0;
 	c.size = (uint64_t)size;
-	c.seen = seen = malloc(WINDOW / c.page);
-	c.disk = pages = aligned_alloc(c.page, 2 * c.page);
+	c.seen = seen = malloc((size_t)(WINDOW / c.page));
+	c.disk = pages = aligned_alloc((size_t)c.page, (size_t)(2 * c.page));
 	if (!seen || !pages)
 		return -ENOMEM;
 	c.cache = pages + c.page;

@@ -25,8 +25,8 @@ int cond_init_monotonic(pthread_cond_t *cond)
 
 int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
 {
-	struct timespec ts = { .tv_sec = deadline / NSEC_PER_SEC,
-			       .tv_nsec = deadline % NSEC_PER_SEC };
+	struct timespec ts = { .tv_sec = (time_t)(deadline / NSEC_PER_SEC),
+			       .tv_nsec = (long)(deadline % NSEC_PER_SEC) };
 
 	return -pthread_cond_timedwait(cond, lock, &ts);
 }

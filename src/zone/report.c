@@ -77,7 +77,7 @@ ssize_t zq_report_states_sized(struct zq_device *dev, uint32_t *next, unsigned s
 		if (states & 1u << info.state)
 			sized_give((char *)out + n++ * size, size, &info, sizeof(info));
 	}
-	return n;
+	return (ssize_t)n;
 }
 
 int zq_get_counts_sized(struct zq_device *dev, struct zq_counts *out, size_t size)

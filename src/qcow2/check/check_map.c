@@ -211,7 +211,7 @@ static void check_table(struct check *c, struct l2_table *t, uint64_t first)
 	struct entry_at at = { .t = t, .guest = UINT64_MAX };
 
 	t->visited = true;
-	if (!check_read(c, c->buf, c->cluster_size, t->node.key, "L2 table"))
+	if (!check_read(c, c->buf, (size_t)c->cluster_size, t->node.key, "L2 table"))
 		return;
 	for (uint64_t i = 0; i < c->l2_entries && !c->error; i++) {
 		at.index = i;
@@ -308,7 +308,7 @@ static void copied_in_table(struct check *c, const struct l2_table *t, uint64_t 
 	struct entry_at at = { .t = t };
 	uint64_t per_sector = SECTOR / c->l2_entry_size;
 
-	if (!check_read(c, c->buf, c->cluster_size, t->node.key, "L2 table"))
+	if (!check_read(c, c->buf, (size_t)c->cluster_size, t->node.key, "L2 table"))
 		return;
 	for (uint64_t s = 0; s < c->l2_entries && !c->error; s += per_sector) {
 		uint8_t *sector = c->buf + s * c->l2_entry_size;

@@ -141,7 +141,7 @@ void check_compare(struct check *c)
 
 		if (c->block_ok[i]) {
 			block = c->buf;
-			if (!check_read(c, block, c->cluster_size, c->reftable[i],
+			if (!check_read(c, block, (size_t)c->cluster_size, c->reftable[i],
 					"refcount block")) {
 				c->block_ok[i] = false;
 				c->need_raise = true;

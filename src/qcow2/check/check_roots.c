@@ -15,14 +15,14 @@
 /* Reads a table of big-endian words whose bounds the header's validation has checked. */
 static uint64_t *read_words(struct check *c, uint64_t off, uint64_t nr, const char *what)
 {
-	uint64_t *t = malloc((nr ? nr : 1) * sizeof(*t));
+	uint64_t *t = malloc((size_t)(nr ? nr : 1) * sizeof(*t));
 
 	if (!t) {
 		c->error = -ENOMEM;
 		return NULL;
 	}
-	if (!check_read(c, t, nr * sizeof(*t), off, what))
-		memset(t, 0, nr * sizeof(*t));
+	if (!check_read(c, t, (size_t)nr * sizeof(*t), off, what))
+		memset(t, 0, (size_t)nr * sizeof(*t));
 	for (uint64_t i = 0; i < nr; i++)
 		t[i] = get_be64(&t[i]);
 	return t;
@@ -46,8 +46,8 @@ int check_begin(struct check *c)
 	c->l2_entry_size = c->ext_l2 ? 16 : 8;
 	c->l2_entries = c->cluster_size / c->l2_entry_size;
 	c->reftable_nr = h->reftable_clusters * (c->cluster_size / 8);
-	c->buf = malloc(c->cluster_size);
-	c->block_ok = calloc(c->reftable_nr ? c->reftable_nr : 1, 1);
+	c->buf = malloc((size_t)c->cluster_size);
+	c->block_ok = calloc((size_t)(c->reftable_nr ? c->reftable_nr : 1), 1);
 	if (!c->buf || !c->block_ok)
 		return -ENOMEM;
 	c->l1 = read_words(c, h->l1_offset, h->l1_size, "L1 table");

@@ -22,7 +22,7 @@ static void each_word(struct check *c, uint64_t off, uint64_t nr, const char *wh
 	for (uint64_t i = 0; i < nr && !c->error; i += PIECE) {
 		uint64_t n = min_u64(PIECE, nr - i);
 
-		if (!check_read(c, buf, n * 8, off + i * 8, what))
+		if (!check_read(c, buf, (size_t)n * 8, off + i * 8, what))
 			return;
 		for (uint64_t k = 0; k < n; k++)
 			each(c, i + k, get_be64(buf + k * 8));

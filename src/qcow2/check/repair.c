@@ -22,7 +22,7 @@ static void write_block(struct check *c, const struct new_block *b)
 	uint64_t per_block = check_block_entries(c), first = b->index * per_block;
 	uint64_t max = refbits_max(c->hdr->refcount_order);
 
-	memset(c->buf, 0, c->cluster_size);
+	memset(c->buf, 0, (size_t)c->cluster_size);
 	for (uint64_t i = 0; i < per_block; i += CHUNK_CLUSTERS) {
 		struct count_chunk *k = counts_chunk(c, first + i, false);
 
@@ -30,7 +30,7 @@ static void write_block(struct check *c, const struct new_block *b)
 			refbits_put(c->buf, i + s, c->hdr->refcount_order,
 				    min_u64(k->count[s], max));
 	}
-	check_write(c, c->buf, c->cluster_size, b->cluster << c->cluster_bits);
+	check_write(c, c->buf, (size_t)c->cluster_size, b->cluster << c->cluster_bits);
 }
 
 /*
@@ -43,7 +43,7 @@ static void adjust_block(struct check *c, uint64_t index, bool up)
 	uint64_t per_sector = (SECTOR * 8) >> order, per_block = check_block_entries(c);
 	uint64_t max = refbits_max(order);
 
-	if (!check_read(c, c->buf, c->cluster_size, c->reftable[index], "refcount block"))
+	if (!check_read(c, c->buf, (size_t)c->cluster_size, c->reftable[index], "refcount block"))
 		return;
 	for (uint64_t s = 0; s < per_block && !c->error; s += per_sector) {
 		bool changed = false;
@@ -92,8 +92,8 @@ static bool fill_table(struct check *c, const struct plan *p)
 
 	if (p->new_table)
 		nr = p->table_clusters * (c->cluster_size / 8);
-	word = calloc(nr, sizeof(*word));
-	ok = calloc(nr, 1);
+	word = calloc((size_t)nr, sizeof(*word));
+	ok = calloc((size_t)nr, 1);
 	if (!word || !ok) {
 		free(word);
 		free(ok);

@@ -24,7 +24,7 @@ static uint64_t count_on_disk(struct check *c, struct plan *p, uint64_t cluster)
 		return 1;
 	if (p->counts_of != index + 1) {
 		p->counts_of = 0;
-		if (io_pread(c->io, p->counts, c->cluster_size, c->reftable[index]) < 0)
+		if (io_pread(c->io, p->counts, (size_t)c->cluster_size, c->reftable[index]) < 0)
 			return 1;
 		p->counts_of = index + 1;
 	}
@@ -188,7 +188,7 @@ void plan_make(struct check *c, struct plan *p)
 {
 	p->from = 1;
 	p->planned = calloc(MAX_BLOCKS, 1);
-	p->counts = malloc(c->cluster_size);
+	p->counts = malloc((size_t)c->cluster_size);
 	if (!p->planned || !p->counts) {
 		c->error = -ENOMEM;
 		return;

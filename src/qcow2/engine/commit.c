@@ -97,7 +97,7 @@ static int copy_reftable(struct qcow2_image *img, struct batch *b)
 	b->ref_words = img->reftable.nr;
 	if (!b->moved)
 		return 0;
-	b->ref_copy = calloc(b->ref_words, sizeof(*b->ref_copy));
+	b->ref_copy = calloc((size_t)b->ref_words, sizeof(*b->ref_copy));
 	if (!b->ref_copy)
 		return -ENOMEM;
 	for (uint64_t i = 0; i < b->ref_words; i++)
@@ -237,7 +237,7 @@ static int write_reftable_place(struct qcow2_image *img, const struct batch *b)
 /* A larger refcount table. Its blocks are on disk: a commit that failed may have named it. */
 static int move_reftable(struct qcow2_image *img, struct batch *b)
 {
-	int rc = image_write_meta(img, b->ref_copy, b->ref_words * 8, b->ref_offset);
+	int rc = image_write_meta(img, b->ref_copy, (size_t)b->ref_words * 8, b->ref_offset);
 
 	if (rc == 0)
 		rc = flush_file(img, img->file);

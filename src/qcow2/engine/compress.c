@@ -90,14 +90,14 @@ static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 			  off, len);
 		return -EIO;
 	}
-	in = malloc(len);
+	in = malloc((size_t)len);
 	if (!in)
 		return -ENOMEM;
-	ret = io_pread(img->file, in, len, off);
+	ret = io_pread(img->file, in, (size_t)len, off);
 	if (ret)
 		return ret;
-	good = codec_unpack((enum codec_type)img->hdr.compression_type, out, img->cluster_size, in,
-			    len);
+	good = codec_unpack((enum codec_type)img->hdr.compression_type, out,
+			    (size_t)img->cluster_size, in, (size_t)len);
 	if (good)
 		return 0;
 	image_log(img, "compressed cluster 0x%" PRIx64 "+0x%" PRIx64 " is damaged", off, len);
@@ -135,7 +135,7 @@ static int decomp_fill(struct qcow2_image *img, struct decomp_entry *e, uint64_t
 	e->desc = desc;
 	pthread_mutex_unlock(&d->lock);
 	if (!e->data)
-		e->data = malloc(img->cluster_size);
+		e->data = malloc((size_t)img->cluster_size);
 	ret = e->data ? decomp_load(img, desc, e->data) : -ENOMEM;
 	pthread_mutex_lock(&d->lock);
 	e->state = ret ? ENTRY_EMPTY : ENTRY_READY;

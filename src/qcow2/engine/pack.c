@@ -159,7 +159,7 @@ static int read_plain(struct qcow2_image *img, struct pack_job *j, bool *worth)
 	*worth = l2_has_host(img, j->old);
 	if (!*worth)
 		return 0;
-	memset(j->p->plain, 0, img->cluster_size);
+	memset(j->p->plain, 0, (size_t)img->cluster_size);
 	rc = read_guest(img, j->guest, j->p->plain, (size_t)len);
 	return rc;
 }
@@ -167,8 +167,8 @@ static int read_plain(struct qcow2_image *img, struct pack_job *j, bool *worth)
 /* Compresses; leaves at least one sector to be won. */
 static void compress_plain(struct qcow2_image *img, struct pack_job *j, const uint8_t *plain)
 {
-	j->len = codec_pack(j->p->codec, plain, img->cluster_size, j->p->packed,
-			    img->cluster_size - ZQ_BLOCK);
+	j->len = codec_pack(j->p->codec, plain, (size_t)img->cluster_size, j->p->packed,
+			    (size_t)img->cluster_size - ZQ_BLOCK);
 }
 
 static int write_packed(struct qcow2_image *img, struct pack_job *j)
@@ -251,8 +251,8 @@ int qcow2_packer_new(struct qcow2_image *img, int level, struct qcow2_packer **p
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->plain = malloc(img->cluster_size);
-	p->packed = malloc(img->cluster_size);
+	p->plain = malloc((size_t)img->cluster_size);
+	p->packed = malloc((size_t)img->cluster_size);
 	rc = p->plain && p->packed ? codec_packer_new((enum codec_type)img->hdr.compression_type,
 						      level, &p->codec)
 				   : -ENOMEM;

@@ -43,10 +43,10 @@ int read_guest(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
 		int rc = map_lookup(img, off, len, ext, EXTENTS, &nr);
 
 		for (unsigned i = 0; rc == 0 && i < nr; i++) {
-			rc = read_extent(img, &ext[i], off, p, ext[i].len);
+			rc = read_extent(img, &ext[i], off, p, (size_t)ext[i].len);
 			off += ext[i].len;
 			p += ext[i].len;
-			len -= ext[i].len;
+			len -= (size_t)ext[i].len;
 		}
 		if (rc < 0)
 			return rc;

@@ -150,7 +150,7 @@ static int pin_counts(struct qcow2_image *img, struct growth *g)
 {
 	uint64_t c = g->run.start, end = c + g->run.count;
 
-	g->slice = calloc(g->run.count, sizeof(struct md_slice *));
+	g->slice = calloc((size_t)g->run.count, sizeof(struct md_slice *));
 	if (!g->slice)
 		return -ENOMEM;
 	for (; c < end; c += refcount_slice_left(img, c)) {

@@ -15,9 +15,9 @@
 
 static int allocate(struct qcow2_table *t, uint64_t nr)
 {
-	uint64_t *word = calloc(nr ? nr : 1, sizeof(*word));
-	uint8_t *dirty = calloc(div_up(nr, TABLE_GROUP) + 1, 1);
-	uint8_t *fresh = calloc(div_up(nr, 8) + 1, 1);
+	uint64_t *word = calloc((size_t)(nr ? nr : 1), sizeof(*word));
+	uint8_t *dirty = calloc((size_t)div_up(nr, TABLE_GROUP) + 1, 1);
+	uint8_t *fresh = calloc((size_t)div_up(nr, 8) + 1, 1);
 
 	if (!word || !dirty || !fresh) {
 		free(word);
@@ -26,8 +26,8 @@ static int allocate(struct qcow2_table *t, uint64_t nr)
 		return -ENOMEM;
 	}
 	if (t->word) {
-		memcpy(word, t->word, t->nr * sizeof(*word));
-		memcpy(fresh, t->fresh, div_up(t->nr, 8));
+		memcpy(word, t->word, (size_t)t->nr * sizeof(*word));
+		memcpy(fresh, t->fresh, (size_t)div_up(t->nr, 8));
 	}
 	free(t->word);
 	free(t->dirty);
@@ -52,7 +52,7 @@ int table_load(struct qcow2_table *t, struct zq_io *io, uint64_t offset, uint64_
 	if (rc < 0)
 		return rc;
 	t->offset = offset;
-	rc = io_pread(io, t->word, nr * sizeof(*t->word), offset);
+	rc = io_pread(io, t->word, (size_t)nr * sizeof(*t->word), offset);
 	if (rc < 0)
 		return rc;
 	for (uint64_t i = 0; i < nr && rc == 0; i++) {
@@ -114,7 +114,7 @@ int table_grow(struct qcow2_table *t, uint64_t nr)
 
 	if (rc < 0)
 		return rc;
-	memset(t->dirty, 1, div_up(nr, TABLE_GROUP));
+	memset(t->dirty, 1, (size_t)div_up(nr, TABLE_GROUP));
 	t->any_dirty = true;
 	return 0;
 }
