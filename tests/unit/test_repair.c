@@ -290,6 +290,22 @@ START_TEST(a_full_device_says_so)
 }
 END_TEST
 
+/* Two zones that share a cluster get one each, and flags that stay right when one is reset. */
+START_TEST(shared_cluster_is_split)
+{
+	uint8_t *guest = repair_make(NULL), *shared;
+	uint64_t a = check_image_entry(&t, 0x20000), b = check_image_entry(&t, 0x30000);
+
+	check_image_set(&t, b, check_image_get(&t, a));
+	shared = check_image_guest(t.m, SIZE);
+	mend_and_replay(ZQ_REPAIR_ALL, shared);
+	ck_assert_uint_ne(check_image_get(&t, a), check_image_get(&t, b));
+	ck_assert(check_image_get(&t, a) & check_image_get(&t, b) & QCOW2_COPIED);
+	free(shared);
+	repair_done(guest);
+}
+END_TEST
+
 /* A process that was killed has written to clusters that nothing refers to. */
 START_TEST(space_goes_back_to_the_host)
 {
@@ -481,6 +497,7 @@ int main(void)
 		CHECK_TEST(blocks_find_room_within_a_device),
 		CHECK_TEST(hidden_clusters_are_not_free),
 		CHECK_TEST(a_full_device_says_so),
+		CHECK_TEST(shared_cluster_is_split),
 		CHECK_TEST(space_goes_back_to_the_host),
 		CHECK_TEST(table_moves),
 		CHECK_TEST(pointers),

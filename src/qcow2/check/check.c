@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "qcow2/check/check_priv.h"
+#include "qcow2/tables/header_read.h"
 #include "util/math.h"
 
 static void mend(struct check *c)
@@ -28,6 +29,8 @@ static void mend(struct check *c)
 	check_flush(c);
 	if (check_lowers(c))
 		repair_lower(c);
+	if (check_repairs(c) && !c->refs_only)
+		repair_split(c);
 	if (!c->refs_only)
 		repair_punch(c);
 	if (c->damaged && c->res->leaks)
@@ -65,13 +68,32 @@ static int check_run(struct check *c, struct zq_error *err)
 	return ret;
 }
 
+/* Mends what splitting shared clusters has left: a count that is too high, flags of entries that
+ * share nothing any more. Nobody is told: the first pass has reported the cause. */
+static int second_pass(struct zq_io *io, bool zoned, struct zq_error *err)
+{
+	struct zq_check_opts opts = { .repair = ZQ_REPAIR_ALL };
+	struct zq_check_result res = { 0 };
+	struct qcow2_header hdr;
+	struct check c = { .io = io, .hdr = &hdr, .opts = &opts, .res = &res };
+	int ret = qcow2_header_read(io, zoned, &hdr, err);
+
+	if (ret < 0)
+		return ret;
+	ret = check_run(&c, err);
+	qcow2_header_free(&hdr);
+	return ret;
+}
+
 int qcow2_check(struct zq_io *io, const struct qcow2_header *hdr, const struct zq_check_opts *opts,
 		struct zq_check_result *res, struct zq_error *err)
 {
 	struct check c = { .io = io, .hdr = hdr, .opts = opts, .res = res };
+	int ret;
 
 	*res = (struct zq_check_result){ 0 };
-	return check_run(&c, err);
+	ret = check_run(&c, err);
+	return ret == 0 && c.split ? second_pass(io, hdr->zoned.present, err) : ret;
 }
 
 int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, struct zq_error *err)

@@ -103,13 +103,13 @@ bool check_count(struct check *c, uint64_t off, uint64_t len, unsigned use, uint
 					i << c->cluster_bits,
 					use_name(movable || !(others & USE_KINDS) ? old : others),
 					use_name(use));
-			k->use[slot] |= (uint8_t)told;
+			k->use[slot] |= (uint16_t)told;
 			/* Data in the refcount table hides no references; anything else may. */
 			if (!movable)
 				c->damaged = c->conflict = true;
 			good = false;
 		}
-		k->use[slot] = (uint8_t)(k->use[slot] | use);
+		k->use[slot] = (uint16_t)(k->use[slot] | use);
 		if (__builtin_add_overflow(k->count[slot], weight, &k->count[slot]))
 			k->count[slot] = UINT32_MAX;
 	}

@@ -143,6 +143,21 @@ static void check_bits(struct check *c, const struct entry_at *at, uint64_t word
 			     where(c, at, w, sizeof(w)), both);
 }
 
+/* An entry of the active mapping leads to the cluster, which has been counted. */
+static void note_active(struct check *c, uint64_t cluster)
+{
+	struct count_chunk *k = counts_chunk(c, cluster, false);
+	uint16_t *use = k ? &k->use[cluster % CHUNK_CLUSTERS] : NULL;
+
+	if (!use)
+		return;
+	if (*use & USE_ACTIVE) {
+		*use |= USE_ACTIVE_TWICE;
+		c->shared = true;
+	}
+	*use |= USE_ACTIVE;
+}
+
 /* A standard entry's host cluster. True when there is one. */
 static bool check_host(struct check *c, const struct entry_at *at, uint64_t word, uint64_t bitmap)
 {
@@ -173,7 +188,8 @@ static bool check_host(struct check *c, const struct entry_at *at, uint64_t word
 			     where(c, at, w, sizeof(w)), word);
 		return false;
 	}
-	check_count(c, off, c->cluster_size, USE_DATA, at->t->weight);
+	if (check_count(c, off, c->cluster_size, USE_DATA, at->t->weight) && at->t->active)
+		note_active(c, off >> c->cluster_bits);
 	return true;
 }
 

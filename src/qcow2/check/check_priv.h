@@ -5,6 +5,7 @@
  * From the top down; none calls one above itself.
  *   check.c           the order of things
  *   repair.c          refcounts: new blocks, up, down; the header's feature bits
+ *   repair_split.c    guest clusters that share a host cluster
  *   repair_plan.c     where new blocks and a larger table go
  *   check_roots.c     what the header names, and what that leads to
  *   check_tables.c    snapshot table, bitmap directory
@@ -39,6 +40,9 @@ enum {
 	USE_MOVABLE = 32,   /* a double use that ends when that is moved has been reported */
 	USE_ON_DISK_1 = 64, /* its refcount on disk is 1 */
 	USE_CONFLICT = 128, /* a double use has been reported */
+	USE_ACTIVE = 256,   /* an entry of the active mapping leads to it */
+	USE_ACTIVE_TWICE = 512,
+	USE_KEPT = 1024, /* repair leaves it to one of these */
 };
 
 #define CHUNK_CLUSTERS 64u
@@ -47,7 +51,7 @@ enum {
 struct count_chunk {
 	struct hash_node node; /* key: first cluster / CHUNK_CLUSTERS */
 	uint32_t count[CHUNK_CLUSTERS];
-	uint8_t use[CHUNK_CLUSTERS];
+	uint16_t use[CHUNK_CLUSTERS];
 };
 
 struct counts {
@@ -107,6 +111,8 @@ struct check {
 	bool table_bad;		     /* the refcount table shares a cluster with something else */
 	uint64_t end_cluster;	     /* behind the last one that is counted or referenced */
 	bool need_raise, need_lower; /* what comparing found */
+	bool shared;		     /* some cluster has USE_ACTIVE_TWICE */
+	bool split;		     /* repair has given copies to those who shared */
 
 	struct counts counts;
 	struct hash l2; /* of struct l2_table */
@@ -200,6 +206,8 @@ void check_wp_free(struct check *c);
 void repair_raise(struct check *c);
 /* Counts that go down. */
 void repair_lower(struct check *c);
+/* Gives guest clusters that share a host cluster copies of their own. */
+void repair_split(struct check *c);
 /* Gives the host back the space of every cluster that nothing refers to, unless damage hides who
  * refers to what: also of those that a process wrote to before it was killed. */
 void repair_punch(struct check *c);
