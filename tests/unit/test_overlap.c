@@ -168,8 +168,12 @@ static void overlap(enum target t, size_t op)
 	ck_assert_msg(ops[op].run() == ops[op].result, "%s, again", what);
 	expect_the_rest();
 	expect_readonly_until_repaired(what);
-	if (ops[op].run != overlap_write && ops[op].run != overlap_append)
-		ck_assert_msg(!zq_device_readonly(z.dev), "%s: not repaired", what);
+	ck_assert_msg(!zq_device_readonly(z.dev), "%s: not repaired", what);
+	ck_assert_int_eq(overlap_write(), 0);
+	ck_assert_int_eq(overlap_append(), 0);
+	ck_assert_int_eq(zq_close_device(z.dev), 0);
+	z.dev = NULL;
+	ck_assert_uint_eq(qimage_check_file(z.m, what), 0);
 	zonedev_free(&z);
 }
 

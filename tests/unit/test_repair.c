@@ -306,6 +306,22 @@ START_TEST(shared_cluster_is_split)
 }
 END_TEST
 
+/* An L1 entry that leads to a guest's data makes a table of it: the data's own entry stays. */
+START_TEST(data_that_is_taken_for_a_table_stays_mapped)
+{
+	uint8_t *guest = repair_make(tiny_clusters);
+	uint64_t other = check_image_get(&t, t.l1 + 5 * 8);
+	uint64_t word = check_image_get(&t, check_image_entry(&t, 0));
+
+	ck_assert_uint_ne(guest[0], 0);
+	check_image_set(&t, t.l1 + 5 * 8, (word & QCOW2_OFFSET_MASK) | QCOW2_COPIED);
+	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
+	check_image_set(&t, t.l1 + 5 * 8, other);
+	assert_guest(t.m, guest);
+	repair_done(guest);
+}
+END_TEST
+
 /* A process that was killed has written to clusters that nothing refers to. */
 START_TEST(space_goes_back_to_the_host)
 {
@@ -375,7 +391,7 @@ START_TEST(feature_bits)
 	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits);
 	/* what is not mended keeps the image closed for writing */
 	check_image_set(&t, QCOW2_H_INCOMPAT, bits | QCOW2_INCOMPAT_CORRUPT);
-	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps);
+	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps + 512);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits | QCOW2_INCOMPAT_CORRUPT);
 	repair_done(guest);
@@ -497,6 +513,7 @@ int main(void)
 		CHECK_TEST(blocks_find_room_within_a_device),
 		CHECK_TEST(hidden_clusters_are_not_free),
 		CHECK_TEST(a_full_device_says_so),
+		CHECK_TEST(data_that_is_taken_for_a_table_stays_mapped),
 		CHECK_TEST(shared_cluster_is_split),
 		CHECK_TEST(space_goes_back_to_the_host),
 		CHECK_TEST(table_moves),

@@ -19,6 +19,7 @@
 
 static void mend(struct check *c)
 {
+	repair_write_unmapped(c);
 	if (check_repairs(c) && c->need_raise)
 		repair_raise(c);
 	check_copied(c); /* finds, and repairs where asked to */

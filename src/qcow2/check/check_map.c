@@ -102,6 +102,11 @@ static const char *where(const struct check *c, const struct entry_at *at, char 
 	return buf;
 }
 
+static uint64_t place_of_entry(const struct check *c, const struct entry_at *at)
+{
+	return at->t->node.key + at->index * c->l2_entry_size;
+}
+
 static void check_compressed(struct check *c, const struct entry_at *at, uint64_t word,
 			     uint64_t bitmap)
 {
@@ -122,6 +127,10 @@ static void check_compressed(struct check *c, const struct entry_at *at, uint64_
 			     "%s: compressed data 0x%" PRIx64 "+0x%" PRIx64
 			     " is behind the end of the file",
 			     w, off, len);
+		return;
+	}
+	if (repair_unmaps(c, off, len)) {
+		repair_unmap(c, place_of_entry(c, at), off, w);
 		return;
 	}
 	check_count(c, off, len, USE_COMPRESSED, at->t->weight);
@@ -186,6 +195,10 @@ static bool check_host(struct check *c, const struct entry_at *at, uint64_t word
 			     "%s is 0x%016" PRIx64 ": cluster is not aligned or behind the end of "
 			     "the file",
 			     where(c, at, w, sizeof(w)), word);
+		return false;
+	}
+	if (repair_unmaps(c, off, c->cluster_size)) {
+		repair_unmap(c, place_of_entry(c, at), off, where(c, at, w, sizeof(w)));
 		return false;
 	}
 	if (check_count(c, off, c->cluster_size, USE_DATA, at->t->weight) && at->t->active)

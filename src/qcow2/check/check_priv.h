@@ -5,6 +5,7 @@
  * From the top down; none calls one above itself.
  *   check.c           the order of things
  *   repair.c          refcounts: new blocks, up, down; the header's feature bits
+ *   repair_unmap.c    entries that lead to metadata
  *   repair_split.c    guest clusters that share a host cluster
  *   repair_plan.c     where new blocks and a larger table go
  *   check_roots.c     what the header names, and what that leads to
@@ -114,6 +115,8 @@ struct check {
 	bool shared;		     /* some cluster has USE_ACTIVE_TWICE */
 	bool split;		     /* repair has given copies to those who shared */
 
+	uint64_t *unmap; /* offsets in the file of entries that repair takes out */
+	size_t nr_unmap, cap_unmap;
 	struct counts counts;
 	struct hash l2; /* of struct l2_table */
 	struct wp_walk wp;
@@ -199,6 +202,15 @@ void check_wp_mapped(struct check *c, uint64_t guest, bool host);
 void check_wp_end(struct check *c);
 void check_wp_repair(struct check *c);
 void check_wp_free(struct check *c);
+
+/* ---- repair_unmap.c ---- */
+
+/* Is an entry that leads to this range to be taken out? All metadata but refcount blocks has been
+ * counted before. */
+bool repair_unmaps(struct check *c, uint64_t off, uint64_t len);
+/* Reports it and notes it: the entry at place in the file leads to off. */
+void repair_unmap(struct check *c, uint64_t place, uint64_t off, const char *what);
+void repair_write_unmapped(struct check *c);
 
 /* ---- repair.c ---- */
 

@@ -58,6 +58,7 @@ int check_begin(struct check *c)
 void check_end(struct check *c)
 {
 	counts_free(&c->counts);
+	free(c->unmap);
 	hash_free(&c->l2);
 	check_wp_free(c);
 	free(c->buf);
