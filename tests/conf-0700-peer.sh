@@ -50,7 +50,9 @@ unmount "$M"
 
 # ---- 0513, 0518, 0519: what counts as open for writing -----------------------------------------------
 
-mount_image "$DIR/a.qcow2" "$M" -o explicit-open
+# an image without limits ignores explicit-open, as zonefs does
+"$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=2,zone.max_open_zones=4 "$DIR/l.qcow2" 16M
+mount_image "$DIR/l.qcow2" "$M" -o explicit-open
 counts="\$($TOOLS/zpath get $M user.zone.nr_active) \$($TOOLS/zpath get $M user.zone.nr_write_open)"
 t "open for reading counts nowhere" 0 zio "$S/0" r "sh:exec 4<$S/1 5<$S/2; test \"$counts\" = '0 0'"
 t "conventional files neither" 0 zio "$M/cnv/0" rw "sh:exec 4<>$M/cnv/1; test \"$counts\" = '0 0'"

@@ -33,7 +33,8 @@ whole_range() { # OPTIONS SIZE LAST-FILE ZONE-BYTES
     assert_size "mnt/seq/$3" "$4"
     assert_eq "$(tail -c 1000000 "mnt/seq/$3" | tr -d '\0' | wc -c)" 0 "bytes in the finished part"
     unmount mnt
-    [ "$(disk_usage large.qcow2)" -lt 20000000 ] || fail "$1: $(disk_usage large.qcow2) bytes used"
+    # the L1 table has its room before the first change: 32 MiB with the smallest clusters
+    [ "$(disk_usage large.qcow2)" -lt "${5:-20000000}" ] || fail "$1: $(disk_usage large.qcow2) bytes used"
     "$ZQFS" check large.qcow2 >out || { cat out; fail "$1: check"; }
     "$TOOLS/qpatch" large.qcow2 clear-bit:5
     qemu-img check large.qcow2 >out 2>&1 || rc=$?
@@ -47,5 +48,5 @@ whole_range zone.size=8G,zone.conventional_zones=1,cluster_size=2M 64T 8190 8589
 whole_range zone.size=4G,zone.conventional_zones=1,cluster_size=64K,refcount_bits=64 64T 16382 4294967296
 whole_range zone.size=256M,zone.conventional_zones=1,cluster_size=64K,extended_l2=on 5G 18 268435456
 # the smallest clusters reach no further than their L1 table of 32 MiB: 128 GiB
-whole_range zone.size=1G,zone.conventional_zones=1,cluster_size=512 128G 126 1073741824
+whole_range zone.size=1G,zone.conventional_zones=1,cluster_size=512 128G 126 1073741824 45000000
 echo "64 TiB in clusters of 64K and 2M, 128 GiB in clusters of 512"

@@ -142,6 +142,8 @@ static int convert(const struct cli_args *args, struct zq_create_opts *create)
 		c.progress.fancy = true;
 	ret = zq_convert(args->operands[0], args->operands[1], &o, &err);
 	progress_end(&c.progress);
+	if (ret == -EEXIST)
+		return cli_error("%s (--force replaces it)", err.msg);
 	return ret ? cli_error("%s", err.msg) : CLI_DONE;
 }
 

@@ -109,8 +109,14 @@ static int create_image(const struct cli_args *args, struct zq_create_opts *o)
 	if (ret)
 		return ret;
 	o->force = cli_given(args, OPT_FORCE);
-	if (zq_create(args->operands[0], o, &err))
+	switch (zq_create(args->operands[0], o, &err)) {
+	case 0:
+		break;
+	case -EEXIST:
+		return cli_error("%s (--force replaces it)", err.msg);
+	default:
 		return cli_error("%s", err.msg);
+	}
 	if (!cli_given(args, 'q'))
 		say_created(args->operands[0]);
 	return CLI_DONE;

@@ -92,7 +92,7 @@ static int take_old(struct new_file *f, bool force, const char *what, struct zq_
 	int ret;
 
 	if (!force)
-		return zq_fail(err, -EEXIST, "%s: %s exists already (force replaces it)", f->path,
+		return zq_fail(err, -EEXIST, "%s: %s exists already", f->path,
 			       what);
 	if (!S_ISREG(f->old_st.st_mode))
 		return zq_fail(err, -EINVAL, "%s: %s is not a regular file and is not replaced",

@@ -202,8 +202,8 @@ START_TEST(damaged_entry_is_refused_and_stays)
 	qimage_close(&q);
 	qimage_poke_entry(&q, 2 * C, QCOW2_COPIED | 0x3000 | 2, 0);
 	qimage_open(&q);
-	ck_assert_int_eq(qimage_write(&q, 2 * C, 'n', 512), -EIO);
-	ck_assert_ptr_nonnull(strstr(q.logged, "damaged"));
+	ck_assert_int_eq(qimage_write(&q, 2 * C, 'n', 512), -EUCLEAN);
+	ck_assert_ptr_nonnull(strstr(q.logged, "overlaps with metadata"));
 	ck_assert_int_eq(qimage_write(&q, 3 * C, 'n', 512), 0);
 	qimage_commit(&q);
 	ck_assert_uint_eq(qimage_disk_entry(&q, 2 * C, NULL), QCOW2_COPIED | 0x3000 | 2);
