@@ -15,6 +15,7 @@
 #include "qcow2/check/check.h"
 #include "qcow2/format/format.h"
 #include "qcow2/tables/header_read.h"
+#include "qcow2/tables/named_file.h"
 #include "util/cleanup.h"
 #include "util/sized.h"
 
@@ -34,21 +35,9 @@ static int open_locked(const char *path, bool writable, struct zq_io **io, struc
 static char *data_path(const char *image, const struct qcow2_header *hdr,
 		       const struct zq_check_opts *opts)
 {
-	const char *name = opts->data_file ? opts->data_file : hdr->data_file;
-	const char *dir_end = strrchr(image, '/');
-	size_t dir_len = 0;
-	char *path;
-
-	if (!name)
-		return NULL;
-	if (!opts->data_file && *name != '/' && dir_end)
-		dir_len = (size_t)(dir_end - image) + 1;
-	path = malloc(dir_len + strlen(name) + 1);
-	if (path) {
-		memcpy(path, image, dir_len);
-		memcpy(path + dir_len, name, strlen(name) + 1);
-	}
-	return path;
+	if (opts->data_file)
+		return strdup(opts->data_file);
+	return hdr->data_file ? named_beside(image, hdr->data_file) : NULL;
 }
 
 /* Everything that is checked is in the image file; that the data file is gone is worth a line. */

@@ -16,34 +16,9 @@
 #include "qcow2/format/format.h"
 #include "qcow2/format/header.h"
 #include "qcow2/tables/header_read.h"
-#include "util/bytes.h"
+#include "qcow2/tables/named_file.h"
 #include "util/cleanup.h"
 #include "offline/create_backing.h"
-
-char *create_beside(const char *path, const char *name)
-{
-	const char *slash = strrchr(path, '/');
-	int dir = slash && *name != '/' ? (int)(slash - path) + 1 : 0;
-	char *full;
-
-	return asprintf(&full, "%.*s%s", dir, path, name) < 0 ? NULL : full;
-}
-
-/* A name with a colon before any slash speaks of a protocol; of those only file: is a path. */
-static int strip_protocol(const char **name, struct zq_error *err)
-{
-	size_t n = strcspn(*name, ":/");
-
-	if ((*name)[n] != ':')
-		return 0;
-	if (n != 4 || strncmp(*name, "file", 4) != 0)
-		return zq_fail(err, -ENOTSUP,
-			       "%s: the protocol \"%.*s\" is not supported (write "
-			       "./%s if it is a file)",
-			       *name, (int)n, *name, *name);
-	*name += 5;
-	return 0;
-}
 
 struct link {
 	char *name;   /* relative to the file above; owned */
@@ -57,24 +32,6 @@ static void link_free(struct link *l)
 	*l = (struct link){ NULL, NULL };
 }
 
-static int base_is_qcow2(struct zq_io *io, const char *format, bool *qcow2, struct zq_error *err)
-{
-	uint8_t magic[4] = { 0 };
-	int ret;
-
-	*qcow2 = format && !strcmp(format, "qcow2");
-	if (format && !*qcow2 && strcmp(format, "raw") != 0)
-		return zq_fail(err, -ENOTSUP, "%s: format \"%s\" is not supported (raw or qcow2)",
-			       io->name, format);
-	if (format)
-		return 0;
-	ret = io->ops->pread(io, magic, sizeof(magic), 0);
-	if (ret)
-		return zq_fail(err, ret, "%s: %s", io->name, strerror(-ret));
-	*qcow2 = get_be32(magic) == QCOW2_MAGIC;
-	return 0;
-}
-
 /* What is below an open file of the chain; *next has no name at its end. */
 static int look_into(struct zq_io *io, const char *format, struct link *next, struct zq_error *err)
 {
@@ -84,7 +41,7 @@ static int look_into(struct zq_io *io, const char *format, struct link *next, st
 
 	if (ret)
 		return ret;
-	ret = base_is_qcow2(io, format, &qcow2, err);
+	ret = named_is_qcow2(io, format, &qcow2, err);
 	if (ret || !qcow2)
 		return ret;
 	ret = qcow2_header_read(io, HEADER_ANY, &h, err);
@@ -109,16 +66,12 @@ static int check_not_replaced(const char *path, const struct stat *replaced, str
 static int step(const char *above, struct link *link, const struct stat *replaced, char **at,
 		struct zq_error *err)
 {
-	const char *file = link->name;
 	struct link next = { NULL, NULL };
 	struct zq_io *io;
-	int ret = strip_protocol(&file, err);
+	int ret = named_backing_path(above, link->name, at, err);
 
 	if (ret)
 		return ret;
-	*at = create_beside(above, file);
-	if (!*at)
-		return zq_fail(err, -ENOMEM, "out of memory");
 	ret = check_not_replaced(*at, replaced, err);
 	if (!ret)
 		ret = zq_io_open(*at, false, &io, err);

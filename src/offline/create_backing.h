@@ -9,10 +9,6 @@
 
 #include <zqfs/error.h>
 
-/* "name" relative to the folder of the image at path, unless it is absolute. The caller frees
- * it; NULL without memory. */
-char *create_beside(const char *path, const char *name);
-
 /*
  * Follows the chain that begins at "name" (relative to the image at path), of the format
  * "raw" or "qcow2", and checks that each file of it can be read and that none of it is the

@@ -16,6 +16,7 @@
 #include "qcow2/format/header.h"
 #include "qcow2/format/zoned_word.h"
 #include "qcow2/tables/snapshot.h"
+#include "qcow2/tables/named_file.h"
 #include "qcow2/tables/header_read.h"
 #include "util/cleanup.h"
 #include "util/math.h"
@@ -120,7 +121,7 @@ static void read_data_usage(const char *path, const char *data_file, struct zq_i
 	if (!info->has_data_file)
 		return;
 	if (!data_file && info->data_file)
-		data_file = beside = create_beside(path, info->data_file);
+		data_file = beside = named_beside(path, info->data_file);
 	if (!data_file || zq_io_open(data_file, false, &io, &ignored))
 		return;
 	if (io->ops->usage(io, &info->data_usage))

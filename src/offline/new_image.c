@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "qcow2/tables/named_file.h"
 #include "offline/create_backing.h"
 #include "offline/new_image.h"
 #include "offline/overlay.h"
@@ -40,7 +41,7 @@ static int check_backing(const char *path, const struct zq_create_opts *o, const
 static int begin_data(struct new_image *n, const char *path, const struct zq_create_opts *o,
 		      struct qcow2_create_params *p, struct zq_error *err)
 {
-	char *data_path CLEANUP_FREE = create_beside(path, o->data_file);
+	char *data_path CLEANUP_FREE = named_beside(path, o->data_file);
 	int ret;
 
 	if (!data_path)

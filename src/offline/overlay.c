@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/tables/named_file.h"
 #include "offline/create_backing.h"
 #include "offline/overlay.h"
 #include "qcow2/qcow2.h"
@@ -106,7 +107,7 @@ int overlay_take_base(const char *path, struct zq_create_opts *o, struct overlay
 	*b = (struct overlay_base){ 0 };
 	if (!o->backing_file || !o->backing_fmt || strcmp(o->backing_fmt, "qcow2") != 0)
 		return 0;
-	base_path = create_beside(path, o->backing_file);
+	base_path = named_beside(path, o->backing_file);
 	if (!base_path)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	/* what is wrong with the name itself is said where the whole chain is looked at */

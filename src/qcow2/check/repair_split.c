@@ -36,7 +36,7 @@ static bool take_cluster(struct split *s, uint64_t *cluster)
 	return false;
 }
 
-static bool count_cluster(struct split *s, uint64_t cluster)
+static bool split_count(struct split *s, uint64_t cluster)
 {
 	struct check *c = s->c;
 	uint64_t per_block = check_block_entries(c), block = c->reftable[cluster / per_block];
@@ -58,7 +58,7 @@ static uint64_t copy_cluster(struct split *s, uint64_t word)
 	    io_pread(c->io, s->data, c->cluster_size, word & QCOW2_OFFSET_MASK) < 0)
 		return word;
 	if (!check_write(c, s->data, c->cluster_size, cluster << c->cluster_bits) ||
-	    !count_cluster(s, cluster))
+	    !split_count(s, cluster))
 		return word;
 	return (word & ~QCOW2_OFFSET_MASK) | cluster << c->cluster_bits | QCOW2_COPIED;
 }

@@ -12,6 +12,7 @@
 #include "io/io.h"
 #include "qcow2/engine/backing.h"
 #include "qcow2/engine/image.h"
+#include "qcow2/tables/named_file.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/math.h"
@@ -29,60 +30,14 @@ struct qcow2_chain {
 	ino_t ino;
 };
 
-/*
- * The path of the backing file. A name with a colon in front of any slash names a protocol
- * ("nbd:...", "json:{...}"), of which only "file:" means a path.
- */
-static int resolve(const struct qcow2_image *img, char **path, struct zq_error *err)
+/* Errors say whose backing file it is. */
+static int in_backing(const struct qcow2_image *img, int rc, struct zq_error *err)
 {
-	const char *name = img->hdr.backing_file;
-	const char *dir_end = strrchr(img->file->name, '/');
-	size_t protocol = strcspn(name, ":/"), dir_len;
-
-	if (name[protocol] == ':') {
-		if (protocol != 4 || strncmp(name, "file", 4) != 0)
-			return zq_fail(
-				err, -ENOTSUP,
-				"%s: backing file '%s': the protocol '%.*s' is not supported, only "
-				"files are",
-				img->file->name, name, (int)protocol, name);
-		name += 5;
+	if (rc < 0) {
+		zq_error_prefix(err, "backing file");
+		zq_error_prefix(err, img->file->name);
 	}
-	if (!*name)
-		return zq_fail(err, -EINVAL, "%s: backing file '%s': the name is empty",
-			       img->file->name, img->hdr.backing_file);
-	dir_len = *name == '/' || !dir_end ? 0 : (size_t)(dir_end - img->file->name) + 1;
-	*path = malloc(dir_len + strlen(name) + 1);
-	if (!*path)
-		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
-	memcpy(*path, img->file->name, dir_len);
-	memcpy(*path + dir_len, name, strlen(name) + 1);
-	return 0;
-}
-
-/* Raw or qcow2, as the image says; where it says nothing, the file's magic decides. */
-static int link_is_qcow2(const struct qcow2_image *img, struct zq_io *io, bool *qcow2,
-			 struct zq_error *err)
-{
-	const char *format = img->hdr.backing_format;
-	uint8_t magic[4];
-	int ret;
-
-	if (!format) {
-		ret = io_pread(io, magic, sizeof(magic), 0);
-		if (ret)
-			return zq_fail(err, ret, "%s: backing file %s: %s", img->file->name,
-				       io->name, strerror(-ret));
-		*qcow2 = get_be32(magic) == QCOW2_MAGIC;
-		return 0;
-	}
-	*qcow2 = !strcmp(format, "qcow2");
-	if (!*qcow2 && strcmp(format, "raw") != 0)
-		return zq_fail(
-			err, -ENOTSUP,
-			"%s: backing file format '%s' is not supported, only raw and qcow2 are",
-			img->file->name, format);
-	return 0;
+	return rc;
 }
 
 static int lock_link(const struct qcow2_image *img, struct zq_io *io, enum zq_lock above,
@@ -209,19 +164,17 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
-	ret = resolve(img, &path, err);
+	ret = in_backing(
+		img, named_backing_path(img->file->name, img->hdr.backing_file, &path, err), err);
 	if (ret || !path)
 		return ret;
 	ret = check_loop(img, path, &self, opts, err);
 	if (ret)
 		return ret;
-	ret = zq_io_open(path, false, &io, err);
-	if (ret) {
-		zq_error_prefix(err, "backing file");
-		zq_error_prefix(err, img->file->name);
+	ret = in_backing(img, zq_io_open(path, false, &io, err), err);
+	if (ret)
 		return ret;
-	}
-	ret = link_is_qcow2(img, io, &qcow2, err);
+	ret = in_backing(img, named_is_qcow2(io, img->hdr.backing_format, &qcow2, err), err);
 	if (!ret && qcow2) { /* takes io over and locks it */
 		ret = open_qcow2(img, io, opts, &self, b, err);
 		if (!ret)

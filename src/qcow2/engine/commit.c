@@ -318,7 +318,8 @@ static int write_batch(struct qcow2_image *img, struct batch *b)
 
 /* A file only ever grows while it is open. One that is shorter has been cut by somebody else, and
  * what else of it is gone is not known. */
-static int check_length(struct qcow2_image *img, struct zq_io *io, uint64_t least, uint64_t *seen)
+static int check_one_length(struct qcow2_image *img, struct zq_io *io, uint64_t least,
+			    uint64_t *seen)
 {
 	uint64_t size = 0;
 	int rc = io_size(io, &size);
@@ -347,9 +348,9 @@ static int check_lengths(struct qcow2_image *img)
 	written = img->written_end;
 	pthread_mutex_unlock(&img->lock);
 	if (img->data == img->file)
-		return check_length(img, img->file, written, &img->size_seen);
-	rc = check_length(img, img->file, 0, &img->size_seen);
-	return rc < 0 ? rc : check_length(img, img->data, written, &img->data_size_seen);
+		return check_one_length(img, img->file, written, &img->size_seen);
+	rc = check_one_length(img, img->file, 0, &img->size_seen);
+	return rc < 0 ? rc : check_one_length(img, img->data, written, &img->data_size_seen);
 }
 
 static int commit_once(struct qcow2_image *img)

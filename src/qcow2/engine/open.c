@@ -16,6 +16,7 @@
 #include "qcow2/engine/shared.h"
 #include "qcow2/engine/wptable.h"
 #include "qcow2/tables/header_read.h"
+#include "qcow2/tables/named_file.h"
 #include "qcow2/tables/snapshot.h"
 #include "util/clock.h"
 #include "util/math.h"
@@ -41,17 +42,6 @@ static void derive(struct qcow2_image *img)
 	img->file_end = h->file_size;
 }
 
-/* A path next to the image, unless it is absolute. The caller frees it. */
-static char *beside(const char *image, const char *name)
-{
-	const char *slash = strrchr(image, '/');
-	char *path = NULL;
-
-	if (name[0] == '/' || !slash)
-		return strdup(name);
-	return asprintf(&path, "%.*s%s", (int)(slash - image + 1), image, name) < 0 ? NULL : path;
-}
-
 static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
 			  struct zq_error *err)
 {
@@ -71,7 +61,7 @@ static int open_data_file(struct qcow2_image *img, const struct qcow2_open_opts 
 			       "give data_file=PATH",
 			       img->file->name);
 	path = opts->data_file ? strdup(opts->data_file)
-			       : beside(img->file->name, img->hdr.data_file);
+			       : named_beside(img->file->name, img->hdr.data_file);
 	if (!path)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	rc = zq_io_open(path, opts->writable, &img->data, err);
