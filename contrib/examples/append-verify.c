@@ -58,7 +58,7 @@ static int append_record(struct worker *w, unsigned i, const char *buf)
 	return -ENOSPC;
 }
 
-static void *work(void *arg)
+static void *append_records_of(void *arg)
 {
 	struct worker *w = arg;
 	char buf[RECORD_SIZE];
@@ -78,7 +78,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int verify(const struct worker *w)
+static int verify_records_of(const struct worker *w)
 {
 	char want[RECORD_SIZE], got[RECORD_SIZE];
 
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < THREADS; i++) {
 		workers[i].dev = dev;
 		workers[i].number = i;
-		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
+		if (pthread_create(&workers[i].thread, NULL, append_records_of, &workers[i]) != 0)
 			return 1;
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 		ret |= workers[i].ret != 0 && workers[i].ret != -ENOSPC;
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
-		ret |= verify(&workers[i]);
+		ret |= verify_records_of(&workers[i]);
 		nr += workers[i].nr;
 	}
 	closed = zq_close_device(dev);

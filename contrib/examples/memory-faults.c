@@ -155,7 +155,7 @@ static int create(struct zq_memory *mem)
 }
 
 /* Appends and syncs; the result is how many bytes were promised. */
-static uint64_t work(struct zq_device *dev)
+static uint64_t work_with_faults(struct zq_device *dev)
 {
 	uint64_t written = 0, promised = 0;
 	char buf[5000];
@@ -220,7 +220,7 @@ int main(void)
 		if (!mem || create(mem) || !(io = faulty_open(mem, &left)))
 			return 1;
 		if (zq_open_device_io(io, &opts, &dev, &err) == 0)
-			promised = work(dev);
+			promised = work_with_faults(dev);
 		if (look(mem, promised))
 			return 1;
 		zq_memory_free(mem);

@@ -101,7 +101,7 @@ static uint64_t make_room(struct qheader *q, uint64_t len)
 /* ---- the region ----------------------------------------------------------------------- */
 
 /* Sets the refcount of one new cluster to 1; a new block is made at the end of the file. */
-static void count_cluster(struct qheader *q, uint64_t offset, uint64_t *file_end)
+static void count_new_cluster(struct qheader *q, uint64_t offset, uint64_t *file_end)
 {
 	uint64_t per_block = q->cluster / 2, cluster = offset / q->cluster;
 	uint64_t entry = get_be64(q->head + Q_REFTABLE_OFFSET) + cluster / per_block * 8;
@@ -119,7 +119,7 @@ static void count_cluster(struct qheader *q, uint64_t offset, uint64_t *file_end
 			tool_die("truncate: %s", strerror(errno));
 		put_be64(b, block);
 		q_write(q->fd, b, 8, entry);
-		count_cluster(q, block, file_end);
+		count_new_cluster(q, block, file_end);
 	}
 	put_be16(b, 1);
 	q_write(q->fd, b, 2, block + cluster % per_block * 2);
@@ -173,7 +173,7 @@ static uint64_t write_region(struct qheader *q, const struct zones *z, uint32_t 
 	q_write(q->fd, region, len, at);
 	free(region);
 	for (uint64_t off = at; off < at + len; off += q->cluster)
-		count_cluster(q, off, &end);
+		count_new_cluster(q, off, &end);
 	return at;
 }
 

@@ -78,7 +78,7 @@ static int load_open(const char *path, int flags)
 	return (int)seen(open(path, flags | O_CLOEXEC));
 }
 
-static size_t any_length(struct client *c)
+static size_t zload_any_length(struct client *c)
 {
 	static const unsigned most[] = { 600, 8192, 65536, ROOM };
 
@@ -92,7 +92,7 @@ static void do_append(struct client *c)
 	int fd = load_open(seq_file(c), O_WRONLY | O_APPEND);
 
 	for (uint64_t n = pick(c, 8); fd >= 0 && n--;)
-		seen(write(fd, c->buf, any_length(c)));
+		seen(write(fd, c->buf, zload_any_length(c)));
 	if (fd >= 0 && !pick(c, 3))
 		seen(fsync(fd));
 	if (fd >= 0)
@@ -106,7 +106,7 @@ static void do_at_size(struct client *c)
 	static const int rwf[] = { 0, RWF_APPEND, RWF_DSYNC, RWF_SYNC | RWF_APPEND };
 
 	for (uint64_t n = pick(c, 8); fd >= 0 && n--;) {
-		struct iovec v = { c->buf, (any_length(c) + 511) & ~(size_t)511 };
+		struct iovec v = { c->buf, (zload_any_length(c) + 511) & ~(size_t)511 };
 
 		seen(pwritev2(fd, &v, 1, (off_t)race_size(fd), rwf[pick(c, 4)]));
 	}
@@ -118,7 +118,9 @@ static void do_asynchronous(struct client *c)
 {
 	int fd = load_open(pick(c, 3) ? seq_file(c) : cnv_file(c),
 			   O_WRONLY | (pick(c, 2) ? O_DIRECT : 0));
-	struct put p = { .fd = fd, .buf = c->buf, .len = (any_length(c) + 511) & ~(size_t)511 };
+	struct put p = { .fd = fd,
+			 .buf = c->buf,
+			 .len = (zload_any_length(c) + 511) & ~(size_t)511 };
 	ssize_t (*const ways[])(const struct put *) = { put_aio, put_uring, put_uring_linked };
 
 	if (fd < 0)
@@ -133,7 +135,7 @@ static void do_conventional(struct client *c)
 	int fd = load_open(cnv_file(c), pick(c, 2) ? O_RDWR : O_WRONLY);
 
 	for (uint64_t n = pick(c, 16); fd >= 0 && n--;)
-		seen(pwrite(fd, c->buf, any_length(c), (off_t)pick(c, 1u << 20)));
+		seen(pwrite(fd, c->buf, zload_any_length(c), (off_t)pick(c, 1u << 20)));
 	if (fd >= 0 && !pick(c, 4))
 		seen(fsync(fd));
 	if (fd >= 0)
@@ -202,14 +204,14 @@ static void do_open(struct client *c)
 	int other = fd >= 0 ? dup(fd) : -1;
 
 	if (fd >= 0 && pick(c, 2))
-		seen(write(fd, c->buf, any_length(c)));
+		seen(write(fd, c->buf, zload_any_length(c)));
 	if (fd >= 0)
 		close(fd);
 	if (other >= 0)
 		close(other);
 }
 
-static void do_read(struct client *c)
+static void zload_read(struct client *c)
 {
 	int fd = load_open(pick(c, 4) ? seq_file(c) : cnv_file(c),
 			   O_RDONLY | (pick(c, 4) ? 0 : O_DIRECT));
@@ -245,7 +247,7 @@ static void do_punch(struct client *c)
 	if (fd < 0)
 		return;
 	seen(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)pick(c, 1u << 20),
-		       (off_t)any_length(c)));
+		       (off_t)zload_any_length(c)));
 	close(fd);
 }
 
@@ -254,7 +256,7 @@ static void client_run(struct client *c)
 	static void (*const kinds[])(struct client *) = {
 		do_append, do_at_size, do_asynchronous, do_conventional, do_mapped,
 		do_mapped, do_state,   do_state,	do_truncate,	 do_open,
-		do_open,   do_read,    do_look,		do_punch,
+		do_open,   zload_read, do_look,		do_punch,
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

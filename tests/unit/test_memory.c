@@ -20,7 +20,7 @@
 static char path[64];
 static struct zq_device *dev;
 
-static void memory_begin(void)
+static void take_memory_begin(void)
 {
 	struct zq_create_opts c = { .size = ZONES << 20, .zone_size = 1 << 20, .nr_conv = 2 };
 	struct zq_open_opts o = { .sync = true };
@@ -77,7 +77,7 @@ START_TEST(done_or_not_begun)
 	ssize_t n[ZONES];
 	int reset;
 
-	memory_begin();
+	take_memory_begin();
 	for (uint32_t i = 2; i < ZONES; i++)
 		ck_assert_int_eq(zq_append(dev, i, NULL, 0, block, 4096, 0, NULL), 4096);
 	take_all_memory();
