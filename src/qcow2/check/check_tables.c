@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "qcow2/check/check_priv.h"
+#include "qcow2/tables/snapshot.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
@@ -43,9 +44,9 @@ static void snapshot_l1(struct check *c, uint64_t index, uint64_t word)
 /* One snapshot: 40 bytes, extra data, id and name, together a multiple of 8. */
 static bool check_snapshot(struct check *c, uint32_t nr, uint64_t *at)
 {
-	uint64_t l1_off, l1_bytes, next;
-	uint32_t l1_size;
-	uint8_t e[40];
+	struct snapshot_fixed f;
+	uint64_t l1_bytes;
+	uint8_t e[SNAPSHOT_FIXED];
 
 	if (!range_within(*at, sizeof(e), c->file_size)) {
 		check_damage(c,
@@ -55,31 +56,27 @@ static bool check_snapshot(struct check *c, uint32_t nr, uint64_t *at)
 	}
 	if (!check_read(c, e, sizeof(e), *at, "snapshot table"))
 		return false;
-	next = *at + sizeof(e) + get_be32(e + 36);
-	next += (uint64_t)get_be16(e + 12) + get_be16(e + 14);
-	next = align_up(next, 8);
-	if (next > align_up(c->file_size, c->cluster_size)) {
+	snapshot_parse(e, &f);
+	if (!range_within(*at, f.len, align_up(c->file_size, c->cluster_size))) {
 		check_damage(
 			c, "snapshot %" PRIu32 " at 0x%" PRIx64 " ends behind the end of the file",
 			nr, *at);
 		return false;
 	}
-	*at = next;
-	l1_off = get_be64(e);
-	l1_size = get_be32(e + 8);
-	l1_bytes = (uint64_t)l1_size * 8;
-	if (!l1_size)
+	*at += f.len;
+	l1_bytes = (uint64_t)f.l1_size * 8;
+	if (!f.l1_size)
 		return true;
-	if (l1_bytes > QCOW2_MAX_L1_BYTES || !table_inside(c, l1_off, l1_bytes)) {
+	if (l1_bytes > QCOW2_MAX_L1_BYTES || !table_inside(c, f.l1_offset, l1_bytes)) {
 		check_damage(c,
 			     "snapshot %" PRIu32 ": L1 table 0x%" PRIx64 " of %" PRIu32
 			     " entries is not aligned or not within the file",
-			     nr, l1_off, l1_size);
+			     nr, f.l1_offset, f.l1_size);
 		return true;
 	}
 	/* A table that overlaps another would be walked as often as somebody likes. */
-	if (check_count(c, l1_off, l1_bytes, USE_META, 1))
-		each_word(c, l1_off, l1_size, "snapshot's L1 table", snapshot_l1);
+	if (check_count(c, f.l1_offset, l1_bytes, USE_META, 1))
+		each_word(c, f.l1_offset, f.l1_size, "snapshot's L1 table", snapshot_l1);
 	return true;
 }
 

@@ -27,11 +27,22 @@ enum {
 	S_VM_CLOCK = 24,
 	S_VM_STATE_32 = 32,
 	S_EXTRA_LEN = 36,
-	S_FIXED = 40,
 	S_VM_STATE_64 = 40,
 	S_DISK_SIZE = 48,
 	S_KNOWN = 56,
 };
+
+void snapshot_parse(const uint8_t *b, struct snapshot_fixed *f)
+{
+	*f = (struct snapshot_fixed){
+		.l1_offset = get_be64(b + S_L1_OFFSET),
+		.l1_size = get_be32(b + S_L1_SIZE),
+		.extra_len = get_be32(b + S_EXTRA_LEN),
+		.id_len = get_be16(b + S_ID_LEN),
+		.name_len = get_be16(b + S_NAME_LEN),
+	};
+	f->len = align_up((uint64_t)SNAPSHOT_FIXED + f->extra_len + f->id_len + f->name_len, 8);
+}
 
 /* Reads a string that is not terminated on disk. NULL with *ret set. */
 static char *read_string(struct zq_io *io, uint64_t off, uint32_t len, int *ret)
@@ -47,17 +58,18 @@ static char *read_string(struct zq_io *io, uint64_t off, uint32_t len, int *ret)
 	return s;
 }
 
-static void parse_fixed(const uint8_t *b, uint32_t extra, uint64_t size, struct qcow2_snapshot *s)
+static void fill_in(const uint8_t *b, const struct snapshot_fixed *f, uint64_t size,
+		    struct qcow2_snapshot *s)
 {
-	s->l1_offset = get_be64(b + S_L1_OFFSET);
-	s->l1_size = get_be32(b + S_L1_SIZE);
+	s->l1_offset = f->l1_offset;
+	s->l1_size = f->l1_size;
 	s->date_sec = get_be32(b + S_DATE_SEC);
 	s->date_nsec = get_be32(b + S_DATE_NSEC);
 	s->vm_clock_nsec = get_be64(b + S_VM_CLOCK);
-	s->vm_state = extra >= S_DISK_SIZE - S_FIXED ? get_be64(b + S_VM_STATE_64)
-						     : get_be32(b + S_VM_STATE_32);
+	s->vm_state = f->extra_len >= S_DISK_SIZE - SNAPSHOT_FIXED ? get_be64(b + S_VM_STATE_64)
+								   : get_be32(b + S_VM_STATE_32);
 	/* Version 2 images need not say it: a snapshot then has the disk's own size. */
-	s->disk_size = extra >= S_KNOWN - S_FIXED ? get_be64(b + S_DISK_SIZE) : size;
+	s->disk_size = f->extra_len >= S_KNOWN - SNAPSHOT_FIXED ? get_be64(b + S_DISK_SIZE) : size;
 }
 
 /* The entry at *pos, which moves to the next. */
@@ -65,35 +77,32 @@ static int read_entry(struct zq_io *io, const struct qcow2_header *h, uint32_t n
 		      struct qcow2_snapshot *s, struct zq_error *err)
 {
 	uint8_t b[S_KNOWN];
-	uint32_t extra, id_len, name_len;
-	uint64_t len;
+	struct snapshot_fixed f;
 	int ret;
 
 	ret = io_pread(io, b, sizeof(b), *pos);
 	if (ret)
 		goto fail;
-	extra = get_be32(b + S_EXTRA_LEN);
-	id_len = get_be16(b + S_ID_LEN);
-	name_len = get_be16(b + S_NAME_LEN);
-	len = align_up((uint64_t)S_FIXED + extra + id_len + name_len, 8);
-	if (len > MAX_TABLE_BYTES - (*pos - h->snapshots_offset))
+	snapshot_parse(b, &f);
+	if (f.len > MAX_TABLE_BYTES - (*pos - h->snapshots_offset))
 		return zq_fail(err, -EINVAL,
 			       "%s: snapshot %" PRIu32 " of %" PRIu32 ": its entry of %" PRIu64
 			       " bytes makes the table larger than "
 			       "%" PRIu64,
-			       io->name, nr, h->nb_snapshots, len, MAX_TABLE_BYTES);
-	if (!range_within(*pos, len, h->file_size))
+			       io->name, nr, h->nb_snapshots, f.len, MAX_TABLE_BYTES);
+	if (!range_within(*pos, f.len, h->file_size))
 		return zq_fail(err, -EINVAL,
 			       "%s: snapshot %" PRIu32 " of %" PRIu32 ": its entry at %" PRIu64
 			       " (%" PRIu64 " bytes) passes the end of the file, %" PRIu64 " bytes",
-			       io->name, nr, h->nb_snapshots, *pos, len, h->file_size);
-	parse_fixed(b, extra, h->size, s);
-	s->id = read_string(io, *pos + S_FIXED + extra, id_len, &ret);
+			       io->name, nr, h->nb_snapshots, *pos, f.len, h->file_size);
+	fill_in(b, &f, h->size, s);
+	s->id = read_string(io, *pos + SNAPSHOT_FIXED + f.extra_len, f.id_len, &ret);
 	if (s->id)
-		s->name = read_string(io, *pos + S_FIXED + extra + id_len, name_len, &ret);
+		s->name = read_string(io, *pos + SNAPSHOT_FIXED + f.extra_len + f.id_len,
+				      f.name_len, &ret);
 	if (ret)
 		goto fail;
-	*pos += len;
+	*pos += f.len;
 	return 0;
 fail:
 	return zq_fail(err, ret, "%s: reading the snapshot table: %s", io->name, strerror(-ret));

@@ -12,6 +12,20 @@
 
 #include "qcow2/format/header.h"
 
+#define SNAPSHOT_FIXED 40u /* bytes that every entry begins with */
+
+/* What the fixed part of an entry says. */
+struct snapshot_fixed {
+	uint64_t l1_offset;
+	uint32_t l1_size; /* entries */
+	uint32_t extra_len;
+	uint16_t id_len, name_len;
+	uint64_t len; /* of the whole entry, a multiple of 8 */
+};
+
+/* Takes SNAPSHOT_FIXED bytes apart; nothing is checked. */
+void snapshot_parse(const uint8_t *b, struct snapshot_fixed *f);
+
 struct qcow2_snapshot {
 	char *id, *name;   /* owned */
 	uint64_t date_sec; /* since the epoch */
