@@ -26,6 +26,8 @@
 /* A process that cannot be seen may have ended, and another one have its image. */
 #define UNSEEN_PATIENCE	  10.0
 #define POLL_MICROSECONDS 3000
+#define BUSY_TRIES	  20
+#define BUSY_MICROSECONDS 10000
 /* When to look for the mount in other namespaces, in seconds: most sandboxes end sooner. */
 #define ELSEWHERE_AFTER 10.0
 
@@ -71,24 +73,38 @@ static int say_busy(const char *dir)
 			 dir, dir);
 }
 
+/* 0, -EBUSY or another negative errno, with the words of fusermount3 if it was run. */
+static int take_away_once(const char *dir, char *said, size_t size)
+{
+	int ret;
+
+	said[0] = '\0';
+	if (!geteuid() && !umount2(dir, UMOUNT_NOFOLLOW))
+		return 0;
+	if (!geteuid() && errno == EBUSY)
+		return -EBUSY;
+	ret = fusermount(dir, said, size);
+	/* The tool's words are its only way to say what went wrong. */
+	return ret == -EBUSY && !strstr(said, "busy") ? -EIO : ret;
+}
+
 static int take_away(const char *dir)
 {
 	char said[256];
-	int ret;
+	int ret = take_away_once(dir, said, sizeof(said));
 
-	if (!geteuid() && !umount2(dir, UMOUNT_NOFOLLOW))
-		return CLI_DONE;
-	if (!geteuid() && errno == EBUSY)
-		return say_busy(dir);
-	ret = fusermount(dir, said, sizeof(said));
+	/* Somebody may just be looking, as "zqfs trace" does again and again. */
+	for (int i = 0; i < BUSY_TRIES && ret == -EBUSY; i++) {
+		usleep(BUSY_MICROSECONDS);
+		ret = take_away_once(dir, said, sizeof(said));
+	}
 	if (!ret)
 		return CLI_DONE;
+	if (ret == -EBUSY)
+		return say_busy(dir);
 	if (ret == -ENOENT)
 		return cli_error("%s: cannot unmount: fusermount3 is not installed (package fuse3)",
 				 dir);
-	/* The tool's words are its only way to say what went wrong. */
-	if (strstr(said, "busy"))
-		return say_busy(dir);
 	return cli_error("%s: cannot unmount: %s", dir, *said ? said : strerror(-ret));
 }
 
