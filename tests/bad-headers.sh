@@ -9,7 +9,7 @@ requires_tool qpatch
 cd "$DIR"
 mkdir mnt
 
-"$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=2,zone.max_open_zones=3 good.qcow2 10M
+"$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=2,zone.max_open_zones=3,zone.layout=56 good.qcow2 10M
 "$ZQFS" create -q -o zone.size=1M,cluster_size=512 small.qcow2 10M
 
 # The word that must be in the message tells that the fault itself was found.

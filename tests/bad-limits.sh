@@ -30,7 +30,7 @@ within() { # IMAGE
         fi
     done
 }
-"$ZQFS" create -q -o zone.size=1M good.qcow2 16M
+"$ZQFS" create -q -o zone.size=1M,zone.layout=56 good.qcow2 16M
 
 bad() { # NAME OPERATION...
     echo "-- $1"

@@ -82,10 +82,6 @@ spoiled "nr_zones 0" "nr_zones" zoned:nr_zones:0
 spoiled "nr_zones huge" "nr_zones" zoned:nr_zones:0xffffffff
 spoiled "all conventional" "conventional_zones" zoned:conventional_zones:12
 spoiled "too many conventional" "conventional_zones" zoned:conventional_zones:0xffffffff
-spoiled "max_active above the zones" "max_active_zones" zoned:max_active_zones:13
-spoiled "max_open above the sequential zones" "max_open_zones" zoned:max_open_zones:9
-spoiled "max_open above max_active" "max_open_zones" zoned:max_open_zones:5 \
-    zoned:max_active_zones:4
 spoiled "max_append 100" "max_append_bytes" zoned:max_append_bytes:100
 spoiled "max_append above the capacity" "max_append_bytes" zoned:max_append_bytes:1048576
 spoiled "zonedmeta_size" "zonedmeta_size" zoned:zonedmeta_size:88

@@ -26,7 +26,7 @@ data="conf-0200-conventional conf-0300-sequential conf-0320-partial conf-0500-at
     again "one thread" "-o max_threads=1" "" $data conf-0520-limits
     again "synchronous" "-o sync" "" $data
     again "small cache, frequent commits" "-o cache=64K,commit=1" "cluster_size=512" $data
-    CONF_COARSE=1 again "large clusters" "" "cluster_size=2M" $data
+    CONF_COARSE=1 again "large clusters" "" "zone.layout=56,cluster_size=2M" $data
     again "subclusters" "" "extended_l2=on,cluster_size=32K" $data
     again "one-bit refcounts" "" "refcount_bits=1,cluster_size=4K" $data
     again "older layout, little-endian" "" "zone.layout=48,zone.wp_order=little" \

@@ -61,7 +61,7 @@ expect_fail 'the last zone is shorter' "$ZQFS" convert -O folder "$DIR/short" "$
 [ ! -e "$DIR/folder2" ] || fail "a refused target is there"
 
 # Each layout, other clusters, compression, extended L2, an external data file.
-for options in zone.layout=56 zone.layout=48 zone.layout=48b cluster_size=512 cluster_size=2M \
+for options in zone.layout=56 zone.layout=48 zone.layout=48b cluster_size=512 zone.layout=56,cluster_size=2M \
     extended_l2=on refcount_bits=64 data_file=ext.raw,data_file_raw=on; do
     rm -f "$DIR/ext.raw"
     "$ZQFS" convert -o "$options" "$DIR/a" "$DIR/shape" --force || fail "$options"

@@ -63,17 +63,20 @@ created() { # NAME OPTIONS [SIZE]
 }
 
 for cluster in 512 1K 4K 64K 256K 2M; do
+    # in layout 44 a zone is whole clusters
+    case $cluster in 256K | 2M) layout=56 ;; *) layout=44 ;; esac
     for bits in 1 8 16 64; do
-        created "cluster $cluster, $bits refcount bits" cluster_size=$cluster,refcount_bits=$bits
+        created "cluster $cluster, $bits refcount bits" \
+            "zone.layout=$layout,cluster_size=$cluster,refcount_bits=$bits"
     done
 done
 for bits in 2 4 32; do
     created "$bits refcount bits" cluster_size=4K,refcount_bits=$bits
 done
 for cluster in 16K 64K 2M; do
-    created "extended L2, $cluster" extended_l2=on,cluster_size=$cluster
+    created "extended L2, $cluster" zone.layout=48b,extended_l2=on,cluster_size=$cluster
 done
-created "zones smaller than clusters" zone.size=4K,zone.capacity=4K,cluster_size=64K 1M
+created "zones smaller than clusters" zone.layout=48b,zone.size=4K,zone.capacity=4K,cluster_size=64K 1M
 created "preallocated" preallocation=metadata,cluster_size=16K
 created "preallocated, extended L2" preallocation=metadata,extended_l2=on,cluster_size=32K
 created "lazy refcounts" lazy_refcounts=on,cluster_size=8K

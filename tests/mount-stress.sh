@@ -38,7 +38,7 @@ stress() { # NAME CREATE-OPTIONS SIZE MOUNT-OPTIONS
 base=zone.size=256K,zone.conventional_zones=2
 stress small "$base,zone.capacity=192K,zone.max_open_zones=3,zone.max_active_zones=5" 2560K ""
 stress tiny-clusters "$base,cluster_size=512,zone.max_open_zones=2" 2560K ""
-stress large-clusters "$base,cluster_size=2M,zone.max_active_zones=4" 2432K ""
+stress large-clusters "$base,zone.layout=56,cluster_size=2M,zone.max_active_zones=4" 2432K ""
 stress subclusters "$base,extended_l2=on,refcount_bits=1,zone.max_open_zones=4" 2560K ""
 stress data-file "$base,data_file=$DIR/raw.data,data_file_raw=on,zone.max_open_zones=3" 2560K ""
 stress often "$base,zone.max_open_zones=3,zone.max_active_zones=5" 2560K "commit=1,cache=64K"

@@ -6,6 +6,7 @@ _zqfs_options() { # COMMAND
     case $1 in
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
         create) options='-o -b --backing -F --backing-format --force -q --quiet -h --help' ;;
+        amend) options='-o -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;
@@ -26,8 +27,9 @@ _zqfs_keys() { # COMMAND
     local keys=''
     case $1 in
         mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= trace= clone_fd seccomp auto_unmount compress= nonempty fsname=' ;;
-        create) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
-        convert) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= zone_model=' ;;
+        create) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= size= compat= zoned_profile= zone_model=' ;;
+        amend) keys='zone.layout= zone.wp_order= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= compression_type= lazy_refcounts= backing_file= backing_fmt=' ;;
+        convert) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= size= compat= zoned_profile= zone_model=' ;;
     esac
     printf '%s' "$keys"
 }
@@ -45,6 +47,9 @@ _zqfs_value() { # COMMAND OPTION
             -o) kind='keys' ;;
             -b|--backing) kind='none' ;;
             -F|--backing-format) words='raw qcow2' ;;
+        esac ;;
+        amend) case $2 in
+            -o) kind='keys' ;;
         esac ;;
         info) case $2 in
             --data-file) kind='file' ;;
@@ -82,7 +87,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create info report reset finish open close check convert compare umount trace help'
+_zqfs_commands='mount create amend info report reset finish open close check convert compare umount trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create info report reset finish open close check convert compare umount trace help
+    not __fish_seen_subcommand_from mount create amend info report reset finish open close check convert compare umount trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -47,22 +47,22 @@ function __zqfs_keys
                 'zone.size=\tlength of a zone, a power of two (256M)' \
                 'zone.capacity=\tusable bytes of a sequential zone (zone.size)' \
                 'zone.conventional_zones=\tzones at the beginning for random writes (0)' \
-                'zone.max_open_zones=\tzones open at once, 0: no limit (0)' \
+                'zone.max_open_zones=\tzones open at once, 0: no limit (zone.max_active_zones)' \
                 'zone.max_active_zones=\tzones open or closed at once, 0: no limit (0)' \
-                'zone.max_append_bytes=\tlargest append of a virtual machine (64K)' \
-                'zone.mode=\tzone model; there is only this one' \
-                'zone.layout=\tlayout of the zoned header extension (56)' \
-                'zone.wp_order=\tbyte order of the write pointers (big)' \
+                'zone.max_append_bytes=\tlargest append of a virtual machine; not in layout 44 (64K)' \
+                'zone.mode=\tzone model; there is only this one (host-managed)' \
+                'zone.layout=\tlayout of the zoned extension, decides which QEMU opens the image (44, or 56 with zone.max_append_bytes)' \
+                'zone.wp_order=\tbyte order of the write pointers; little in 56 and 48 only (big)' \
                 'cluster_size=\tqcow2 cluster, 512 to 2M (64K)' \
                 'refcount_bits=\twidth of a reference count, 1 to 64 (16)' \
                 'compression_type=\tmethod for compressed clusters (zlib)' \
                 'extended_l2=\tsubclusters: smaller units of allocation (off)' \
                 'lazy_refcounts=\tallow a virtual machine to postpone refcounts (off)' \
                 'preallocation=\tallocate all tables and clusters now (off)' \
-                'data_file=\tkeep the data in this file beside the image' \
+                'data_file=\tkeep the data in this file beside the image (none)' \
                 'data_file_raw=\tkeep the data file a raw image of the disk (off)' \
-                'backing_file=\tread from here what the image does not have' \
-                'backing_fmt=\tformat of the backing file' \
+                'backing_file=\tread from here what the image does not have (none)' \
+                'backing_fmt=\tformat of the backing file (none)' \
                 'zone_size=\tas zone.size' \
                 'zone_capacity=\tas zone.capacity' \
                 'nr_conv_zones=\tas zone.conventional_zones' \
@@ -71,28 +71,42 @@ function __zqfs_keys
                 'max_active_zones=\tas zone.max_active_zones' \
                 'max_append_bytes=\tas zone.max_append_bytes' \
                 'max_append_sectors=\tthe same in sectors of 512 bytes' \
+                'size=\tas the operand SIZE' \
+                'compat=\tqcow2 version 3; there is only this one (1.1)' \
+                'zoned_profile=\taccepted and ignored' \
                 'zone_model=\tas zone.mode; 1 means the same'
+        case amend
+            printf "$before%b\n" \
+                'zone.layout=\tlayout of the zoned extension, decides which QEMU opens the image' \
+                'zone.wp_order=\tbyte order of the write pointers; little in 56 and 48 only' \
+                'zone.max_open_zones=\tzones open at once, 0: no limit' \
+                'zone.max_active_zones=\tzones open or closed at once, 0: no limit' \
+                'zone.max_append_bytes=\tlargest append of a virtual machine; not in layout 44' \
+                'compression_type=\tmethod, while nothing is compressed' \
+                'lazy_refcounts=\tallow a virtual machine to postpone refcounts' \
+                'backing_file=\tnew name of the backing file; its contents are the same' \
+                'backing_fmt=\tformat of the backing file'
         case convert
             printf "$before%b\n" \
                 'zone.size=\tlength of a zone, a power of two (256M)' \
                 'zone.capacity=\tusable bytes of a sequential zone (zone.size)' \
                 'zone.conventional_zones=\tzones at the beginning for random writes (0)' \
-                'zone.max_open_zones=\tzones open at once, 0: no limit (0)' \
+                'zone.max_open_zones=\tzones open at once, 0: no limit (zone.max_active_zones)' \
                 'zone.max_active_zones=\tzones open or closed at once, 0: no limit (0)' \
-                'zone.max_append_bytes=\tlargest append of a virtual machine (64K)' \
-                'zone.mode=\tzone model; there is only this one' \
-                'zone.layout=\tlayout of the zoned header extension (56)' \
-                'zone.wp_order=\tbyte order of the write pointers (big)' \
+                'zone.max_append_bytes=\tlargest append of a virtual machine; not in layout 44 (64K)' \
+                'zone.mode=\tzone model; there is only this one (host-managed)' \
+                'zone.layout=\tlayout of the zoned extension, decides which QEMU opens the image (44, or 56 with zone.max_append_bytes)' \
+                'zone.wp_order=\tbyte order of the write pointers; little in 56 and 48 only (big)' \
                 'cluster_size=\tqcow2 cluster, 512 to 2M (64K)' \
                 'refcount_bits=\twidth of a reference count, 1 to 64 (16)' \
                 'compression_type=\tmethod for compressed clusters (zlib)' \
                 'extended_l2=\tsubclusters: smaller units of allocation (off)' \
                 'lazy_refcounts=\tallow a virtual machine to postpone refcounts (off)' \
                 'preallocation=\tallocate all tables and clusters now (off)' \
-                'data_file=\tkeep the data in this file beside the image' \
+                'data_file=\tkeep the data in this file beside the image (none)' \
                 'data_file_raw=\tkeep the data file a raw image of the disk (off)' \
-                'backing_file=\tread from here what the image does not have' \
-                'backing_fmt=\tformat of the backing file' \
+                'backing_file=\tread from here what the image does not have (none)' \
+                'backing_fmt=\tformat of the backing file (none)' \
                 'zone_size=\tas zone.size' \
                 'zone_capacity=\tas zone.capacity' \
                 'nr_conv_zones=\tas zone.conventional_zones' \
@@ -101,6 +115,9 @@ function __zqfs_keys
                 'max_active_zones=\tas zone.max_active_zones' \
                 'max_append_bytes=\tas zone.max_append_bytes' \
                 'max_append_sectors=\tthe same in sectors of 512 bytes' \
+                'size=\tas the operand SIZE' \
+                'compat=\tqcow2 version 3; there is only this one (1.1)' \
+                'zoned_profile=\taccepted and ignored' \
                 'zone_model=\tas zone.mode; 1 means the same'
     end
 end
@@ -120,6 +137,9 @@ complete -c zqfs -n '__fish_seen_subcommand_from create' -s F -l backing-format 
 complete -c zqfs -n '__fish_seen_subcommand_from create' -l force -d 'overwrite an existing file'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s q -l quiet -d 'do not say what was created'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a amend -d 'change layout, byte order, limits of an image in place'
+complete -c zqfs -n '__fish_seen_subcommand_from amend' -s o -x -a '(__zqfs_keys amend)' -d 'set an option of the image; may be repeated'
+complete -c zqfs -n '__fish_seen_subcommand_from amend' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a info -d 'show an image\'s geometry, format, features and usage'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -l json -d 'print it as JSON, sizes in bytes'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'
@@ -181,6 +201,6 @@ complete -c zqfs -n __fish_use_subcommand -a trace -d 'show the zone operations 
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -l summary -d 'count per zone instead; of a mount until interrupted, or of the file of trace='
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does and which options it takes'
-complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create info report reset finish open close check convert compare umount trace help'
+complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create amend info report reset finish open close check convert compare umount trace help'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -l list -d 'list all commands and options for programs, with tabs'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -s h -l help -d 'show this help'

@@ -22,9 +22,12 @@ struct zq_create_opts {
 	uint64_t zone_size;	/* 0: 256 MiB */
 	uint64_t zone_capacity; /* 0: zone_size */
 	uint32_t nr_conv;
-	uint32_t max_open, max_active; /* 0: no limit */
-	uint64_t max_append;	       /* 0: 64 KiB, less when the capacity is small */
-	const char *layout; /* of the zoned extension, its name is not copied; NULL: 56 */
+	uint32_t max_open; /* 0: max_active, unless no_max_open says that there is no limit */
+	bool no_max_open;
+	uint32_t max_active; /* 0: no limit */
+	uint64_t max_append; /* 0: 64 KiB, less when the capacity is small */
+	const char *layout;  /* of the zoned extension, its name is not copied; NULL: 44,
+			      * or 56 when max_append is set */
 	bool wp_little_endian;
 	uint64_t cluster_size;	/* 0: 64 KiB */
 	unsigned refcount_bits; /* 0: 16 */
@@ -35,6 +38,9 @@ struct zq_create_opts {
 	char *backing_file, *backing_fmt; /* owned */
 	bool force;			  /* overwrite an existing file */
 	struct zq_io *data_io;		  /* the data file of zq_create_io; stays open */
+	/* Told what is worth knowing about an image that is made all the same. May be NULL. */
+	void (*warn)(void *data, const char *line);
+	void *warn_data;
 };
 
 /* One option KEY=VALUE as in "zqfs create -o"; the names of qemu-img and of older series. */
@@ -45,6 +51,13 @@ struct zq_create_option {
 	bool alias; /* an older spelling: accepted, not shown in the short help */
 	const void *reserved[4];
 };
+/* A layout of the zoned extension: its name for zone.layout, and which QEMU opens it. */
+struct zq_layout {
+	const char *name, *opened_by;
+};
+/* The i-th layout, the default of new images first. False: there are no more. */
+bool zq_layout_get(unsigned i, struct zq_layout *layout);
+
 /* The table, ended by an entry whose name is NULL. */
 const struct zq_create_option *zq_create_options(void);
 

@@ -27,7 +27,7 @@ static int parse_size_operand(const struct cli_args *args, struct zq_create_opts
 	uint64_t ignored;
 	int ret;
 
-	if (!size && o->backing_file) /* a zoned one tells it */
+	if (!size && (o->size || o->backing_file)) /* a zoned one tells it */
 		return 0;
 	if (!size)
 		return cli_usage_error(args->cmd, "SIZE is missing after '%s'", image);
@@ -98,6 +98,11 @@ static void say_created(const char *image)
 	free(text);
 }
 
+static void warn_created(void *data, const char *line)
+{
+	cli_error("%s: warning: %s", (const char *)data, line);
+}
+
 static int create_image(const struct cli_args *args, struct zq_create_opts *o)
 {
 	struct zq_error err = { "" };
@@ -108,6 +113,8 @@ static int create_image(const struct cli_args *args, struct zq_create_opts *o)
 	ret = ret ? ret : parse_size_operand(args, o);
 	if (ret)
 		return ret;
+	o->warn = warn_created;
+	o->warn_data = args->operands[0];
 	o->force = cli_given(args, OPT_FORCE);
 	switch (zq_create(args->operands[0], o, &err)) {
 	case 0:
@@ -147,12 +154,14 @@ const struct cli_command cmd_create = {
 	.name = "create",
 	.summary = "make a new zoned image",
 	.details =
-		"SIZE is that of the whole device, in bytes or with a suffix K, M, G or T. The "
+		"SIZE is that of the whole device, in bytes or with a suffix K, M, G or T; it may "
+		"also be given as -o size=SIZE. The "
 		"number of zones follows from it and zone.size; the last zone is shorter when "
 		"the size is not a multiple. Over a zoned backing file (-b BASE -F qcow2) the "
 		"image is an "
 		"overlay: it has the zones, limits and write pointers of its base, holds what is "
-		"changed, and needs no SIZE. A failure leaves no file behind.",
+		"changed, and needs no SIZE. A failure leaves no file behind. -o help "
+		"lists the keys with their defaults, older spellings and layouts.",
 	.operands = create_operands,
 	.min_operands = 1,
 	.options = create_options,

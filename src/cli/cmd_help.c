@@ -8,6 +8,8 @@
 
 #include <zqfs/version.h>
 
+#include <zqfs/create.h>
+
 #include "cli/command.h"
 #include "cli/term.h"
 
@@ -53,19 +55,33 @@ static void print_options(FILE *out, const struct cli_command *cmd)
 	print_option(out, &cli_help_option);
 }
 
-void cli_print_keys(FILE *out, const struct cli_command *cmd)
+/* Which QEMU opens an image is the one thing that a layout's name does not tell. */
+static void print_layouts(FILE *out)
 {
+	struct zq_layout l;
+
+	fputs("\nlayouts for zone.layout:\n", out);
+	for (unsigned i = 0; zq_layout_get(i, &l); i++)
+		fprintf(out, "  %-4s opened by QEMU with %s\n", l.name, l.opened_by);
+}
+
+void cli_print_keys(FILE *out, const struct cli_command *cmd, bool all)
+{
+	bool layouts = false;
 	struct cli_key key;
 
 	for (size_t i = 0; cmd->key(i, &key); i++) {
 		int col;
 
-		if (key.alias)
+		if (key.alias && !all)
 			continue;
+		layouts |= !strcmp(key.name, "zone.layout");
 		col = fprintf(out, "  %s%s%s", key.name, key.value ? "=" : "",
 			      key.value ? key.value : "");
 		term_help_text(out, col, HELP_COLUMN, key.help);
 	}
+	if (all && layouts)
+		print_layouts(out);
 }
 
 void cli_print_help(FILE *out, const struct cli_command *cmd)
@@ -81,7 +97,7 @@ void cli_print_help(FILE *out, const struct cli_command *cmd)
 	print_options(out, cmd);
 	if (cmd->key) {
 		fputs("\nkeys for -o, separated by commas:\n", out);
-		cli_print_keys(out, cmd);
+		cli_print_keys(out, cmd, false);
 	}
 	fputs("\nSee zqfs(1) for more.\n", out);
 }

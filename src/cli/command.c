@@ -19,9 +19,9 @@
 #include "util/suggest.h"
 
 const struct cli_command *const cli_commands[] = {
-	&cmd_mount,   &cmd_create, &cmd_info,  &cmd_report, &cmd_reset,
-	&cmd_finish,  &cmd_open,   &cmd_close, &cmd_check,  &cmd_convert,
-	&cmd_compare, &cmd_umount, &cmd_trace, &cmd_help,   NULL,
+	&cmd_mount,  &cmd_create, &cmd_amend, &cmd_info,  &cmd_report,	&cmd_reset,
+	&cmd_finish, &cmd_open,	  &cmd_close, &cmd_check, &cmd_convert, &cmd_compare,
+	&cmd_umount, &cmd_trace,  &cmd_help,  NULL,
 };
 
 const struct cli_option cli_help_option = { 'h', "help", NULL, NULL, "show this help" };
@@ -295,7 +295,7 @@ int cli_run(const struct cli_command *cmd, int argc, char **argv)
 		return CLI_DONE;
 	}
 	if (asks_for_keys(&args)) {
-		cli_print_keys(stdout, cmd);
+		cli_print_keys(stdout, cmd, true);
 		return CLI_DONE;
 	}
 	ret = check_operands(&p);

@@ -62,7 +62,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* All commands in the order of the help, NULL ended. */
 extern const struct cli_command *const cli_commands[];
-extern const struct cli_command cmd_mount, cmd_create, cmd_info, cmd_report, cmd_reset, cmd_finish,
+extern const struct cli_command cmd_mount, cmd_create, cmd_amend, cmd_info, cmd_report, cmd_reset, cmd_finish,
 	cmd_open, cmd_close, cmd_check, cmd_convert, cmd_compare, cmd_umount, cmd_trace, cmd_help;
 /* --help, which every command takes. */
 extern const struct cli_option cli_help_option;
@@ -92,8 +92,9 @@ int cli_unknown_command(const char *word, const char *also);
 /* cmd_help.c: what the help of a command, or of all, looks like. */
 void cli_print_usage(FILE *out, const struct cli_command *cmd);
 void cli_print_help(FILE *out, const struct cli_command *cmd);
-/* The keys of its -o, which it must have. */
-void cli_print_keys(FILE *out, const struct cli_command *cmd);
+/* The keys of its -o, which it must have; with all also older spellings, and what there is for
+ * zone.layout. */
+void cli_print_keys(FILE *out, const struct cli_command *cmd, bool all);
 void cli_print_overview(FILE *out);
 
 #endif

@@ -9,34 +9,37 @@
 #include "cli/image_options.h"
 #include "util/cleanup.h"
 
-bool image_options_key(size_t i, struct cli_key *key)
+bool image_options_row(const struct zq_create_option *table, size_t i, struct cli_key *key)
 {
-	const struct zq_create_option *o = zq_create_options();
-
 	/* The table ends with a NULL name; i never passes it by more than one. */
-	for (size_t n = 0; n < i && o->name; n++)
-		o++;
-	if (!o->name)
+	for (size_t n = 0; n < i && table->name; n++)
+		table++;
+	if (!table->name)
 		return false;
-	*key = (struct cli_key){ o->name, o->value, o->help, o->alias };
+	*key = (struct cli_key){ table->name, table->value, table->help, table->alias };
 	return true;
 }
 
+bool image_options_key(size_t i, struct cli_key *key)
+{
+	return image_options_row(zq_create_options(), i, key);
+}
+
 /* Sets "key=value"; a key alone means "on", as qemu-img has it. */
-static int set_item(const char *path, struct zq_create_opts *o, char *item)
+static int set_item(const char *path, image_option_fn set, void *opts, char *item)
 {
 	char *eq = strchr(item, '=');
 	struct zq_error err = { "" };
 
 	if (eq)
 		*eq = '\0';
-	if (zq_create_set(o, item, eq ? eq + 1 : "on", &err))
+	if (set(opts, item, eq ? eq + 1 : "on", &err))
 		return cli_error("%s: %s", path, err.msg);
 	return 0;
 }
 
 /* One -o: items between commas; two commas are one comma within a value. */
-static int set_items(const char *path, struct zq_create_opts *o, const char *list)
+static int set_items(const char *path, image_option_fn set, void *opts, const char *list)
 {
 	char *item CLEANUP_FREE = malloc(strlen(list) + 1);
 	size_t len = 0;
@@ -52,7 +55,7 @@ static int set_items(const char *path, struct zq_create_opts *o, const char *lis
 			int ret;
 
 			item[len] = '\0';
-			ret = len ? set_item(path, o, item) : 0;
+			ret = len ? set_item(path, set, opts, item) : 0;
 			if (ret || !*p)
 				return ret;
 			len = 0;
@@ -60,12 +63,23 @@ static int set_items(const char *path, struct zq_create_opts *o, const char *lis
 	}
 }
 
-int image_options_set(const struct cli_args *args, const char *path, struct zq_create_opts *o)
+int image_options_each(const struct cli_args *args, const char *path, image_option_fn set,
+		       void *opts)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < args->nr_values && !ret; i++)
 		if (args->values[i].opt->id == 'o')
-			ret = set_items(path, o, args->values[i].text);
+			ret = set_items(path, set, opts, args->values[i].text);
 	return ret;
+}
+
+static int set_create(void *opts, const char *name, const char *value, struct zq_error *err)
+{
+	return zq_create_set(opts, name, value, err);
+}
+
+int image_options_set(const struct cli_args *args, const char *path, struct zq_create_opts *o)
+{
+	return image_options_each(args, path, set_create, o);
 }

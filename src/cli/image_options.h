@@ -16,4 +16,11 @@ bool image_options_key(size_t i, struct cli_key *key);
  * exit status after it has said why. */
 int image_options_set(const struct cli_args *args, const char *path, struct zq_create_opts *o);
 
+/* The same for any table of options and any setter. */
+bool image_options_row(const struct zq_create_option *table, size_t i, struct cli_key *key);
+typedef int (*image_option_fn)(void *opts, const char *name, const char *value,
+			       struct zq_error *err);
+int image_options_each(const struct cli_args *args, const char *path, image_option_fn set,
+		       void *opts);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "qcow2/create/create.h"
 #include "qcow2/format/format.h"
+#include "qcow2/format/geometry.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 #include "util/sized.h"
@@ -21,23 +22,13 @@
 #define DEFAULT_ZONE_SIZE     (UINT64_C(256) << 20)
 #define DEFAULT_CLUSTER_SIZE  (UINT64_C(64) << 10)
 #define DEFAULT_REFCOUNT_BITS 16u
-#define DEFAULT_APPEND	      (UINT64_C(64) << 10)
 
 /* ---- geometry ------------------------------------------------------------------------------ */
-
-/*
- * QEMU's code wants max_append_bytes below capacity - 512. A capacity of two blocks or less
- * leaves nothing there; one block is then what the format itself allows.
- */
-static uint64_t append_bound(uint64_t capacity)
-{
-	return capacity > 3 * ZQ_BLOCK ? capacity - 2 * ZQ_BLOCK : ZQ_BLOCK;
-}
 
 static int choose_append(const struct zq_create_opts *o, const struct zoned_layout *l,
 			 struct zq_geometry *g, struct zq_error *err)
 {
-	uint64_t bound = append_bound(g->zone_capacity);
+	uint64_t bound = geometry_append_bound(g->zone_capacity);
 
 	if (o->max_append > UINT32_MAX)
 		return zq_fail(err, -EINVAL, "max_append_bytes %" PRIu64 " is larger than %" PRIu32,
@@ -51,7 +42,7 @@ static int choose_append(const struct zq_create_opts *o, const struct zoned_layo
 			       ", which a zone_capacity of %" PRIu64 " allows",
 			       o->max_append, bound, g->zone_capacity);
 	if (!g->max_append)
-		g->max_append = (uint32_t)min_u64(DEFAULT_APPEND, bound);
+		g->max_append = geometry_default_append(g);
 	return 0;
 }
 
@@ -69,6 +60,8 @@ static int make_geometry(const struct zq_create_opts *o, const struct zoned_layo
 	};
 	g->zone_capacity = o->zone_capacity ? o->zone_capacity : g->zone_size;
 	g->nr_zones = (uint32_t)min_u64(div_up(g->size, g->zone_size), UINT32_MAX);
+	if (!o->max_open && !o->no_max_open && g->nr_conv < g->nr_zones)
+		g->max_open = (uint32_t)min_u64(g->max_active, g->nr_zones - g->nr_conv);
 	/* max_append last: its bound makes sense once the capacity does. */
 	ret = zq_geometry_validate(g, err);
 	if (!ret)
@@ -76,12 +69,73 @@ static int make_geometry(const struct zq_create_opts *o, const struct zoned_layo
 	return ret ? ret : zq_geometry_validate(g, err);
 }
 
+/* ---- layout ---------------------------------------------------------------------------------- */
+
+static int choose_layout_of(const struct zq_create_opts *o, struct qcow2_create_params *p,
+			    struct zq_error *err)
+{
+	char names[ZONED_LIST_MAX];
+
+	p->layout = o->layout ? zoned_layout_named(o->layout) : zoned_layout_for(o->max_append);
+	if (!p->layout)
+		return zq_fail(err, -EINVAL, "zone.layout %s is unknown (%s)", o->layout,
+			       zoned_layout_names(names));
+	if (o->wp_little_endian && !p->layout->host_order)
+		return zq_fail(err, -EINVAL,
+			       "zone.wp_order=little does not fit layout %s, whose write pointers "
+			       "are big-endian always",
+			       p->layout->name);
+	return 0;
+}
+
+bool zq_layout_get(unsigned i, struct zq_layout *layout)
+{
+	const struct zoned_layout *l = zoned_layout_at(i);
+
+	if (l)
+		*layout = (struct zq_layout){ l->name, l->revision };
+	return l;
+}
+
+static void warn_user(const struct zq_create_opts *o, const struct zq_error *line)
+{
+	if (o->warn)
+		o->warn(o->warn_data, line->msg);
+}
+
+/* A layout whose QEMU wants whole clusters in a zone gets clusters no larger than a zone. */
+static uint64_t default_cluster(const struct zq_create_opts *o, const struct qcow2_create_params *p)
+{
+	struct zq_error line;
+
+	if (!p->layout->whole_clusters || p->geo.zone_size >= DEFAULT_CLUSTER_SIZE)
+		return DEFAULT_CLUSTER_SIZE;
+	zq_fail(&line, 0,
+		"cluster_size is %" PRIu64
+		", not 64K: layout %s needs zones that are whole clusters",
+		p->geo.zone_size, p->layout->name);
+	warn_user(o, &line);
+	return p->geo.zone_size;
+}
+
+static void warn_capacity(const struct zq_create_opts *o, const struct zq_geometry *g)
+{
+	struct zq_error line;
+
+	if (!g->nr_conv || g->zone_capacity == g->zone_size)
+		return;
+	zq_fail(&line, 0,
+		"zone.capacity is below zone.size and there are conventional zones: a Linux guest "
+		"refuses such a disk");
+	warn_user(o, &line);
+}
+
 /* ---- the rest of the options ----------------------------------------------------------------- */
 
 static int check_numbers(const struct zq_create_opts *o, struct qcow2_create_params *p,
 			 struct zq_error *err)
 {
-	uint64_t cluster = o->cluster_size ? o->cluster_size : DEFAULT_CLUSTER_SIZE;
+	uint64_t cluster = o->cluster_size ? o->cluster_size : default_cluster(o, p);
 	unsigned bits = o->refcount_bits ? o->refcount_bits : DEFAULT_REFCOUNT_BITS;
 
 	if (!is_pow2(cluster) || log2_u64(cluster) < QCOW2_MIN_CLUSTER_BITS ||
@@ -132,7 +186,6 @@ static int check_files(const struct zq_create_opts *o, struct zq_error *err)
 int create_make_params(const struct zq_create_opts *o, struct qcow2_create_params *p,
 		       struct zq_error *err)
 {
-	char names[ZONED_LIST_MAX];
 	int ret;
 
 	*p = (struct qcow2_create_params){
@@ -146,15 +199,16 @@ int create_make_params(const struct zq_create_opts *o, struct qcow2_create_param
 		.backing_file = o->backing_file,
 		.backing_format = o->backing_fmt,
 	};
-	p->layout = o->layout ? zoned_layout_named(o->layout) : zoned_layout_for(true);
-	if (!p->layout)
-		return zq_fail(err, -EINVAL, "zone.layout %s is unknown (%s)", o->layout,
-			       zoned_layout_names(names));
+	ret = choose_layout_of(o, p, err);
+	if (ret)
+		return ret;
 	ret = make_geometry(o, p->layout, &p->geo, err);
 	if (!ret)
 		ret = check_numbers(o, p, err);
 	if (!ret)
 		ret = check_files(o, err);
+	if (!ret)
+		warn_capacity(o, &p->geo);
 	return ret;
 }
 

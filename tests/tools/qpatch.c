@@ -6,27 +6,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "qcow2/format/zoned_layout.h"
 #include "qheader.h"
-
-struct field {
-	const char *name;
-	uint8_t at48, at56; /* offsets in the two layouts of the zoned extension */
-	uint8_t len48, len56;
-};
-
-static const struct field zoned_fields[] = {
-	{ "zoned", 0, 0, 1, 1 },
-	{ "reserved", 1, 1, 1, 1 },
-	{ "zone_size", 4, 4, 4, 8 },
-	{ "zone_capacity", 8, 12, 4, 8 },
-	{ "conventional_zones", 12, 20, 4, 4 },
-	{ "nr_zones", 16, 24, 4, 4 },
-	{ "max_active_zones", 20, 28, 4, 4 },
-	{ "max_open_zones", 24, 32, 4, 4 },
-	{ "max_append_bytes", 28, 36, 4, 4 },
-	{ "zonedmeta_size", 32, 40, 8, 8 },
-	{ "zonedmeta_offset", 40, 48, 8, 8 },
-};
 
 static void qpatch_usage(void)
 {
@@ -92,18 +73,44 @@ static uint64_t zoned_ext(const struct qheader *q)
 	return off;
 }
 
+/* By the length; of the two with 48 bytes, 48b has the high half of zone_size at 8. */
+static const struct zoned_layout *layout_at(const unsigned char *ext)
+{
+	uint32_t len = get_be32(ext + 4);
+
+	if (len == 48)
+		return zoned_layout_named(get_be32(ext + 8 + 8) ? "48" : "48b");
+	return zoned_layout_named(len == 44 ? "44" : "56");
+}
+
 static uint64_t zoned_field(const struct qheader *q, const char *name, unsigned *len)
 {
 	uint64_t ext = zoned_ext(q);
-	bool old = get_be32(q->head + ext + 4) == 48;
+	const struct zoned_layout *l = layout_at(q->head + ext);
+	const struct {
+		const char *name;
+		struct zoned_field f;
+	} fields[] = {
+		{ "zoned", { 0, 1 } },
+		{ "reserved", { 1, 1 } },
+		{ "zone_size", l->zone_size },
+		{ "zone_capacity", l->zone_capacity },
+		{ "conventional_zones", l->nr_conv },
+		{ "nr_zones", l->nr_zones },
+		{ "max_active_zones", l->max_active },
+		{ "max_open_zones", l->max_open },
+		{ "max_append_bytes", l->max_append },
+		{ "zonedmeta_size", l->meta_size },
+		{ "zonedmeta_offset", l->meta_offset },
+	};
 
-	for (size_t i = 0; i < sizeof(zoned_fields) / sizeof(zoned_fields[0]); i++) {
-		const struct field *f = &zoned_fields[i];
-
-		if (strcmp(f->name, name))
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (strcmp(fields[i].name, name))
 			continue;
-		*len = old ? f->len48 : f->len56;
-		return ext + 8 + (old ? f->at48 : f->at56);
+		if (!fields[i].f.bytes)
+			tool_die("layout %s has no field '%s'", l->name, name);
+		*len = fields[i].f.bytes;
+		return ext + 8 + fields[i].f.at;
 	}
 	tool_die("no field '%s'", name);
 }

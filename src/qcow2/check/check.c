@@ -116,3 +116,23 @@ int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, st
 			      io->name);
 	return ret;
 }
+
+int check_claim(struct zq_io *io, const struct qcow2_header *hdr, uint64_t off, uint64_t len,
+		struct zq_error *err)
+{
+	struct zq_check_opts opts = { .repair = ZQ_REPAIR_ALL };
+	struct zq_check_result res = { 0 };
+	struct check c = { .io = io,
+			   .hdr = hdr,
+			   .opts = &opts,
+			   .res = &res,
+			   .refs_only = true,
+			   .claim = off,
+			   .claim_len = len };
+	int ret = check_run(&c, err);
+
+	if (!ret && (c.unreadable || c.conflict))
+		ret = zq_fail(err, -EIO, "%s: its refcounts cannot be extended; run zqfs check",
+			      io->name);
+	return ret;
+}

@@ -33,4 +33,12 @@ int qcow2_check(struct zq_io *io, const struct qcow2_header *hdr, const struct z
  */
 int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, struct zq_error *err);
 
+/*
+ * Makes the refcounts of the clusters of [off, off + len) 1, which the file has, behind all that is
+ * in use, and to which nothing leads yet; everything on disk when it returns. The refcount table
+ * may have moved afterwards: read the header again. The image is clean. -EIO, -ENOSPC, -ENOMEM.
+ */
+int check_claim(struct zq_io *io, const struct qcow2_header *hdr, uint64_t off, uint64_t len,
+		struct zq_error *err);
+
 #endif

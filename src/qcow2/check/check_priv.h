@@ -97,6 +97,7 @@ struct check {
 	bool unreadable; /* the host failed to read a table: references are missing */
 	bool conflict;	 /* a cluster that cannot be moved is used twice */
 	bool refs_only;	 /* repair refcounts and flags, not pointers */
+	uint64_t claim, claim_len; /* bytes that count as metadata; nothing leads to them yet */
 
 	uint64_t file_size, file_clusters;
 	unsigned cluster_bits;

@@ -79,6 +79,8 @@ void check_roots(struct check *c)
 			    USE_REFTABLE, 1);
 	if (h->zoned.present)
 		check_count(c, h->zoned.meta_offset, h->zoned.meta_size, USE_META, 1);
+	if (c->claim_len)
+		check_count(c, c->claim, c->claim_len, USE_META, 1);
 	check_snapshots(c);
 	check_bitmaps(c);
 	for (uint64_t i = 0; i < h->l1_size && !c->error; i++)

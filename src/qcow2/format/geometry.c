@@ -10,7 +10,8 @@
 #include "qcow2/format/geometry.h"
 #include "util/math.h"
 
-#define MIN_ZONE_SIZE UINT64_C(4096)
+#define MIN_ZONE_SIZE  UINT64_C(4096)
+#define DEFAULT_APPEND (UINT64_C(64) << 10)
 
 #define REFUSE(err, ...) zq_fail(err, -EINVAL, __VA_ARGS__)
 
@@ -98,6 +99,20 @@ void geometry_clamp_limits(struct zq_geometry *g)
 		g->max_open = nr_seq;
 	if (g->max_active && g->max_open > g->max_active)
 		g->max_open = g->max_active;
+}
+
+/*
+ * QEMU's code wants max_append_bytes below capacity - 512. A capacity of two blocks or less
+ * leaves nothing there; one block is then what the format itself allows.
+ */
+uint64_t geometry_append_bound(uint64_t capacity)
+{
+	return capacity > 3 * ZQ_BLOCK ? capacity - 2 * ZQ_BLOCK : ZQ_BLOCK;
+}
+
+uint32_t geometry_default_append(const struct zq_geometry *g)
+{
+	return (uint32_t)min_u64(DEFAULT_APPEND, geometry_append_bound(g->zone_capacity));
 }
 
 int geometry_check_append(const struct zq_geometry *g, struct zq_error *err)

@@ -13,6 +13,11 @@ int geometry_check_shape(const struct zq_geometry *g, uint64_t max_wp, struct zq
 int geometry_check_limits(const struct zq_geometry *g, struct zq_error *err);
 int geometry_check_append(const struct zq_geometry *g, struct zq_error *err);
 
+/* The largest max_append_bytes that QEMU's code accepts for a zone_capacity, and what a layout that
+ * has the field gets when nobody says. */
+uint64_t geometry_append_bound(uint64_t capacity);
+uint32_t geometry_default_append(const struct zq_geometry *g);
+
 /* Makes limits that are too large as large as they may be. */
 void geometry_clamp_limits(struct zq_geometry *g);
 

@@ -19,16 +19,7 @@
 #define MAX_BITMAPS  65535u
 #define MAX_NAME_LEN 4095u /* of an external data file: what a path can be */
 
-struct ext {
-	uint32_t type, len;
-	const uint8_t *data;
-};
-
-/*
- * The extension at *pos, which moves behind it. 1: there is one; 0: the list has ended;
- * -EINVAL: it passes the end of the area (*e has type and length then).
- */
-static int next_ext(const struct header_area *a, uint64_t *pos, struct ext *e)
+int header_next_ext(const struct header_area *a, uint64_t *pos, struct header_ext *e)
 {
 	const uint8_t *head = a->cluster + *pos;
 
@@ -36,10 +27,10 @@ static int next_ext(const struct header_area *a, uint64_t *pos, struct ext *e)
 	if (*pos >= a->end)
 		return 0;
 	if (!range_within(*pos, EXT_HEAD, a->end)) {
-		*e = (struct ext){ 0 };
+		*e = (struct header_ext){ 0 };
 		return -EINVAL;
 	}
-	*e = (struct ext){ get_be32(head), get_be32(head + 4), head + EXT_HEAD };
+	*e = (struct header_ext){ get_be32(head), get_be32(head + 4), head + EXT_HEAD };
 	*pos += EXT_HEAD;
 	if (e->type == QCOW2_EXT_END)
 		return 0;
@@ -55,9 +46,9 @@ static int next_ext(const struct header_area *a, uint64_t *pos, struct ext *e)
 static bool find_name(const struct header_area *a, unsigned bit, char *name)
 {
 	uint64_t pos = a->start;
-	struct ext e;
+	struct header_ext e;
 
-	while (next_ext(a, &pos, &e) > 0) {
+	while (header_next_ext(a, &pos, &e) > 0) {
 		if (e.type != QCOW2_EXT_FEATURE_NAMES)
 			continue;
 		for (uint32_t at = 0; e.len - at >= FEATURE_NAME_BYTES; at += FEATURE_NAME_BYTES) {
@@ -116,7 +107,7 @@ int header_check_incompat(const struct qcow2_header *h, const struct header_area
 
 /* ---- the known extensions ----------------------------------------------------------------- */
 
-static int read_string(const struct ext *e, const char *what, uint32_t max, char **out,
+static int read_string(const struct header_ext *e, const char *what, uint32_t max, char **out,
 		       struct zq_error *err)
 {
 	if (e->len > max)
@@ -135,7 +126,7 @@ static int read_string(const struct ext *e, const char *what, uint32_t max, char
  * Bitmaps are not maintained here; the list is only remembered for "info" and "check". While
  * the autoclear bit is not set its content means nothing, and is not judged.
  */
-static int read_bitmaps(const struct ext *e, struct qcow2_header *h, struct zq_error *err)
+static int read_bitmaps(const struct header_ext *e, struct qcow2_header *h, struct zq_error *err)
 {
 	bool valid = h->autoclear & QCOW2_AUTOCLEAR_BITMAPS;
 	uint64_t offset, size;
@@ -170,7 +161,7 @@ static int read_bitmaps(const struct ext *e, struct qcow2_header *h, struct zq_e
 	return 0;
 }
 
-static int read_zoned(const struct ext *e, struct qcow2_header *h, struct zq_error *err)
+static int read_zoned(const struct header_ext *e, struct qcow2_header *h, struct zq_error *err)
 {
 	if (h->incompat & QCOW2_INCOMPAT_ZONED)
 		return qcow2_zoned_ext_parse(e->data, e->len, h, err);
@@ -180,7 +171,7 @@ static int read_zoned(const struct ext *e, struct qcow2_header *h, struct zq_err
 }
 
 /* Each known extension has a bit in *seen, so that a second one is noticed. */
-static int read_known(const struct ext *e, struct qcow2_header *h, struct zq_error *err)
+static int read_known(const struct header_ext *e, struct qcow2_header *h, struct zq_error *err)
 {
 	switch (e->type) {
 	case QCOW2_EXT_BACKING_FORMAT:
@@ -219,10 +210,10 @@ int header_read_extensions(struct qcow2_header *h, const struct header_area *are
 {
 	uint64_t pos = area->start, at = pos;
 	unsigned seen = 0;
-	struct ext e;
+	struct header_ext e;
 	int ret;
 
-	while ((ret = next_ext(area, &pos, &e)) > 0) {
+	while ((ret = header_next_ext(area, &pos, &e)) > 0) {
 		at = pos;
 		for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
 			if (e.type != known[i].type)

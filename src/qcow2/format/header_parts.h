@@ -27,6 +27,17 @@ struct header_area {
 	uint64_t start, end;	/* of the extensions, bytes in the cluster */
 };
 
+struct header_ext {
+	uint32_t type, len;
+	const uint8_t *data;
+};
+
+/*
+ * The extension at *pos, which moves behind it. 1: there is one; 0: the list has ended;
+ * -EINVAL: it passes the end of the area (*e has type and length then).
+ */
+int header_next_ext(const struct header_area *a, uint64_t *pos, struct header_ext *e);
+
 /*
  * -ENOTSUP, with the names that the feature name table gives them, when h->incompat has
  * bits that are not known. Tolerates any damage in the area, which such a bit may have changed.

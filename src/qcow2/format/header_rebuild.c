@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rebuilding the first cluster of an image that exists: the list of extensions is copied record
+ * by record, and the records that change are encoded anew. Pure.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "qcow2/format/format.h"
+#include "qcow2/format/header_parts.h"
+#include "qcow2/format/header_rebuild.h"
+#include "util/bytes.h"
+#include "util/math.h"
+
+#define EXT_HEAD 8u
+
+/* Appends to a cluster; what does not fit is noticed at the end. */
+struct rebuild {
+	uint8_t *buf;
+	uint64_t pos, size;
+	bool full;
+};
+
+static uint8_t *append_room(struct rebuild *r, uint64_t bytes)
+{
+	uint8_t *at = r->buf + r->pos;
+
+	if (r->full || !range_within(r->pos, bytes, r->size)) {
+		r->full = true;
+		return NULL;
+	}
+	memset(at, 0, (size_t)bytes);
+	r->pos += bytes;
+	return at;
+}
+
+static uint8_t *append_ext(struct rebuild *r, uint32_t type, uint32_t len)
+{
+	uint8_t *p = append_room(r, EXT_HEAD + align_up(len, 8));
+
+	if (!p)
+		return NULL;
+	put_be32(p, type);
+	put_be32(p + 4, len);
+	return p + EXT_HEAD;
+}
+
+static void append_bytes(struct rebuild *r, uint32_t type, const void *data, size_t len)
+{
+	uint8_t *p = append_ext(r, type, (uint32_t)len);
+
+	if (p && len)
+		memcpy(p, data, len);
+}
+
+static int append_zoned(struct rebuild *r, const struct qcow2_zoned_ext *zoned,
+			struct zq_error *err)
+{
+	uint8_t *p = append_ext(r, QCOW2_EXT_ZONED, zoned->layout->len);
+
+	return p ? qcow2_zoned_ext_encode(zoned, p, err) : 0;
+}
+
+static struct header_area area_of(const uint8_t *cluster, const struct qcow2_header *h)
+{
+	struct header_area a = { cluster, h->header_length, qcow2_header_cluster_size(h) };
+
+	if (h->backing_offset >= a.start && h->backing_offset < a.end)
+		a.end = h->backing_offset;
+	return a;
+}
+
+static int append_extensions(struct rebuild *r, const struct header_area *old,
+			     const struct qcow2_header *h, bool feature_names, struct zq_error *err)
+{
+	uint64_t pos = old->start;
+	struct header_ext e;
+	int ret = 0;
+
+	if (h->backing_format)
+		append_bytes(r, QCOW2_EXT_BACKING_FORMAT, h->backing_format,
+			     strlen(h->backing_format));
+	while (!ret && header_next_ext(old, &pos, &e) > 0) {
+		if (e.type == QCOW2_EXT_ZONED)
+			ret = append_zoned(r, &h->zoned, err);
+		else if (e.type != QCOW2_EXT_BACKING_FORMAT &&
+			 (feature_names || e.type != QCOW2_EXT_FEATURE_NAMES))
+			append_bytes(r, e.type, e.data, e.len);
+	}
+	append_ext(r, QCOW2_EXT_END, 0);
+	return ret;
+}
+
+static void put_changed_fields(const struct qcow2_header *h, uint64_t start, uint64_t backing,
+			       uint8_t *b)
+{
+	put_be64(b + QCOW2_H_BACKING_OFFSET, backing);
+	put_be32(b + QCOW2_H_BACKING_SIZE, backing ? (uint32_t)strlen(h->backing_file) : 0);
+	put_be64(b + QCOW2_H_INCOMPAT, h->incompat);
+	put_be64(b + QCOW2_H_COMPAT, h->compat);
+	put_be32(b + QCOW2_H_LENGTH, (uint32_t)start);
+	if (start > QCOW2_H_COMPRESSION)
+		b[QCOW2_H_COMPRESSION] = h->compression_type;
+}
+
+struct header_place header_place_of(const uint8_t *cluster, const struct qcow2_header *h)
+{
+	struct header_place p = { h->header_length, h->ext_end };
+
+	if (h->backing_offset)
+		p.end = max_u64(p.end,
+				h->backing_offset + get_be32(cluster + QCOW2_H_BACKING_SIZE));
+	return p;
+}
+
+uint32_t header_fields_length(const struct qcow2_header *h)
+{
+	uint32_t known = QCOW2_H_COMPRESSION + 8; /* with its padding */
+
+	return h->header_length < known ? known : h->header_length;
+}
+
+int header_rebuild(const uint8_t *old, const struct qcow2_header *old_h,
+		   const struct qcow2_header *h, bool feature_names, struct header_place *place,
+		   uint8_t *out, struct zq_error *err)
+{
+	struct rebuild r = { out, place->start, qcow2_header_cluster_size(old_h), false };
+	struct header_area area = area_of(old, old_h);
+	uint64_t backing = 0;
+	int ret;
+
+	memcpy(out, old, (size_t)r.size);
+	/* fields that the old header is too short for are absent, which means 0 */
+	if (old_h->header_length < header_fields_length(h))
+		memset(out + old_h->header_length, 0,
+		       header_fields_length(h) - old_h->header_length);
+	ret = append_extensions(&r, &area, h, feature_names, err);
+	if (!ret && h->backing_file) {
+		uint8_t *p;
+
+		backing = r.pos;
+		p = append_room(&r, strlen(h->backing_file));
+		if (p)
+			memcpy(p, h->backing_file, strlen(h->backing_file));
+	}
+	if (r.full)
+		return -E2BIG;
+	put_changed_fields(h, place->start, backing, out);
+	place->end = r.pos;
+	return ret;
+}
