@@ -4,6 +4,9 @@
  * and that it never takes another zone's data for its own.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -157,6 +160,48 @@ START_TEST(a_writer_at_work_is_followed)
 }
 END_TEST
 
+/* Several threads read and look while the writer works. */
+static atomic_bool writer_done;
+
+static void *shared_follow(void *data)
+{
+	uint32_t *zone = data;
+	uint8_t buf[8192];
+
+	while (!atomic_load(&writer_done)) {
+		ssize_t n = zq_read(reader, *zone, 0, buf, sizeof(buf));
+
+		for (ssize_t i = 0; i < n; i++)
+			if (buf[i] != *zone)
+				abort(); /* libcheck's assertions are for one thread */
+		zq_refresh(reader, 1);
+	}
+	return NULL;
+}
+
+START_TEST(threads_follow_a_writer)
+{
+	uint32_t zones[3] = { 2, 3, 4 };
+	pthread_t threads[3];
+
+	shared_begin_test();
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, shared_follow, &zones[i]), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		uint32_t zone = 2 + i % 3;
+
+		if (zonedev_written(&z, zone) + 8192 > 48 << 10)
+			ck_assert_int_eq(zq_zone_reset(z.dev, zone), 0);
+		ck_assert_int_eq(zonedev_append(&z, zone, (int)zone, 8192), 8192);
+		ck_assert_int_eq(zq_sync(z.dev), 0);
+	}
+	atomic_store(&writer_done, true);
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	shared_end_test();
+}
+END_TEST
+
 START_TEST(another_image_is_an_error)
 {
 	uint8_t size[8];
@@ -190,6 +235,7 @@ int main(void)
 		CHECK_TEST(a_reset_zone_is_not_read_as_zeros),
 		CHECK_TEST(a_cluster_that_changes_hands_is_not_read),
 		CHECK_TEST(a_writer_at_work_is_followed),
+		CHECK_TEST(threads_follow_a_writer),
 		CHECK_TEST(another_image_is_an_error),
 		CHECK_TEST(others_do_not_look),
 	};
