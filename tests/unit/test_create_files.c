@@ -202,7 +202,7 @@ START_TEST(existing_file_stays)
 
 	write_file("a.qcow2", "precious");
 	ck_assert_int_eq(create_files_create("a.qcow2", 1 << 20, false, "", &err), -EEXIST);
-	ck_assert_str_eq(err.msg, "a.qcow2: the image exists already (force replaces it)");
+	ck_assert_str_eq(err.msg, "a.qcow2: the image exists already");
 	ck_assert(file_is("a.qcow2", "precious"));
 	ck_assert_int_eq(create_files_create("b.qcow2", 1 << 20, false, "data_file=a.qcow2", &err),
 			 -EEXIST);
