@@ -11,7 +11,10 @@ mkdir corpus
 "$TOP/tests/images/make-bad.sh" corpus
 if command -v zstd >/dev/null; then
     mkdir golden
-    zstd -dc "$IMAGES/qemu-zoned-images.tar.zst" | tar -xf - -C golden
+    for archive in "$IMAGES"/qemu-*.tar.zst; do
+        zstd -dc "$archive" | tar -xf - -C golden
+    done
+    rm golden/d-2m.qcow2 golden/d-base.qcow2 # larger than inputs are
     find golden -name '*.qcow2' -exec mv {} corpus/ \;
     for image in "$IMAGES"/bad-*.zst; do
         zstd -dq "$image" -o "corpus/$(basename "$image" .zst)"

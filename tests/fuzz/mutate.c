@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 #include "qcow2/format/format.h"
+#include "qcow2/format/zoned_layout.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
@@ -59,12 +60,43 @@ static const struct {
 	{ 96, 4 }, { 100, 4 }, { 104, 1 }, { 112, 4 }, { 116, 4 },
 };
 
-static const struct {
-	uint8_t off, bytes;
-} zoned[] = {
-	{ 0, 1 },  { 4, 8 },  { 12, 8 }, { 20, 4 }, { 24, 4 },
-	{ 28, 4 }, { 32, 4 }, { 36, 4 }, { 40, 8 }, { 48, 8 },
-};
+/* The row of the table for the image's extension; any one where its length is not known. */
+static const struct zoned_layout *mutate_layout(struct image *img)
+{
+	uint64_t len = mutate_word(img, img->zoned - 4, 4);
+	const struct zoned_layout *l, *found = NULL;
+
+	for (unsigned i = 0; (l = zoned_layout_at(i)); i++)
+		if (l->len == len && (!found || mutate_draw(img, 2)))
+			found = l;
+	return found ? found : zoned_layout_at(0);
+}
+
+static uint64_t zoned_place(struct image *img, unsigned *bytes)
+{
+	const struct zoned_layout *l = mutate_layout(img);
+	const struct zoned_field f[] = {
+		{ 0, 1 },      l->nr_zones, l->zone_size,  l->zone_capacity, l->nr_conv,
+		l->max_active, l->max_open, l->max_append, l->meta_offset,   l->meta_size,
+	};
+	unsigned i = mutate_draw(img, ARRAY_SIZE(f));
+
+	if (mutate_draw(img, 10) == 0) {
+		*bytes = 4;
+		return img->zoned - 4; /* the length itself */
+	}
+	*bytes = f[i].bytes ? f[i].bytes : 4;
+	return img->zoned + f[i].at;
+}
+
+/* Where the pointer table begins, by a layout that may be the image's. */
+static uint64_t pointer_table(struct image *img, uint64_t *nr)
+{
+	const struct zoned_layout *l = mutate_layout(img);
+
+	*nr = mutate_word(img, img->zoned + l->nr_zones.at, l->nr_zones.bytes);
+	return mutate_word(img, img->zoned + l->meta_offset.at, l->meta_offset.bytes);
+}
 
 static uint64_t find_zoned(const struct image *img)
 {
@@ -106,7 +138,7 @@ static uint64_t snapshot_l1_entry(struct image *img)
 /* Offset and width of something that means something. */
 static uint64_t mutate_place(struct image *img, unsigned *bytes)
 {
-	uint64_t reftable = mutate_word(img, QCOW2_H_REFTABLE_OFFSET, 8);
+	uint64_t reftable = mutate_word(img, QCOW2_H_REFTABLE_OFFSET, 8), table, nr;
 	unsigned i;
 
 	*bytes = 8;
@@ -117,9 +149,7 @@ static uint64_t mutate_place(struct image *img, unsigned *bytes)
 		*bytes = header[i].bytes;
 		return header[i].off;
 	case 2:
-		i = mutate_draw(img, ARRAY_SIZE(zoned));
-		*bytes = zoned[i].bytes;
-		return img->zoned ? img->zoned + zoned[i].off : 4;
+		return img->zoned ? zoned_place(img, bytes) : 4;
 	case 3:
 		return l1_entry(img);
 	case 4:
@@ -134,9 +164,10 @@ static uint64_t mutate_place(struct image *img, unsigned *bytes)
 		return mutate_word(img, entry_of(img, reftable, 2), 8) + mutate_draw(img, 64) * 2;
 	case 10:
 	case 11:
-		return img->zoned ? entry_of(img, mutate_word(img, img->zoned + 48, 8),
-					     mutate_word(img, img->zoned + 24, 4))
-				  : 8;
+		if (!img->zoned)
+			return 8;
+		table = pointer_table(img, &nr);
+		return entry_of(img, table, nr);
 	case 12:
 		return mutate_word(img, QCOW2_H_SNAPSHOTS_OFFSET, 8) + mutate_draw(img, 8) * 4;
 	default:
@@ -148,6 +179,8 @@ static uint64_t mutate_place(struct image *img, unsigned *bytes)
 
 static uint64_t offset_in_use(struct image *img)
 {
+	uint64_t nr;
+
 	switch (mutate_draw(img, 6)) {
 	case 0:
 		return mutate_word(img, QCOW2_H_L1_OFFSET, 8);
@@ -158,7 +191,7 @@ static uint64_t offset_in_use(struct image *img)
 	case 3:
 		return mutate_word(img, l2_entry(img), 8) & QCOW2_OFFSET_MASK;
 	case 4:
-		return img->zoned ? mutate_word(img, img->zoned + 48, 8) : 0;
+		return img->zoned ? pointer_table(img, &nr) : 0;
 	default:
 		return mutate_draw(img, (uint32_t)(img->size / img->cluster + 2)) * img->cluster;
 	}

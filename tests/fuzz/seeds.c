@@ -155,6 +155,8 @@ static const struct seed seeds[] = {
 	  .refcount_order = 4,
 	  .layout = "48",
 	  .little = true },
+	{ .name = "c512-44", .cluster_bits = 9, .refcount_order = 4, .layout = "44" },
+	{ .name = "c512-48b", .cluster_bits = 9, .refcount_order = 4, .layout = "48b" },
 	{ .name = "c512-conv", .cluster_bits = 9, .refcount_order = 4, .nr_conv = 15 },
 	{ .name = "c512-seq",
 	  .cluster_bits = 9,
