@@ -37,13 +37,13 @@ got() { # WANT COMMAND...
 }
 
 for verb in read-only offline; do
-    begin "dirty pages of a file that becomes $verb" max_threads=1
+    begin "6, 3: dirty pages of a file that becomes $verb" max_threads=1
     got "0 0" "$zio" "$M/cnv/0" rw map:shared:rw:1M mset:0:8192:120 \
         "sh:setfattr -n user.zone.command -v $verb $M/cnv/0"
     finish
 done
 
-begin "dirty pages, and a disk that fails under errors=zone-offline" errors=zone-offline
+begin "6, 1: dirty pages, and a disk that fails under errors=zone-offline" errors=zone-offline
 # the first write takes the zone offline; hundreds of pages are still to come
 fault write-eio
 "$zio" "$M/cnv/0" rw map:shared:rw:4M mset:0:4M:120 msync >"$DIR/out"
@@ -51,7 +51,7 @@ grep -qx "0 E[A-Z]*" "$DIR/out" || fail "msync: $(cat "$DIR/out")"
 assert_size "$M/cnv/0" 0
 finish
 
-begin "writers of uncached pages then" errors=zone-offline
+begin "5: writers of uncached pages then" errors=zone-offline
 fault write-slow 200
 for ((i = 0; i < 6; i++)); do
     spawn "$zio" "$M/cnv/0" rw pwrite:$((i * 65536 + 100)):100:7 >"$DIR/w$i"
@@ -63,7 +63,7 @@ cat "$DIR"/w* >"$DIR/out"
 grep -q EIO "$DIR/out" || fail "no writer was told: $(cat "$DIR/out")"
 finish
 
-begin "a page whose READ is slow, when the zone is reset"
+begin "4: a page whose READ is slow, when the zone is reset"
 head -c 1M /dev/zero | tr '\0' x >"$M/seq/0"
 unmount "$M"
 mount_faulty "$image" "$M"
@@ -77,7 +77,7 @@ assert_size "$M/seq/0" 0
 wait "$reader" || true
 finish
 
-begin "a page that a buffered WRITE has locked, when the file becomes read-only"
+begin "5: a page that a buffered WRITE has locked, when the file becomes read-only"
 fault write-slow 500
 "$zio" "$M/cnv/1" rw pwrite:100:100:7 >/dev/null &
 writer=$!
@@ -86,7 +86,7 @@ command_of "$M/cnv/1" read-only
 wait "$writer"
 finish
 
-begin "LOOKUP and READDIR of the folder all the time"
+begin "2: LOOKUP and READDIR of the folder all the time"
 list_often() { for ((i = 0; i < 40; i++)); do ls -lR "$M" >/dev/null || true; done; }
 spawn list_often 2>/dev/null
 for ((i = 0; i < 20; i++)); do
@@ -97,7 +97,7 @@ done
 wait_spawned
 finish
 
-begin "truncations of a file whose pages are written back all the time"
+begin "7: truncations of a file whose pages are written back all the time"
 "$zio" "$M/cnv/0" rw map:shared:rw:1M mset:0:1M:1 msync mset:0:1M:2 msync mset:0:1M:3 msync \
     mset:0:1M:4 msync mset:0:1M:5 msync >/dev/null &
 mapper=$!
@@ -108,7 +108,7 @@ done
 wait "$mapper"
 finish
 
-begin "a writer that has the file's lock while its state is set"
+begin "8: a writer that has the file's lock while its state is set"
 fault write-slow 300
 "$zio" "$M/seq/2" w,append write:4096 write:4096 >"$DIR/out" &
 writer=$!

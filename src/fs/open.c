@@ -50,6 +50,16 @@ static bool keep_pages(struct fs *fs, const struct zq_zone_info *info)
 	return atomic_exchange(slot, word) == word;
 }
 
+/*
+ * What is open with direct_io cannot be mapped shared. There is a flag for the hello that lets it,
+ * but that would be for all files, and with it a sequential file that is open for writing could
+ * be mapped as well. O_DIRECT works without direct_io, too.
+ */
+static bool can_map_to_write(int flags)
+{
+	return (flags & O_ACCMODE) == O_RDWR;
+}
+
 static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct fuse_file_info *fi)
 {
 	bool writer = writes(fi->flags);
@@ -57,7 +67,7 @@ static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct f
 	fi->noflush = !writer;
 	if (info->conventional) {
 		/* A cached write makes the kernel ask for an attribute each time. */
-		fi->direct_io = fs->coherent &&
+		fi->direct_io = fs->coherent && !can_map_to_write(fi->flags) &&
 				((fi->flags & O_ACCMODE) == O_WRONLY || (fi->flags & O_DIRECT));
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
 		fi->parallel_direct_writes = fi->direct_io;

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/hello.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/math.h"
@@ -109,13 +110,12 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 	struct serve_worker *w = self(s);
 
 	(void)fd;
-	if (w && out->unique &&
-	    out->unique == atomic_load_explicit(&w->unique, memory_order_relaxed)) {
-		if (w->trace.op)
-			trace_answer(&w->trace, iov, count);
-		return s->how->answer(w, iov, count);
-	}
-	return writev(s->fd, iov, count);
+	if (!w || !out->unique ||
+	    out->unique != atomic_load_explicit(&w->unique, memory_order_relaxed))
+		return writev(s->fd, iov, count);
+	if (atomic_load_explicit(&w->opcode, memory_order_relaxed) == FUSE_INIT)
+		hello_complete(w->buf.mem, w->buf.size, iov, count, s->cfg.hello);
+	return s->how->answer(w, iov, count);
 }
 
 static ssize_t on_read(int fd, void *buf, size_t size, void *data)

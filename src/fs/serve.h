@@ -24,6 +24,7 @@ struct trace_request;
 struct serve_config {
 	unsigned threads; /* so many serve at once; others come when these are away or stuck */
 	bool clone_fd;	  /* a descriptor of /dev/fuse for each */
+	uint64_t hello;	  /* flags for the kernel that libfuse may not know, see hello.h */
 };
 
 /* For a session that is mounted and has served nothing yet: fs->se. 0 or -errno. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fs/ending.h"
+#include "fs/hello.h"
 #include "fs/refresh.h"
 #include "fs/serve.h"
 #include "fs/signals.h"
@@ -241,7 +242,9 @@ int session_serve(struct fs *fs)
 {
 	struct signals signals = { .on_end = on_end_signal, .data = fs };
 	unsigned threads = nr_threads(fs);
-	struct serve_config cfg = { .threads = threads, .clone_fd = clones_fd(fs, threads) };
+	struct serve_config cfg = { .threads = threads,
+				    .clone_fd = clones_fd(fs, threads),
+				    .hello = HELLO_KILLPRIV_V2 };
 	int ret = serve_new(fs, &cfg);
 
 	if (!ret)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The answer to INIT gets only what the kernel offers.
+ */
+#include <linux/fuse.h>
+#include <string.h>
+
+#include "check_main.h"
+
+#include "fs/hello.c" // NOLINT(bugprone-suspicious-include)
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+struct talk {
+	struct {
+		struct fuse_in_header head;
+		struct fuse_init_in in;
+	} request;
+	struct fuse_out_header head;
+	struct fuse_init_out out;
+	struct iovec iov[2];
+};
+
+static void talk_begin(struct talk *t, uint64_t offer)
+{
+	memset(t, 0, sizeof(*t));
+	t->request.in.flags = (uint32_t)offer;
+	t->request.in.flags2 = (uint32_t)(offer >> 32);
+	t->out.flags = 1;
+	t->iov[0] = (struct iovec){ &t->head, sizeof(t->head) };
+	t->iov[1] = (struct iovec){ &t->out, sizeof(t->out) };
+}
+
+static void talk_end(struct talk *t, uint64_t flags)
+{
+	hello_complete(&t->request, sizeof(t->request), t->iov, 2, flags);
+}
+
+START_TEST(only_what_is_offered)
+{
+	struct talk t;
+
+	talk_begin(&t, BIT(28) | BIT(27));
+	talk_end(&t, BIT(28) | BIT(26));
+	ck_assert_uint_eq(t.out.flags, 1 | BIT(28));
+	ck_assert_uint_eq(t.out.flags2, 0);
+}
+END_TEST
+
+START_TEST(the_upper_half)
+{
+	struct talk t;
+
+	talk_begin(&t, BIT(30) | BIT(36));
+	talk_end(&t, BIT(36) | BIT(41));
+	ck_assert_uint_eq(t.out.flags, 1 | BIT(30));
+	ck_assert_uint_eq(t.out.flags2, BIT(4));
+	/* a kernel that does not know the upper half has something else there */
+	talk_begin(&t, BIT(36));
+	talk_end(&t, BIT(36));
+	ck_assert_uint_eq(t.out.flags, 1);
+	ck_assert_uint_eq(t.out.flags2, 0);
+}
+END_TEST
+
+START_TEST(other_forms_stay)
+{
+	struct talk t;
+
+	talk_begin(&t, BIT(28));
+	t.head.error = -71;
+	talk_end(&t, BIT(28));
+	ck_assert_uint_eq(t.out.flags, 1);
+	/* answers and requests of old kernels are shorter */
+	talk_begin(&t, BIT(28) | BIT(30) | BIT(36));
+	t.iov[1].iov_len = 24;
+	talk_end(&t, BIT(28) | BIT(36));
+	ck_assert_uint_eq(t.out.flags, 1 | BIT(28));
+	ck_assert_uint_eq(t.out.flags2, 0);
+	t.iov[1].iov_len = 8;
+	talk_end(&t, BIT(30));
+	ck_assert_uint_eq(t.out.flags, 1 | BIT(28));
+	talk_begin(&t, BIT(28));
+	hello_complete(&t.request, sizeof(t.request.head) + 8, t.iov, 2, BIT(28));
+	ck_assert_uint_eq(t.out.flags, 1);
+	hello_complete(&t.request, 8, t.iov, 2, BIT(28));
+	ck_assert_uint_eq(t.out.flags, 1);
+}
+END_TEST
+
+int main(void)
+{
+	static const struct check_test tests[] = {
+		CHECK_TEST(only_what_is_offered),
+		CHECK_TEST(the_upper_half),
+		CHECK_TEST(other_forms_stay),
+	};
+
+	return check_main("fs/hello", tests, ARRAY_SIZE(tests));
+}
