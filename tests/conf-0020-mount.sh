@@ -82,13 +82,13 @@ spoiled "nr_zones 0" "nr_zones" zoned:nr_zones:0
 spoiled "nr_zones huge" "nr_zones" zoned:nr_zones:0xffffffff
 spoiled "all conventional" "conventional_zones" zoned:conventional_zones:12
 spoiled "too many conventional" "conventional_zones" zoned:conventional_zones:0xffffffff
-# the newest layout has no such field
+# the newest layout lacks these fields
 "$ZQFS" convert -q -o zone.layout=56 "$good" "$DIR/a56.qcow2"
 good=$DIR/a56.qcow2 spoiled "max_append 100" "max_append_bytes" zoned:max_append_bytes:100
 good=$DIR/a56.qcow2 spoiled "max_append above the capacity" "max_append_bytes" \
     zoned:max_append_bytes:1048576
-spoiled "zonedmeta_size" "zonedmeta_size" zoned:zonedmeta_size:88
-spoiled "zonedmeta_size 0" "zonedmeta_size" zoned:zonedmeta_size:0
+good=$DIR/a56.qcow2 spoiled "zonedmeta_size" "zonedmeta_size" zoned:zonedmeta_size:88
+good=$DIR/a56.qcow2 spoiled "zonedmeta_size 0" "zonedmeta_size" zoned:zonedmeta_size:0
 spoiled "zonedmeta_offset 0" "zonedmeta_offset" zoned:zonedmeta_offset:0
 spoiled "zonedmeta_offset unaligned" "zonedmeta_offset" zoned:zonedmeta_offset:4096
 spoiled "zonedmeta_offset past the file" "zonedmeta_offset" zoned:zonedmeta_offset:0x100000000
