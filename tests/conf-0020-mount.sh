@@ -8,7 +8,8 @@ requires_fuse
 requires_tool qpatch
 requires qemu-img
 
-conf_create "$DIR/a.qcow2"
+# the layout with the most fields to spoil
+conf_create "$DIR/a.qcow2" zone.layout=56
 M=$DIR/mnt
 mkdir "$M"
 good=$DIR/a.qcow2
