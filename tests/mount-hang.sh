@@ -139,15 +139,15 @@ heal
 wait_spawned
 finish
 
-begin "more callers of fsync than there are threads, and a disk that hangs"
-for ((i = 0; i < 6; i++)); do echo x >>"$M/seq/$i"; done
+begin "more callers of fsync than there are threads, and a disk that hangs" max_threads=2
+for ((i = 0; i < 8; i++)); do echo x >>"$M/seq/$i"; done
 fault sync-hang
-for ((i = 0; i < 20; i++)); do spawn "$zio" "$M/seq/0" r fsync >/dev/null; done
-sleep 0.3
-# fsync has the lock of its own file in the kernel
-for ((i = 1; i < 5; i++)); do
+# fsync has the lock of its own file in the kernel: each caller has another file
+for ((i = 0; i < 5; i++)); do spawn "$zio" "$M/seq/$i" r fsync >/dev/null; done
+sleep 0.5
+for ((i = 5; i < 8; i++)); do
     timeout 5 stat "$M/seq/$i" >/dev/null || fail "stat waits for the disk"
-    timeout 5 cat "$M/seq/5" >/dev/null || fail "a read waits for fsync"
+    timeout 5 cat "$M/seq/$i" >/dev/null || fail "a read waits for fsync"
     timeout 5 sh -c "head -c 4096 /dev/zero >>$M/seq/$i" || fail "a write waits for fsync"
 done
 heal

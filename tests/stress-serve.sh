@@ -13,9 +13,12 @@ image=$DIR/a.qcow2
 RANDOM=${SEED:=$(($(date +%s) % 32768))}
 echo "SEED=$SEED"
 until=$((SECONDS + ${STRESS_SECONDS:-30}))
+# shellcheck disable=SC2034 # any() takes them by name
 options=("" max_threads=1 max_threads=2 explicit-open sync commit=1 clone_fd errors=zone-offline
     errors=repair errors=zone-ro)
+# shellcheck disable=SC2034
 ends=(TERM TERM INT HUP KILL umount lazy)
+# shellcheck disable=SC2034
 faults=(write-slow read-slow sync-slow write-eio read-eio sync-eio write-hang read-hang sync-hang none)
 declare -A seen
 
