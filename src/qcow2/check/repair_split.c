@@ -41,11 +41,11 @@ static bool split_count(struct split *s, uint64_t cluster)
 	struct check *c = s->c;
 	uint64_t per_block = check_block_entries(c), block = c->reftable[cluster / per_block];
 
-	if (!check_read(c, c->buf, c->cluster_size, block, "refcount block"))
+	if (!check_read(c, c->buf, (size_t)c->cluster_size, block, "refcount block"))
 		return false;
 	refbits_put(c->buf, cluster % per_block, c->hdr->refcount_order, 1);
-	return check_count(c, cluster << c->cluster_bits, c->cluster_size, USE_DATA, 1) &&
-	       check_write(c, c->buf, c->cluster_size, block);
+	return check_count(c, cluster << c->cluster_bits, (size_t)c->cluster_size, USE_DATA, 1) &&
+	       check_write(c, c->buf, (size_t)c->cluster_size, block);
 }
 
 /* Copies a host cluster and gives the word that leads to the copy, or the old one. */
@@ -55,9 +55,9 @@ static uint64_t copy_cluster(struct split *s, uint64_t word)
 	uint64_t cluster;
 
 	if (!take_cluster(s, &cluster) ||
-	    io_pread(c->io, s->data, c->cluster_size, word & QCOW2_OFFSET_MASK) < 0)
+	    io_pread(c->io, s->data, (size_t)c->cluster_size, word & QCOW2_OFFSET_MASK) < 0)
 		return word;
-	if (!check_write(c, s->data, c->cluster_size, cluster << c->cluster_bits) ||
+	if (!check_write(c, s->data, (size_t)c->cluster_size, cluster << c->cluster_bits) ||
 	    !split_count(s, cluster))
 		return word;
 	return (word & ~QCOW2_OFFSET_MASK) | cluster << c->cluster_bits | QCOW2_COPIED;
@@ -84,7 +84,7 @@ static void split_table(struct split *s, uint64_t offset)
 	struct check *c = s->c;
 	bool changed = false;
 
-	if (!check_read(c, s->table, c->cluster_size, offset, "L2 table"))
+	if (!check_read(c, s->table, (size_t)c->cluster_size, offset, "L2 table"))
 		return;
 	for (uint64_t i = 0; i < c->l2_entries && !c->error; i++) {
 		uint8_t *at = s->table + i * c->l2_entry_size;
@@ -97,15 +97,15 @@ static void split_table(struct split *s, uint64_t offset)
 	if (!changed)
 		return;
 	check_flush(c);
-	check_write(c, s->table, c->cluster_size, offset);
+	check_write(c, s->table, (size_t)c->cluster_size, offset);
 	check_flush(c);
 	c->split = true;
 }
 
 void repair_split(struct check *c)
 {
-	uint8_t *table CLEANUP_FREE = malloc(c->cluster_size);
-	uint8_t *data CLEANUP_FREE = malloc(c->cluster_size);
+	uint8_t *table CLEANUP_FREE = malloc((size_t)c->cluster_size);
+	uint8_t *data CLEANUP_FREE = malloc((size_t)c->cluster_size);
 	struct split s = { .c = c, .table = table, .data = data, .from = 1 };
 
 	if (!c->shared || c->damaged || c->error)

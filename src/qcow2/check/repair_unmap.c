@@ -18,15 +18,16 @@
  * data has some, unless it is all zeros, and then nothing is lost. */
 static bool looks_like_table(struct check *c, uint64_t off)
 {
-	uint8_t *table CLEANUP_FREE = malloc(c->cluster_size);
-	bool good = table && io_pread(c->io, table, c->cluster_size, off) == 0;
+	uint8_t *table CLEANUP_FREE = malloc((size_t)c->cluster_size);
+	bool good = table && io_pread(c->io, table, (size_t)c->cluster_size, off) == 0;
 
 	for (uint64_t i = 0; i < c->l2_entries && good; i++) {
 		uint64_t word = get_be64(table + i * c->l2_entry_size);
 		uint64_t to = word & QCOW2_OFFSET_MASK;
 
 		if (!(word & QCOW2_COMPRESSED))
-			good = !(word & QCOW2_L2_RESERVED) && is_aligned(to, c->cluster_size) &&
+			good = !(word & QCOW2_L2_RESERVED) &&
+			       is_aligned(to, (size_t)c->cluster_size) &&
 			       (c->data_file || to < c->file_size);
 	}
 	return good;
