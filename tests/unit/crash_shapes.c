@@ -125,9 +125,9 @@ static void use_up_reftable(struct qimage *q)
 		bool fresh;
 		int rc;
 
-		pthread_mutex_lock(&q->img->lock);
+		image_lock(q->img);
 		rc = alloc_take(q->img, 1, 16, &run, &fresh);
-		pthread_mutex_unlock(&q->img->lock);
+		image_unlock(q->img);
 		ck_assert_int_eq(rc, 0);
 		if (run.start + 400 > covered)
 			break;

@@ -30,9 +30,9 @@ static struct qcow2_run alloc_test_take(uint32_t stream, uint64_t want, bool *fr
 	struct qcow2_run run;
 	bool f;
 
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	ck_assert_int_eq(alloc_take(q.img, stream, want, &run, fresh ? fresh : &f), 0);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	ck_assert_uint_ge(run.count, 1);
 	ck_assert_uint_le(run.count, want);
 	return run;
@@ -116,9 +116,9 @@ START_TEST(given_back_is_free_at_once_but_not_fresh)
 	ck_assert(fresh);
 	ck_assert_uint_eq(run.count, 4);
 	alloc_release(1);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	alloc_give_back(q.img, &run);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	again = alloc_test_take(2, 4, &fresh);
 	ck_assert_uint_eq(again.start, run.start);
 	ck_assert(!fresh);
@@ -191,11 +191,11 @@ START_TEST(run_ends_before_one_in_use)
 	alloc_create(12);
 	first = alloc_test_take(1, 1, NULL).start;
 	alloc_release(1);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	ck_assert_int_eq(refcount_pin(q.img, first + 5, true, &s), 0);
 	refcount_set(q.img, s, first + 5, 1);
 	mdcache_unpin(&q.img->cache, s);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	run = alloc_test_take(1, 20, NULL);
 	ck_assert_uint_eq(run.start, first + 1);
 	ck_assert_uint_eq(run.count, 4);
@@ -211,7 +211,7 @@ START_TEST(end_of_what_an_offset_can_name)
 	bool counted;
 
 	alloc_create(12);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	/* so that the search does not give up long before */
 	space_note_used(q.img, &(struct qcow2_run){ last - 3, 1 });
 	ck_assert_int_eq(space_look(q.img, &at, 5, &run, &counted), 0);
@@ -221,7 +221,7 @@ START_TEST(end_of_what_an_offset_can_name)
 	at = last + 1;
 	ck_assert_int_eq(space_look(q.img, &at, 5, &run, &counted), -ENOSPC);
 	ck_assert_int_eq(refblock_make(q.img, last + 1), -ENOSPC);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	qimage_free(&q);
 }
 END_TEST

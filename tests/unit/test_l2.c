@@ -104,7 +104,7 @@ START_TEST(table_is_made_for_writing_only)
 	struct l2_ref ref;
 
 	l2_create(false);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	ck_assert_int_eq(l2_pin(q.img, 5 << 12, false, &ref), 0);
 	ck_assert_ptr_null(ref.slice);
 	ck_assert_uint_eq(ref.count, 512 - 5);
@@ -118,7 +118,7 @@ START_TEST(table_is_made_for_writing_only)
 	ck_assert(ref.slice->dirty);
 	l2_unpin(q.img, &ref);
 	ck_assert(q.img->l1.word[0] & QCOW2_COPIED);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	qimage_free(&q);
 }
 END_TEST

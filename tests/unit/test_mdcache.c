@@ -24,12 +24,12 @@ static void mdcache_setup(void)
 	for (uint64_t i = 0; i < 400; i++)
 		qimage_poke_be64(&q, BASE + i * S, i + 1);
 	memio_resize(q.m, BASE + 10000 * S);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 }
 
 static void mdcache_teardown(void)
 {
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	qimage_free(&q);
 }
 
@@ -182,10 +182,10 @@ static void *pin_in_thread(void *arg)
 {
 	struct md_slice **s = arg;
 
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	if (mdcache_pin(&q.img->cache, BASE + 11 * S, 0, s) < 0)
 		*s = NULL;
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	return NULL;
 }
 
@@ -208,12 +208,12 @@ START_TEST(two_who_miss_read_once)
 	uint64_t before = mdcache_reads();
 
 	memio_set_hook(q.m, mdcache_slow_read, NULL);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_create(&t[i], NULL, pin_in_thread, &s[i]);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	ck_assert_uint_eq(mdcache_reads(), before + 1);
 	for (unsigned i = 0; i < 4; i++)
 		ck_assert_ptr_eq(s[i], s[0]);

@@ -21,12 +21,12 @@ static void refcount_create(unsigned cluster_bits, unsigned order)
 	q.p.cluster_bits = cluster_bits;
 	q.p.refcount_order = order;
 	qimage_create(&q);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 }
 
 static void destroy(void)
 {
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	qimage_free(&q);
 }
 
@@ -146,11 +146,11 @@ START_TEST(block_counts_itself)
 	ck_assert_uint_eq(refcount_test_get(c + 1), 0);
 	ck_assert_uint_eq(q.img->reftable.word[3], c << 9);
 	ck_assert_uint_ge(q.img->file_end, (c + 1) << 9);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	qimage_commit(&q);
 	qimage_check(&q);
 	ck_assert_uint_eq(qimage_disk_count(&q, c), 1);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	destroy();
 }
 END_TEST
@@ -177,10 +177,10 @@ START_TEST(table_grows_and_lets_the_old_one_go)
 	ck_assert_uint_eq(q.img->let_go.run[0].start, old_offset >> 9);
 	for (uint64_t i = 0; i < old_nr; i++)
 		ck_assert_uint_ne(q.img->reftable.word[i], 0);
-	pthread_mutex_unlock(&q.img->lock);
+	image_unlock(q.img);
 	qimage_commit(&q);
 	qimage_reopen(&q);
-	pthread_mutex_lock(&q.img->lock);
+	image_lock(q.img);
 	ck_assert_uint_ne(q.img->reftable.offset, old_offset);
 	ck_assert_uint_eq(refcount_test_get(old_offset >> 9), 0);
 	destroy();

@@ -95,10 +95,10 @@ void alloc_release_all(struct qcow2_image *img)
 
 void qcow2_stream_release(struct qcow2_image *img, uint32_t stream)
 {
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	if (img->alloc)
 		alloc_release_stream(img, stream);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 }
 
 /*

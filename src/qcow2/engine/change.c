@@ -60,7 +60,7 @@ static int take_over(struct qcow2_image *img, const struct qcow2_header *h)
 	if (rc == 0) {
 		struct tables old;
 
-		SCOPE_LOCK(&img->lock);
+		SCOPE_IMAGE_LOCK(img);
 		old = (struct tables){ img->l1, img->reftable };
 		mdcache_drop_all(&img->cache);
 		img->l1 = t.l1;
@@ -149,13 +149,13 @@ int qcow2_begin_change(struct qcow2_image *img)
 		return rc;
 	if (atomic_load_explicit(&img->changed, memory_order_acquire))
 		return 0;
-	pthread_mutex_lock(&img->change_lock);
+	locks_take(&img->change_lock, LOCK_CHANGE);
 	if (!atomic_load(&img->changed)) {
 		rc = prepare_first_change(img);
 		if (rc == 0)
 			atomic_store_explicit(&img->changed, true, memory_order_release);
 	}
-	pthread_mutex_unlock(&img->change_lock);
+	locks_give(&img->change_lock, LOCK_CHANGE);
 	return rc;
 }
 
@@ -176,7 +176,8 @@ void change_mark_corrupt(struct qcow2_image *img)
 {
 	if (!atomic_load_explicit(&img->overlaps, memory_order_relaxed))
 		return;
-	SCOPE_LOCK(&img->change_lock);
+	locks_take(&img->change_lock, LOCK_CHANGE);
 	if (!(img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT))
 		write_corrupt_bit(img);
+	locks_give(&img->change_lock, LOCK_CHANGE);
 }

@@ -344,9 +344,9 @@ static int check_lengths(struct qcow2_image *img)
 	uint64_t written;
 	int rc;
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	written = img->written_end;
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (img->data == img->file)
 		return check_one_length(img, img->file, written, &img->size_seen);
 	rc = check_one_length(img, img->file, 0, &img->size_seen);
@@ -363,19 +363,19 @@ static int commit_once(struct qcow2_image *img)
 	rc = check_lengths(img);
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	rc = take_copy(img, &b);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (rc == 0)
 		rc = write_batch(img, &b);
 	if (rc == 0)
 		rc = check_lengths(img);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	end_batch(img, &b, rc == 0);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (rc == 0 && b.let_go.nr) {
 		release_clusters(img, &b.let_go);
-		SCOPE_LOCK(&img->lock);
+		SCOPE_IMAGE_LOCK(img);
 		backlog_freed(img, &b.let_go);
 		backlog_update(img);
 	}
@@ -417,10 +417,10 @@ static void run_next_commit(struct qcow2_image *img)
 	ticket = ++img->commit_started;
 	served = img->commit_joined;
 	img->commit_joined = 0;
-	pthread_mutex_unlock(&img->commit_lock);
+	locks_give(&img->commit_lock, LOCK_COMMIT);
 	began = clock_ns(CLOCK_MONOTONIC);
 	rc = commit_once(img);
-	pthread_mutex_lock(&img->commit_lock);
+	locks_take(&img->commit_lock, LOCK_COMMIT);
 	img->commit_ns = clock_ns(CLOCK_MONOTONIC) - began;
 	img->commit_peers = served + img->commit_joined;
 	img->commit_running = false;
@@ -443,7 +443,7 @@ int qcow2_commit(struct qcow2_image *img)
 	uint64_t mine;
 	int rc;
 
-	pthread_mutex_lock(&img->commit_lock);
+	locks_take(&img->commit_lock, LOCK_COMMIT);
 	mine = img->commit_started + 1;
 	img->commit_joined++;
 	if (img->commit_gathering)
@@ -453,7 +453,7 @@ int qcow2_commit(struct qcow2_image *img)
 	if (img->commit_done < mine)
 		run_next_commit(img);
 	rc = img->commit_ok >= mine ? 0 : img->commit_error;
-	pthread_mutex_unlock(&img->commit_lock);
+	locks_give(&img->commit_lock, LOCK_COMMIT);
 	return rc;
 }
 
@@ -471,7 +471,7 @@ int commit_relieve(struct qcow2_image *img)
 
 bool qcow2_dirty(struct qcow2_image *img)
 {
-	SCOPE_LOCK(&img->lock);
+	SCOPE_IMAGE_LOCK(img);
 	return img->cache.nr_dirty || img->l1.any_dirty || img->reftable.any_dirty ||
 	       img->reftable_moved || img->data_dirty || img->let_go.nr ||
 	       wptable_dirty_locked(img);

@@ -133,11 +133,11 @@ static int decomp_fill(struct qcow2_image *img, struct decomp_entry *e, uint64_t
 	e->state = ENTRY_LOADING;
 	e->stale = false;
 	e->desc = desc;
-	pthread_mutex_unlock(&d->lock);
+	locks_give(&d->lock, LOCK_DECOMP);
 	if (!e->data)
 		e->data = malloc((size_t)img->cluster_size);
 	ret = e->data ? decomp_load(img, desc, e->data) : -ENOMEM;
-	pthread_mutex_lock(&d->lock);
+	locks_take(&d->lock, LOCK_DECOMP);
 	e->state = ret ? ENTRY_EMPTY : ENTRY_READY;
 	if (!ret)
 		e->pins++;
@@ -154,7 +154,7 @@ int decomp_read(struct qcow2_image *img, uint64_t desc, uint64_t in_cluster, voi
 	desc &= ~(QCOW2_COPIED | QCOW2_COMPRESSED);
 	if (!range_within(in_cluster, len, img->cluster_size))
 		return -EINVAL;
-	pthread_mutex_lock(&d->lock);
+	locks_take(&d->lock, LOCK_DECOMP);
 	while (!(e = decomp_pick(d, desc)))
 		pthread_cond_wait(&d->cond, &d->lock);
 	if (e->state == ENTRY_EMPTY)
@@ -162,21 +162,21 @@ int decomp_read(struct qcow2_image *img, uint64_t desc, uint64_t in_cluster, voi
 	else
 		e->pins++;
 	if (ret) {
-		pthread_mutex_unlock(&d->lock);
+		locks_give(&d->lock, LOCK_DECOMP);
 		return ret;
 	}
 	e->used = ++d->clock;
-	pthread_mutex_unlock(&d->lock);
+	locks_give(&d->lock, LOCK_DECOMP);
 
 	memcpy(buf, e->data + in_cluster, len);
 
-	pthread_mutex_lock(&d->lock);
+	locks_take(&d->lock, LOCK_DECOMP);
 	if (!--e->pins) {
 		if (e->stale)
 			e->state = ENTRY_EMPTY;
 		pthread_cond_broadcast(&d->cond);
 	}
-	pthread_mutex_unlock(&d->lock);
+	locks_give(&d->lock, LOCK_DECOMP);
 	return 0;
 }
 
@@ -186,7 +186,7 @@ void decomp_forget(struct qcow2_image *img)
 
 	if (!d)
 		return;
-	pthread_mutex_lock(&d->lock);
+	locks_take(&d->lock, LOCK_DECOMP);
 	for (unsigned i = 0; i < d->nr; i++) {
 		struct decomp_entry *e = &d->entry[i];
 
@@ -195,5 +195,5 @@ void decomp_forget(struct qcow2_image *img)
 		else
 			e->stale = true;
 	}
-	pthread_mutex_unlock(&d->lock);
+	locks_give(&d->lock, LOCK_DECOMP);
 }

@@ -143,9 +143,9 @@ void image_io_end(struct qcow2_image *img, unsigned token)
 		return;
 	/* the last one out wakes a drain that may wait; only a drain takes drain_lock for long */
 	if (atomic_load(&img->draining)) {
-		pthread_mutex_lock(&img->drain_lock);
+		locks_take(&img->drain_lock, LOCK_DRAIN);
 		pthread_cond_broadcast(&img->drain_cond);
-		pthread_mutex_unlock(&img->drain_lock);
+		locks_give(&img->drain_lock, LOCK_DRAIN);
 	}
 }
 
@@ -153,11 +153,11 @@ void image_io_drain(struct qcow2_image *img)
 {
 	unsigned old;
 
-	pthread_mutex_lock(&img->drain_lock);
+	locks_take(&img->drain_lock, LOCK_DRAIN);
 	atomic_store(&img->draining, true);
 	old = atomic_fetch_add(&img->epoch, 1) & 1;
 	while (atomic_load(&img->active[old]))
 		pthread_cond_wait(&img->drain_cond, &img->drain_lock);
 	atomic_store(&img->draining, false);
-	pthread_mutex_unlock(&img->drain_lock);
+	locks_give(&img->drain_lock, LOCK_DRAIN);
 }

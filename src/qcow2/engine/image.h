@@ -47,6 +47,7 @@
 
 #include "qcow2/format/format.h"
 #include "qcow2/format/header.h"
+#include "qcow2/engine/locks.h"
 #include "qcow2/engine/mdcache.h"
 #include "qcow2/engine/runs.h"
 #include "qcow2/qcow2.h"
@@ -151,6 +152,28 @@ struct qcow2_image {
 		atomic_ullong commits, flushes, meta_bytes, data_writes, data_bytes, reads;
 	} stats;
 };
+
+/* Takes and gives img->lock. */
+static inline struct qcow2_image *image_lock(struct qcow2_image *img)
+{
+	locks_take(&img->lock, LOCK_IMAGE);
+	return img;
+}
+
+static inline void image_unlock(struct qcow2_image *img)
+{
+	locks_give(&img->lock, LOCK_IMAGE);
+}
+
+static inline void image_scope_end_(struct qcow2_image **img)
+{
+	image_unlock(*img);
+}
+
+/* Holds img->lock until the end of the enclosing block. */
+#define SCOPE_IMAGE_LOCK(img)                                                                      \
+	struct qcow2_image *scope_image_lock_ __attribute__((cleanup(image_scope_end_), unused)) = \
+		image_lock(img)
 
 /* Writes to the log: the image's name and the message. */
 void image_log(struct qcow2_image *img, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -210,9 +210,9 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 	if (rc < 0)
 		return rc;
 	/* as for refcount blocks: no commit may depend on room that the host does not have */
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	rc = image_make_room_for_table(img, &img->l1, l1_index, run.start << img->cluster_bits);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	if (rc < 0) {
 		alloc_give_back(img, &run);
 		return rc;

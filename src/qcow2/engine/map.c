@@ -117,7 +117,7 @@ int map_lookup(struct qcow2_image *img, uint64_t off, uint64_t len, struct map_e
 	uint64_t end = off + len;
 	int rc = 0;
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	while (off < end && rc == 0) {
 		uint64_t slice_end;
 		struct l2_ref ref;
@@ -132,7 +132,7 @@ int map_lookup(struct qcow2_image *img, uint64_t off, uint64_t len, struct map_e
 		l2_unpin(img, &ref);
 		off = slice_end;
 	}
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	*nr = c.nr;
 	return rc < 0 && c.nr == 0 ? (rc == -EUCLEAN ? -EIO : rc) : 0;
 }

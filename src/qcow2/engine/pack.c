@@ -175,14 +175,14 @@ static int write_packed(struct qcow2_image *img, struct pack_job *j)
 {
 	int rc;
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	rc = take_place_alone(img, j->len, &j->host);
 	img->file_end = max_u64(img->file_end, align_up(j->host + j->len, img->cluster_size));
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (rc < 0)
 		return rc;
 	rc = io_write(img->file, j->p->packed, j->len, j->host);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	img->data_dirty = true;
 	if (rc < 0) {
 		leave_place(img, j);
@@ -195,7 +195,7 @@ static int write_packed(struct qcow2_image *img, struct pack_job *j)
 		       (struct l2_entry){
 			       .desc = descriptor_compressed(img->cluster_bits, j->host, j->len) });
 	}
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	return rc;
 }
 
@@ -208,9 +208,9 @@ static int pack_cluster(struct qcow2_image *img, struct qcow2_packer *p, uint64_
 	bool worth = true;
 	int rc;
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	rc = begin_job(img, &j);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (rc == 0) {
 		if (!plain)
 			rc = read_plain(img, &j, &worth);
@@ -218,9 +218,9 @@ static int pack_cluster(struct qcow2_image *img, struct qcow2_packer *p, uint64_
 			compress_plain(img, &j, plain ? plain : p->plain);
 		if (rc == 0 && j.len)
 			rc = write_packed(img, &j);
-		pthread_mutex_lock(&img->lock);
+		image_lock(img);
 		end_job(img, &j);
-		pthread_mutex_unlock(&img->lock);
+		image_unlock(img);
 	}
 	image_io_end(img, token);
 	*packed = rc == 0 && j.len;

@@ -38,9 +38,9 @@ static int make_block(struct qcow2_image *img, uint64_t index, uint64_t cluster)
 	int rc;
 
 	/* once it is entered every commit needs it: a host without room must show now */
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	rc = image_make_room_for_table(img, &img->reftable, index, off);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	if (rc < 0)
 		return rc;
 	mdcache_forget(&img->cache, off, img->cluster_size);
@@ -182,9 +182,9 @@ static int prepare_growth(struct qcow2_image *img, struct growth *g)
 		return rc;
 	off = g->run.start << img->cluster_bits;
 	len = g->run.count << img->cluster_bits;
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	rc = image_make_room(img, off, len);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	if (rc < 0)
 		return rc;
 	mdcache_forget(&img->cache, off, len);

@@ -58,10 +58,10 @@ void release_clusters(struct qcow2_image *img, const struct qcow2_runs *runs)
 {
 	struct qcow2_runs unused = { 0 };
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	for (size_t i = 0; i < runs->nr; i++)
 		lower(img, &runs->run[i], &unused);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (!unused.nr)
 		return;
 	runs_tidy(&unused); /* a damaged image may have let go of the same cluster twice */
@@ -71,9 +71,9 @@ void release_clusters(struct qcow2_image *img, const struct qcow2_runs *runs)
 	for (size_t i = 0; i < unused.nr; i++)
 		image_give_back(img, &unused.run[i]);
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	for (size_t i = 0; i < unused.nr; i++)
 		set_free(img, &unused.run[i]);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	runs_free(&unused);
 }

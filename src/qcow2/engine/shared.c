@@ -70,7 +70,7 @@ static int read_header_again(struct qcow2_image *img, uint64_t *file_size)
 		image_log(img, "is another image now; mount it anew");
 		return -EIO;
 	}
-	SCOPE_LOCK(&img->lock);
+	SCOPE_IMAGE_LOCK(img);
 	memcpy(img->seen_header, raw, sizeof(raw));
 	return 0;
 }
@@ -89,7 +89,7 @@ int qcow2_refresh(struct qcow2_image *img, qcow2_moved_fn moved, void *data)
 	if (rc == 0) {
 		struct qcow2_table old;
 
-		SCOPE_LOCK(&img->lock);
+		SCOPE_IMAGE_LOCK(img);
 		mdcache_drop_all(&img->cache);
 		old = img->l1;
 		img->l1 = l1;
@@ -112,7 +112,7 @@ static int header_unchanged(struct qcow2_image *img)
 
 	if (rc < 0)
 		return rc;
-	SCOPE_LOCK(&img->lock);
+	SCOPE_IMAGE_LOCK(img);
 	return memcmp(img->seen_header, raw, sizeof(raw)) ? -ESTALE : 0;
 }
 
@@ -129,7 +129,7 @@ static int pin_piece(struct qcow2_image *img, uint64_t off, uint64_t end, struct
 	uint64_t guest = align_down(off, img->cluster_size), nr;
 	int rc;
 
-	SCOPE_LOCK(&img->lock);
+	SCOPE_IMAGE_LOCK(img);
 	rc = l2_pin(img, off, false, &p->ref);
 	if (rc < 0)
 		return rc;
@@ -155,7 +155,7 @@ static int compare_piece(struct qcow2_image *img, const struct piece *p)
 	rc = io_pread(img->file, now, len, p->ref.slice->off + at);
 	if (rc < 0)
 		return rc;
-	SCOPE_LOCK(&img->lock);
+	SCOPE_IMAGE_LOCK(img);
 	/* an orphan is not what the read went through */
 	return p->ref.slice->orphan || memcmp(now, p->ref.slice->data + at, len) ? -ESTALE : 0;
 }
@@ -174,9 +174,9 @@ static int read_piece(struct qcow2_image *img, uint64_t off, uint64_t end, uint8
 	rc = read_guest(img, off, buf, *len);
 	if (rc == 0)
 		rc = compare_piece(img, &p);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	l2_unpin(img, &p.ref);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
  * (raw, so that words that make no sense stay as they are), and which ones changed. The
  * image's lock guards it; a commit writes its own copy of the changes without the lock.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,9 +109,9 @@ int wptable_reload(struct qcow2_image *img, qcow2_moved_fn moved, void *data)
 		uint64_t before;
 		bool changed;
 
-		pthread_mutex_lock(&img->lock);
+		image_lock(img);
 		changed = replace_word(t, zone, raw[zone], &before);
-		pthread_mutex_unlock(&img->lock);
+		image_unlock(img);
 		if (changed)
 			moved(data, zone, before);
 	}
@@ -182,13 +183,13 @@ uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind
 	/* what each append and read asks for does not take the lock */
 	if (!kind)
 		return atomic_load_explicit(&t->wp[zone], memory_order_acquire);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	wp = t->wp[zone];
 	if (t->flags[zone] & WP_CORRUPT)
 		*kind = QCOW2_WP_CORRUPT;
 	else
 		*kind = zq_zone_is_conv(&t->info.geo, zone) ? QCOW2_WP_CONV : QCOW2_WP_SEQ;
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	return wp;
 }
 
@@ -214,6 +215,7 @@ static void note(struct qcow2_wptable *t, uint32_t zone, uint8_t what)
 
 void wptable_forward_locked(struct qcow2_image *img, uint32_t zone, uint64_t wp)
 {
+	assert(wp - zq_zone_start(&img->wpt->info.geo, zone) <= img->wpt->info.geo.zone_size);
 	atomic_store_explicit(&img->wpt->wp[zone], wp, memory_order_release);
 	note(img->wpt, zone, WP_FORWARD);
 }
@@ -232,16 +234,16 @@ bool wptable_dirty_locked(const struct qcow2_image *img)
 
 void qcow2_wp_forward(struct qcow2_image *img, uint32_t zone, uint64_t wp)
 {
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	wptable_forward_locked(img, zone, wp);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 }
 
 void qcow2_wp_back(struct qcow2_image *img, uint32_t zone)
 {
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	wptable_back_locked(img, zone);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 }
 
 /* ---- on disk -------------------------------------------------------------------------- */

@@ -319,7 +319,7 @@ static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
 
 	if (!ok && c->run.count) /* nobody has seen what arrived there */
 		image_give_back(img, &c->run);
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	if (c->how != IN_PLACE) {
 		if (ok)
 			enter(img, c);
@@ -335,16 +335,16 @@ static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
 			max_u64(img->written_end, c->host + (c->end - cluster_of(img, c->off)));
 	if (ok && w->move_wp && c->end == w->off + w->len + w->pad)
 		wptable_forward_locked(img, w->zone, w->wp);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 }
 
 static int write_chunk(struct qcow2_image *img, struct chunk *c)
 {
 	int rc;
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	rc = prepare(img, c);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	if (rc < 0)
 		return rc;
 	if (c->how != IN_PLACE)
@@ -377,10 +377,10 @@ static int make_free(struct qcow2_image *img)
 {
 	bool waits;
 
-	pthread_mutex_lock(&img->lock);
+	image_lock(img);
 	waits = backlog_waits(img);
 	alloc_release_all(img);
-	pthread_mutex_unlock(&img->lock);
+	image_unlock(img);
 	return waits ? qcow2_commit(img) : 0;
 }
 

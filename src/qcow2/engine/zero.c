@@ -108,10 +108,10 @@ static int unmap_clusters(struct qcow2_image *img, uint64_t off, uint64_t end)
 	while (off < end && rc == 0) {
 		unsigned done = 0;
 
-		pthread_mutex_lock(&img->lock);
+		image_lock(img);
 		rc = unmap_slice(img, off, end, &done);
 		backlog_update(img);
-		pthread_mutex_unlock(&img->lock);
+		image_unlock(img);
 		off += (uint64_t)done << img->cluster_bits;
 	}
 	return rc;
@@ -182,9 +182,9 @@ int qcow2_zero(struct qcow2_image *img, uint64_t off, uint64_t len)
 	if (rc == 0 && img->has_data_file)
 		rc = image_zero_host(img->data, off, len);
 	if (rc == 0) {
-		pthread_mutex_lock(&img->lock);
+		image_lock(img);
 		img->data_dirty |= img->has_data_file;
-		pthread_mutex_unlock(&img->lock);
+		image_unlock(img);
 	}
 	change_mark_corrupt(img);
 	return rc;
