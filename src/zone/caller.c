@@ -29,7 +29,8 @@ static const atomic_bool *new_alive_page(void)
 
 	if (page == MAP_FAILED)
 		return NULL;
-	if (madvise(page, size, MADV_WIPEONFORK) < 0) {
+	/* an emulator may agree to everything and do nothing: to nonsense too */
+	if (madvise(page, size, MADV_WIPEONFORK) < 0 || madvise(page, size, -1) == 0) {
 		munmap(page, size);
 		return NULL;
 	}
