@@ -114,6 +114,14 @@ $(call obj,$(TEST_SRC) $(HELPER_SRC)): EXTRA_CFLAGS = $(CHECK_CFLAGS) $(COMP_CFL
 $(call obj,$(TOOL_SRC)): EXTRA_CFLAGS = $(COMP_CFLAGS)
 $(FUZZ_OBJ): EXTRA_CFLAGS = $(COMP_CFLAGS) -Itests/unit -Itests/fuzz
 
+# The sections of the manual, which "zqfs help" shows.
+TOPICS := $(BUILD)/gen/topics.inc
+$(TOPICS): zqfs.1 src/cli/topics.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f src/cli/topics.awk zqfs.1 > $@
+$(call obj,src/cli/topics.c): $(TOPICS)
+$(call obj,src/cli/topics.c): EXTRA_CFLAGS = -I$(BUILD)/gen
+
 # "make V=1" shows whole commands.
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf "  %-5s %s\n" $(1) $(patsubst $(CURDIR)/%,%,$(2)))

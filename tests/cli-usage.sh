@@ -35,7 +35,7 @@ usage "umount: MOUNTPOINT is missing" umount
 # what is too much as well
 usage "'c' is one argument too many" image mnt c
 usage "info: 'b' is one argument too many" info a b
-usage "help: 'b' is one argument too many" help mount b
+usage "help: no topic 'mount b'" help mount b
 usage "check: 'b' is one argument too many" check a b
 
 # options

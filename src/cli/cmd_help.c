@@ -12,6 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/term.h"
+#include "cli/topics.h"
 
 /* The column in which explanations begin. */
 #define HELP_COLUMN 30
@@ -115,7 +116,9 @@ void cli_print_overview(FILE *out)
 	fputs("\noptions:\n", out);
 	print_options(out, &cmd_mount);
 	fputs("\n\"zqfs help COMMAND\" shows a command's options, "
-	      "\"zqfs help mount\" the keys of -o.\n",
+	      "\"zqfs help mount\" the keys of -o,\n"
+	      "\"zqfs help examples\" a section of the manual, \"zqfs help topics\" which there "
+	      "are.\n",
 	      out);
 }
 
@@ -164,9 +167,18 @@ static int run_help(const struct cli_args *args)
 		return CLI_DONE;
 	}
 	cmd = cli_find(args->operands[0]);
-	if (!cmd)
-		return cli_unknown_command(args->operands[0], "");
-	cli_print_help(stdout, cmd);
+	if (cmd && args->nr_operands == 1)
+		cli_print_help(stdout, cmd);
+	else if (!strcmp(args->operands[0], "topics") && args->nr_operands == 1)
+		topics_list(stdout);
+	else if (!topics_print(stdout, args->operands, args->nr_operands))
+		return args->nr_operands == 1
+			       ? cli_unknown_command(args->operands[0],
+						     ", and no topic of that name")
+			       : cli_usage_error(&cmd_help,
+						 "no topic '%s %s'; 'zqfs help topics' "
+						 "lists them",
+						 args->operands[0], args->operands[1]);
 	return CLI_DONE;
 }
 
@@ -179,9 +191,13 @@ static const char *const help_operands[] = { "COMMAND", NULL };
 
 const struct cli_command cmd_help = {
 	.name = "help",
-	.summary = "show what a command does and which options it takes",
+	.summary = "show what a command does, or a section of the manual",
+	.details =
+		"COMMAND is one, or words of a title of the manual such as \"examples\", \"mount "
+		"options\" or \"attributes\"; \"zqfs help topics\" lists the titles.",
 	.operands = help_operands,
 	.min_operands = 0,
+	.many = true,
 	.options = help_options,
 	.run = run_help,
 };
