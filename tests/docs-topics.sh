@@ -14,8 +14,9 @@ while read -r title; do
     # NAME and SYNOPSIS have forms of their own in the page
     case $title in name | synopsis) ;; *) cat text ;; esac
 done <sections >shown
-words() { # one a line; mandoc breaks lines behind a hyphen too
-    tr -s ' \n' '\n' | sed -z 's/-\n/-/g'
+words() { # one a line, without quotes; mandoc breaks lines behind a hyphen too,
+    # and wraps the cells of a table in another order
+    tr -d "\`'" | tr -s ' \n' '\n' | sed -z 's/-\n/-/g' | sort
 }
 if command -v mandoc >/dev/null; then
     mandoc -Tascii "$TOP/zqfs.1" | sed 's/.\x08//g; 1d; $d' |

@@ -200,7 +200,6 @@ complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show t
 complete -c zqfs -n __fish_use_subcommand -a trace -d 'show the zone operations of a mount as they happen'
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -l summary -d 'count per zone instead; of a mount until interrupted, or of the file of trace='
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does and which options it takes'
-complete -c zqfs -n '__fish_seen_subcommand_from help' -f -a 'mount create amend info report reset finish open close check convert compare umount trace help'
+complete -c zqfs -n __fish_use_subcommand -a help -d 'show what a command does, or a section of the manual'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -l list -d 'list all commands and options for programs, with tabs'
 complete -c zqfs -n '__fish_seen_subcommand_from help' -s h -l help -d 'show this help'

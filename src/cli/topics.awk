@@ -5,7 +5,7 @@
 
 BEGIN {
     WIDTH = 78
-    n_inline = split("Nm Cm Ar Pa Er Li Em Sy Dv Ev Fl Op Oo Oc Xr Sx In Ns No Ap Pq Ta Va", names, " ")
+    n_inline = split("Nm Cm Ar Pa Er Li Em Sy Dv Ev Fl Op Oo Oc Xr Sx In Ns No Ap Pq Ta Va Ql", names, " ")
     for (i = 1; i <= n_inline; i++) inline[names[i]]
     print "/* Made of zqfs.1 by src/cli/topics.awk. */"
 }
@@ -101,6 +101,7 @@ function render(n, from,    i, m, close_all, xr) {
             m = word[i]
             if (m == "Op") { add("["); close_all = "]" close_all }
             else if (m == "Pq") { add("("); close_all = ")" close_all }
+            else if (m == "Ql") { add("\047"); glue = 1; close_all = "\047" close_all }
             else if (m == "Oo") add("[")
             else if (m == "Oc") out = out "]"
             else if (m == "Ns") glue = 1
@@ -126,7 +127,11 @@ function render(n, from,    i, m, close_all, xr) {
     }
     return out
 }
-function say(s) { par = par (par == "" ? "" : " ") s }
+# More text: of the paragraph, or of the last cell of a table.
+function say(s) {
+    if (depth && kind[depth] == "-column" && rows) cell[rows, columns_of_row] = cell[rows, columns_of_row] " " s
+    else par = par (par == "" ? "" : " ") s
+}
 
 # ---- tables --------------------------------------------------------------------------------------
 
