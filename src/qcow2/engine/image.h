@@ -18,7 +18,7 @@
  *   mdcache.c     bounded cache of slices of L2 tables and refcount blocks
  *   hostio.c      metadata writes, zeroing, epochs of I/O in flight
  *   image.c       the log, fixed metadata, what never changes
- *   runs.c        lists of runs of clusters
+ *   runs.c        lists of runs of clusters      locks.c      the order of locks, watched
  *
  * Locks. Each is taken only while those above it in this list are held, never the other way
  * round. A commit may run under a stripe or the padding lock of the layer above.
