@@ -78,6 +78,12 @@ void check_l1_entry(struct check *c, uint64_t index, uint64_t word, bool active)
 		t = new_table(c, off);
 		if (!t)
 			return;
+		/* reading it gives -EIO: what is missing may be anything */
+		if (!range_within(off, c->cluster_size, c->file_size))
+			check_damage(c,
+				     "%s %" PRIu64 ": the end of the file cuts off the L2 table "
+				     "0x%" PRIx64,
+				     whose, index, off);
 	} else if (active && t->active) {
 		check_damage(c,
 			     "L1 entry %" PRIu64 ": L2 table 0x%" PRIx64

@@ -47,6 +47,8 @@ void check_refblocks(struct check *c)
 			bad_block(c, i, "the block is not cluster aligned");
 		else if (off >> c->cluster_bits >= c->file_clusters)
 			bad_block(c, i, "the block is behind the end of the file");
+		else if (!range_within(off, c->cluster_size, c->file_size))
+			bad_block(c, i, "the end of the file cuts the block off");
 		else if (counts_get(c, off >> c->cluster_bits, NULL))
 			bad_block(c, i, "the block's cluster is used for something else");
 		else
