@@ -26,7 +26,7 @@ static bool later(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
-static struct change *find(struct changes *c, uint64_t node)
+static struct change *find_change(struct changes *c, uint64_t node)
 {
 	struct change *e = c->bucket[node % CHANGES_BUCKETS];
 
@@ -59,7 +59,7 @@ int changes_set(struct changes *c, uint64_t node, unsigned what, const struct st
 	struct change *e;
 
 	pthread_rwlock_wrlock(&c->lock);
-	e = find(c, node);
+	e = find_change(c, node);
 	if (!e) {
 		e = calloc(1, sizeof(*e));
 		if (!e) {
@@ -109,12 +109,12 @@ bool changes_strip_mode(struct changes *c, uint64_t node)
 	if (!atomic_load_explicit(&c->nr, memory_order_acquire))
 		return false;
 	pthread_rwlock_rdlock(&c->lock);
-	bits = privileges(find(c, node));
+	bits = privileges(find_change(c, node));
 	pthread_rwlock_unlock(&c->lock);
 	if (!bits)
 		return false;
 	pthread_rwlock_wrlock(&c->lock);
-	e = find(c, node); /* still there: nothing is ever taken from the table */
+	e = find_change(c, node); /* still there: nothing is ever taken from the table */
 	bits = privileges(e);
 	if (bits) {
 		e->mode &= ~bits;
@@ -131,7 +131,7 @@ void changes_apply(struct changes *c, uint64_t node, struct stat *st)
 	if (!atomic_load_explicit(&c->nr, memory_order_acquire))
 		return;
 	pthread_rwlock_rdlock(&c->lock);
-	e = find(c, node);
+	e = find_change(c, node);
 	if (e) {
 		if (e->what & CHANGE_MODE)
 			st->st_mode = (st->st_mode & S_IFMT) | e->mode;

@@ -48,7 +48,7 @@ void openers_destroy(struct openers *o)
 }
 
 /* The place that points to the zone's entry, or to NULL. [bucket's lock] */
-static struct opener **find(struct openers *o, uint32_t zone)
+static struct opener **find_opener(struct openers *o, uint32_t zone)
 {
 	struct opener **p = &o->bucket[zone % OPENERS_BUCKETS].first;
 
@@ -111,7 +111,7 @@ static int first_open(struct openers *o, uint32_t zone)
 int openers_get(struct openers *o, uint32_t zone)
 {
 	SCOPE_LOCK(&o->bucket[zone % OPENERS_BUCKETS].lock);
-	struct opener **p = find(o, zone), *e;
+	struct opener **p = find_opener(o, zone), *e;
 	int ret;
 
 	if (*p) {
@@ -134,7 +134,7 @@ int openers_get(struct openers *o, uint32_t zone)
 bool openers_put(struct openers *o, uint32_t zone)
 {
 	SCOPE_LOCK(&o->bucket[zone % OPENERS_BUCKETS].lock);
-	struct opener **p = find(o, zone), *e = *p;
+	struct opener **p = find_opener(o, zone), *e = *p;
 
 	if (!e || --e->count)
 		return false;
@@ -151,7 +151,7 @@ bool openers_any(struct openers *o, uint32_t zone)
 {
 	SCOPE_LOCK(&o->bucket[zone % OPENERS_BUCKETS].lock);
 
-	return *find(o, zone) != NULL;
+	return *find_opener(o, zone) != NULL;
 }
 
 void openers_reopen(struct openers *o, uint32_t zone)
@@ -160,6 +160,6 @@ void openers_reopen(struct openers *o, uint32_t zone)
 		return;
 	SCOPE_LOCK(&o->bucket[zone % OPENERS_BUCKETS].lock);
 	/* Without a free slot the next write tells. */
-	if (*find(o, zone))
+	if (*find_opener(o, zone))
 		zq_zone_open(o->dev, zone);
 }

@@ -47,8 +47,8 @@ int fs_reset(struct fs *fs, uint32_t zone)
 }
 
 /* Through a descriptor the right to write was given when it was opened. */
-static int set_size(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size,
-		    const struct fuse_file_info *fi)
+static int truncate_zone_file(struct fs *fs, fuse_req_t req, uint64_t node, uint64_t size,
+			      const struct fuse_file_info *fi)
 {
 	struct zq_zone_info info;
 	struct stat st;
@@ -187,7 +187,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	else if ((to_set & FUSE_SET_ATTR_SIZE) && !tree_is_file(ino))
 		ret = -EISDIR;
 	else if (to_set & FUSE_SET_ATTR_SIZE)
-		ret = set_size(fs, req, ino, (uint64_t)attr->st_size, fi);
+		ret = truncate_zone_file(fs, req, ino, (uint64_t)attr->st_size, fi);
 	if (!ret && (to_set & ~FUSE_SET_ATTR_SIZE))
 		ret = set_rest(fs, req, ino, attr, to_set);
 	if (!ret && tree_is_file(ino) && strips(req, to_set))

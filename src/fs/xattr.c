@@ -83,12 +83,12 @@ static bool zone_type(const struct source *s, char *buf)
 	return word(buf, s->zone.conventional ? "conventional" : "sequential");
 }
 
-static bool zone_state(const struct source *s, char *buf)
+static bool show_zone_state(const struct source *s, char *buf)
 {
 	return word(buf, zq_state_name(s->zone.state));
 }
 
-static bool zone_wp(const struct source *s, char *buf)
+static bool show_zone_wp(const struct source *s, char *buf)
 {
 	if (s->zone.conventional || s->zone.state == ZQ_FULL)
 		return false;
@@ -113,10 +113,10 @@ static bool dev_image(const struct source *s, char *buf)
 }
 
 static const struct attribute of_zone[] = {
-	{ "number", zone_number, false }, { "type", zone_type, false },
-	{ "state", zone_state, false },	  { "start", zone_start_at, false },
-	{ "size", zone_size, false },	  { "capacity", zone_capacity, false },
-	{ "wp", zone_wp, false },	  { NULL, NULL, false },
+	{ "number", zone_number, false },    { "type", zone_type, false },
+	{ "state", show_zone_state, false }, { "start", zone_start_at, false },
+	{ "size", zone_size, false },	     { "capacity", zone_capacity, false },
+	{ "wp", show_zone_wp, false },	     { NULL, NULL, false },
 };
 
 static const struct attribute of_device[] = {

@@ -7,7 +7,6 @@
 #define ZQ_QCOW2_FORMAT_HEADER_PARTS_H
 
 #include "qcow2/format/header.h"
-#include "qcow2/tables/header_read.h"
 
 #define HEADER_FIRST_BYTES 112u /* all header fields that have a name */
 

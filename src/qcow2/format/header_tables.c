@@ -77,7 +77,7 @@ static int check_reftable(const struct qcow2_header *h, struct zq_error *err)
 	return check_inside(h, "refcount_table_offset", h->reftable_offset, last + 1, err);
 }
 
-static int check_snapshots(const struct qcow2_header *h, struct zq_error *err)
+static int check_snapshot_place(const struct qcow2_header *h, struct zq_error *err)
 {
 	int ret;
 
@@ -133,7 +133,7 @@ int header_check_tables(const struct qcow2_header *h, struct zq_error *err)
 	if (!ret)
 		ret = check_reftable(h, err);
 	if (!ret)
-		ret = check_snapshots(h, err);
+		ret = check_snapshot_place(h, err);
 	if (!ret)
 		ret = check_overlaps(h, err);
 	return ret;

@@ -45,7 +45,7 @@ void snapshot_parse(const uint8_t *b, struct snapshot_fixed *f)
 }
 
 /* Reads a string that is not terminated on disk. NULL with *ret set. */
-static char *read_string(struct zq_io *io, uint64_t off, uint32_t len, int *ret)
+static char *read_snapshot_string(struct zq_io *io, uint64_t off, uint32_t len, int *ret)
 {
 	char *s = malloc((size_t)len + 1);
 
@@ -96,10 +96,10 @@ static int read_entry(struct zq_io *io, const struct qcow2_header *h, uint32_t n
 			       " (%" PRIu64 " bytes) passes the end of the file, %" PRIu64 " bytes",
 			       io->name, nr, h->nb_snapshots, *pos, f.len, h->file_size);
 	fill_in(b, &f, h->size, s);
-	s->id = read_string(io, *pos + SNAPSHOT_FIXED + f.extra_len, f.id_len, &ret);
+	s->id = read_snapshot_string(io, *pos + SNAPSHOT_FIXED + f.extra_len, f.id_len, &ret);
 	if (s->id)
-		s->name = read_string(io, *pos + SNAPSHOT_FIXED + f.extra_len + f.id_len,
-				      f.name_len, &ret);
+		s->name = read_snapshot_string(io, *pos + SNAPSHOT_FIXED + f.extra_len + f.id_len,
+					       f.name_len, &ret);
 	if (ret)
 		goto fail;
 	*pos += f.len;
