@@ -4,6 +4,7 @@
  * and the list of implicitly open zones. Memory only; every function says which locks its
  * caller holds, those that take device.lock themselves are zone_begin and zone_end.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -150,6 +151,9 @@ static void move_zone(struct zq_device *dev, uint32_t zone, enum zq_zone_state n
 {
 	enum zq_zone_state old = zone_state(dev, zone);
 
+	/* a corrupt pointer makes a read-only zone, whose pointer stays where it is */
+	assert(wp_new == wp_old || (wp_new >= zq_zone_start(&dev->geo, zone) &&
+				    wp_new <= qcow2_wp_finished(dev->img, zone)));
 	dev->unwritten -= zone_left(dev, zone, old, wp_old);
 	dev->unwritten += zone_left(dev, zone, next, wp_new);
 	if (old == next)
