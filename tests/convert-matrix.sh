@@ -76,6 +76,12 @@ for type in zlib zstd; do
     same "$DIR/packed" "$DIR/plain" "$type and back"
 done
 
+# Data of the source begins and ends within clusters of a compressed target.
+"$ZQFS" create -q -o zone.size=1M,cluster_size=4K,zone.conventional_zones=1 "$DIR/cut" 4M
+"$zdev" "$DIR/cut" write:4096:4096:7 write:20480:4096:8 append:1:5120:9 >"$DIR/made"
+"$ZQFS" convert -c "$DIR/cut" "$DIR/cut2"
+same "$DIR/cut" "$DIR/cut2" "data within clusters, compressed"
+
 # Holes stay holes, and zeros become some.
 "$ZQFS" create -q -o zone.size=64M "$DIR/wide" 1G
 "$zdev" "$DIR/wide" append:1:4096:1 append:2:33554432:0 append:2:4096:2 >"$DIR/made"

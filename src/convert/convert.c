@@ -45,6 +45,27 @@ struct piece {
 
 /* ---- one piece --------------------------------------------------------------------------- */
 
+/*
+ * What lies at the cursor, as the source tells it, cut at the target's units: a unit with any
+ * data in it is data, so that the cursor never stops within one. [lock]
+ */
+static int next_run(struct job *j, uint64_t left, bool *data, uint64_t *run)
+{
+	uint64_t unit = j->to->unit, end;
+	int ret = j->from->ops->status(j->from, j->zone, j->off, left, data, run);
+
+	if (ret || *run >= left)
+		return ret;
+	end = j->off + *run;
+	*run = (*data ? align_up(end, unit) : align_down(end, unit)) - j->off;
+	if (!*run) {
+		*data = true;
+		*run = unit;
+	}
+	*run = min_u64(*run, left);
+	return 0;
+}
+
 /* Moves the cursor over holes and empty zones. 1 with a piece, 0 at the end. [lock] */
 static int next_piece(struct job *j, struct piece *p)
 {
@@ -62,7 +83,7 @@ static int next_piece(struct job *j, struct piece *p)
 		}
 		run = written - j->off;
 		if (!j->opts->no_holes)
-			ret = j->from->ops->status(j->from, j->zone, j->off, run, &data, &run);
+			ret = next_run(j, run, &data, &run);
 		if (ret)
 			return ret;
 		/* pieces begin at multiples of their size, so that units are never cut */
