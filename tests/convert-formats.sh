@@ -50,6 +50,7 @@ refused 'zone 3 is conventional' '4s/zcond: 1(em) .type: 2/zcond: 0(nw) [type: 1
 refused 'line 2: unknown zone condition' '2s/zcond: 4/zcond: 9/'
 refused 'line 4: ' '4s/wptr/wpointer/'
 refused 'has 4194304 bytes, its zones 5242880' '4p;4s/0x000001800/0x000002000/'
+refused 'zone_size 0 is not a power of two' '2,4d;1s/len 0x000800, cap 0x000800/len 0x0, cap 0x0/'
 head -c 5000 /dev/zero | tr '\0' x >"$DIR/bad"
 expect_fail 'line 1: ' "$ZQFS" convert --zones="$DIR/bad" "$DIR/raw" "$DIR/none"
 : >"$DIR/bad"

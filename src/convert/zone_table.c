@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "convert/zone_table.h"
+#include "qcow2/format/geometry.h"
 #include "util/math.h"
 
 static const struct {
@@ -158,5 +159,10 @@ int zone_table_finish(const struct zone_table *t, struct disk_source *s, struct 
 		if (!ret)
 			ret = fill_zone(t, &s->geo, i, &s->zone[i], err);
 	}
+	if (ret)
+		return ret;
+	ret = geometry_check_shape(&s->geo, INT64_MAX, err);
+	if (ret)
+		zq_error_prefix(err, t->name);
 	return ret;
 }
