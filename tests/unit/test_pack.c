@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check_main.h"
+#include "qcow2/engine/alloc.h"
 #include "qcow2/engine/pack.h"
 #include "qimage.h"
 #include "rng.h"
@@ -152,6 +153,21 @@ START_TEST(a_host_cluster_that_was_let_go_is_not_packed_into)
 }
 END_TEST
 
+START_TEST(a_place_that_is_left_again_is_counted_as_waiting)
+{
+	create_packing(1, 4);
+	ck_assert(pack(1, 3000, 'a'));
+	qcow2_stream_release(q.img, ALLOC_STREAM_PACK);
+	ck_assert_int_eq(qimage_write(&q, 8 * C, 'd', 4 * C), 0); /* takes what follows */
+	ck_assert(pack(2, 3000, 'b'));
+	ck_assert_uint_eq(q.img->waiting, 1);
+	qimage_commit(&q);
+	ck_assert_uint_eq(q.img->waiting, 0);
+	ck_assert_int_eq(qcow2_pressure(q.img), QCOW2_PRESSURE_NONE);
+	end_packing();
+}
+END_TEST
+
 START_TEST(narrow_counts_bound_what_shares_a_cluster)
 {
 	create_packing(1, 2); /* up to 15 */
@@ -266,6 +282,7 @@ int main(void)
 		CHECK_TEST(what_does_not_shrink_is_left_alone),
 		CHECK_TEST(what_replaces_or_unmaps_them_gives_the_space_back),
 		CHECK_TEST(a_host_cluster_that_was_let_go_is_not_packed_into),
+		CHECK_TEST(a_place_that_is_left_again_is_counted_as_waiting),
 		CHECK_TEST(narrow_counts_bound_what_shares_a_cluster),
 		CHECK_TEST(counts_of_two_bits_are_too_narrow),
 		CHECK_TEST(data_that_is_there_is_repacked),

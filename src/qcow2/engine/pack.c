@@ -11,6 +11,8 @@
 #include "io/io.h"
 #include "qcow2/codec/codec.h"
 #include "qcow2/engine/alloc.h"
+#include "qcow2/engine/backlog.h"
+#include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/inflight.h"
 #include "qcow2/engine/l2.h"
@@ -63,7 +65,7 @@ static bool share_cluster(struct qcow2_image *img, uint64_t cluster)
 /* One reference fewer, where a place was taken and not used. */
 static void unshare_cluster(struct qcow2_image *img, uint64_t cluster)
 {
-	runs_add(&img->let_go, cluster, 1);
+	backlog_let_go(img, cluster, 1);
 }
 
 /*
@@ -195,6 +197,7 @@ static int write_packed(struct qcow2_image *img, struct pack_job *j)
 		       (struct l2_entry){
 			       .desc = descriptor_compressed(img->cluster_bits, j->host, j->len) });
 	}
+	backlog_update(img);
 	image_unlock(img);
 	return rc;
 }
@@ -276,9 +279,12 @@ void qcow2_packer_free(struct qcow2_packer *p)
 
 static int check_packing(struct qcow2_image *img, uint64_t off)
 {
+	int rc;
+
 	if (!is_aligned(off, img->cluster_size) || off >= img->hdr.size)
 		return -EINVAL;
-	return qcow2_begin_change(img);
+	rc = qcow2_begin_change(img);
+	return rc < 0 ? rc : commit_relieve(img);
 }
 
 int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off,
