@@ -57,6 +57,9 @@ done
 assert_eq "$(stat -c %s "$DIR/folder/seq-000003")" 73728 "the size of a zone's file"
 "$ZQFS" convert -o zone.size=1M,zone.capacity=768K "$DIR/folder" "$DIR/back"
 same "$DIR/a" "$DIR/back" "a folder and back"
+"$ZQFS" convert --force -o zone.size=1M,zone.capacity=768K "$DIR/folder" "$DIR/back"
+same "$DIR/a" "$DIR/back" "a folder over an image beside it"
+expect_fail 'is the source' "$ZQFS" convert --force "$DIR/folder" "$DIR/folder/seq-000003"
 expect_fail 'the last zone is shorter' "$ZQFS" convert -O folder "$DIR/short" "$DIR/folder2"
 [ ! -e "$DIR/folder2" ] || fail "a refused target is there"
 

@@ -107,10 +107,17 @@ static void folder_close(struct disk_source *s)
 static bool folder_uses(const struct disk_source *s, const char *path)
 {
 	const struct folder_source *f = (const struct folder_source *)s;
+	char *up CLEANUP_FREE = realpath(path, NULL), *slash;
 	struct stat st;
 
-	return !stat(path, &st) && st.st_dev == f->st.st_dev &&
-	       (st.st_ino == f->st.st_ino || !S_ISDIR(st.st_mode));
+	for (; up && *up; *slash = '\0') {
+		if (!stat(up, &st) && st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino)
+			return true;
+		slash = strrchr(up, '/');
+		if (!slash)
+			break;
+	}
+	return false;
 }
 
 static const struct disk_source_ops folder_ops = {
