@@ -64,6 +64,10 @@ expect_fail 'zone.max_active_zones 1 is smaller than 2' bash -c '
     "$ZQFS" "$zdev" "$DIR/a" "$DIR/none"
 expect_fail 'exists already' "$ZQFS" convert "$DIR/a" "$DIR/b"
 expect_fail 'is the source' "$ZQFS" convert --force "$DIR/a" "$DIR/a"
+"$ZQFS" convert -O dump "$DIR/a" "$DIR/same"
+expect_fail 'is the source' "$ZQFS" convert --force -O dump "$DIR/same" "$DIR/same"
+expect_fail 'is the source' "$ZQFS" convert --force "$DIR/raw" "$DIR/raw.zones"
+expect_fail 'line 1: too long' timeout 10 "$ZQFS" convert --zones=/dev/zero "$DIR/raw" "$DIR/none"
 expect_fail 'only an image can be compressed' "$ZQFS" convert -c -O raw "$DIR/a" "$DIR/none"
 expect_fail 'external data file cannot hold' \
     "$ZQFS" convert -c -o data_file=x.raw "$DIR/a" "$DIR/none"

@@ -16,7 +16,7 @@
 struct flat_source {
 	struct disk_source base;
 	struct zq_io *io;
-	struct stat st;
+	struct stat st, table; /* of the bytes, and of what tells the zones */
 };
 
 static struct flat_source *flat_of(struct disk_source *s)
@@ -66,7 +66,9 @@ static bool flat_uses(const struct disk_source *s, const char *path)
 	const struct flat_source *f = (const struct flat_source *)s;
 	struct stat st;
 
-	return !stat(path, &st) && st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino;
+	return !stat(path, &st) &&
+	       ((st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino) ||
+		(st.st_dev == f->table.st_dev && st.st_ino == f->table.st_ino));
 }
 
 static const struct disk_source_ops flat_ops = {
@@ -106,6 +108,7 @@ int flat_source_open(const char *path, const struct zone_table *t, enum zq_disk_
 	f->base.ops = &flat_ops;
 	f->base.name = path;
 	f->base.format = format;
+	(void)stat(t->name, &f->table); /* a pipe may be gone */
 	ret = zone_table_finish(t, &f->base, err);
 	if (!ret)
 		ret = open_bytes(f, path, err);

@@ -183,9 +183,14 @@ static int write_dump_info(struct zq_io *io, const struct zq_geometry *g,
 /* ---- beginning ------------------------------------------------------------------------------- */
 
 static int begin_flat(struct flat_target *f, const char *data, const char *zones,
-		      const struct zq_convert_opts *opts, struct zq_error *err)
+		      const struct zq_convert_opts *opts, const struct disk_source *from,
+		      struct zq_error *err)
 {
-	int ret = new_file_begin(&f->data, data, opts->force, "the target", err);
+	int ret;
+
+	if (from->ops->uses(from, data) || from->ops->uses(from, zones))
+		return zq_fail(err, -EINVAL, "%s: is the source, or a part of it", f->base.name);
+	ret = new_file_begin(&f->data, data, opts->force, "the target", err);
 
 	if (!ret)
 		ret = new_file_begin(&f->zones, zones, opts->force, "the zone table", err);
@@ -262,7 +267,7 @@ int target_begin_raw(const char *path, const struct zq_convert_opts *opts,
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	f->write_zones = write_report;
-	ret = begin_flat(f, path, beside, opts, err);
+	ret = begin_flat(f, path, beside, opts, from, err);
 	return hand_on(f, ret, t);
 }
 
@@ -287,6 +292,6 @@ int target_begin_dump(const char *path, const struct zq_convert_opts *opts,
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	f->write_zones = write_dump_info;
-	ret = begin_flat(f, data, info, opts, err);
+	ret = begin_flat(f, data, info, opts, from, err);
 	return hand_on(f, ret, t);
 }
