@@ -113,3 +113,9 @@ if command -v zbd >/dev/null; then
     "$ZQFS" convert --force --zones="$DIR/got" "$DIR/dump_zone_data.dump" "$DIR/b"
     assert_status 0 "$ZQFS" compare "$DIR/a" "$DIR/b"
 fi
+
+# Nor is the source taken for the data file of its copy, nor a pipe for a disk.
+expect_fail "is the source, or a part of it" \
+    "$ZQFS" convert --force -o "data_file=$DIR/raw" --zones="$DIR/own.csv" "$DIR/raw" "$DIR/none"
+mkfifo "$DIR/fifo"
+expect_fail "is no file, folder or block device" timeout 10 "$ZQFS" convert "$DIR/fifo" "$DIR/none"

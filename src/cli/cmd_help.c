@@ -117,8 +117,7 @@ void cli_print_overview(FILE *out)
 	print_options(out, &cmd_mount);
 	fputs("\n\"zqfs help COMMAND\" shows a command's options, "
 	      "\"zqfs help mount\" the keys of -o,\n"
-	      "\"zqfs help examples\" a section of the manual, \"zqfs help topics\" which there "
-	      "are.\n",
+	      "\"zqfs help examples\" a section of the manual, \"zqfs help topics\" lists them.\n",
 	      out);
 }
 

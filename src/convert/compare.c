@@ -98,7 +98,7 @@ static int read_side(struct disk_source *s, uint32_t zone, uint64_t off, uint8_t
 }
 
 /* The next run that both sides tell alike, at most COMPARE_BYTES where there is data. */
-static int next_run(struct comparison *c, uint32_t zone, uint64_t off, uint64_t left, bool *data_a,
+static int next_alike(struct comparison *c, uint32_t zone, uint64_t off, uint64_t left, bool *data_a,
 		    bool *data_b, uint64_t *run, struct zq_error *err)
 {
 	uint64_t run_b;
@@ -135,7 +135,7 @@ static int compare_data(struct comparison *c, uint32_t zone, struct zq_error *er
 
 	for (uint64_t off = 0, run = 0; off < end; off += run) {
 		bool data_a, data_b;
-		int ret = next_run(c, zone, off, end - off, &data_a, &data_b, &run, err);
+		int ret = next_alike(c, zone, off, end - off, &data_a, &data_b, &run, err);
 
 		if (ret)
 			return ret;

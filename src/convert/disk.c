@@ -72,6 +72,9 @@ static enum zq_disk_format tell_format(const char *path, const struct zq_convert
 		return looks_like_dump(path) ? ZQ_DISK_DUMP : ZQ_DISK_IMAGE;
 	if (S_ISDIR(st.st_mode))
 		return ZQ_DISK_FOLDER;
+	/* a pipe would be waited for, and what it gives could not be read twice */
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return ZQ_DISK_AUTO;
 	if (looks_like_image(path))
 		return ZQ_DISK_IMAGE;
 	if (S_ISBLK(st.st_mode))
@@ -86,6 +89,8 @@ int disk_source_open(const char *path, const struct zq_convert_opts *opts, struc
 
 	if (format == ZQ_DISK_AUTO)
 		format = tell_format(path, opts);
+	if (format == ZQ_DISK_AUTO)
+		return zq_fail(err, -EINVAL, "%s: is no file, folder or block device", path);
 	if ((size_t)format >= ARRAY_SIZE(formats) || !formats[format].open)
 		return zq_fail(err, -EINVAL, "%s: no such format of a source", path);
 	return formats[format].open(path, opts, s, err);

@@ -66,9 +66,8 @@ static bool flat_uses(const struct disk_source *s, const char *path)
 	const struct flat_source *f = (const struct flat_source *)s;
 	struct stat st;
 
-	return !stat(path, &st) &&
-	       ((st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino) ||
-		(st.st_dev == f->table.st_dev && st.st_ino == f->table.st_ino));
+	return !stat(path, &st) && ((st.st_dev == f->st.st_dev && st.st_ino == f->st.st_ino) ||
+				    (st.st_dev == f->table.st_dev && st.st_ino == f->table.st_ino));
 }
 
 static const struct disk_source_ops flat_ops = {

@@ -162,8 +162,7 @@ static int check_old_folder(struct folder_target *f, bool force, struct zq_error
 			       ? 0
 			       : zq_fail(err, -errno, "%s: %s", f->base.name, strerror(errno));
 	if (!force)
-		return zq_fail(err, -EEXIST, "%s: the target exists already",
-			       f->base.name);
+		return zq_fail(err, -EEXIST, "%s: the target exists already", f->base.name);
 	if (!S_ISDIR(st.st_mode) || remove_zone_folder(f->base.name, true))
 		return zq_fail(err, -EINVAL,
 			       "%s: is not a folder of zone files alone and is not replaced",

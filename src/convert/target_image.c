@@ -15,6 +15,7 @@
 #include "offline/new_image.h"
 #include "qcow2/format/header.h"
 #include "qcow2/qcow2.h"
+#include "qcow2/tables/named_file.h"
 #include "util/cleanup.h"
 
 #define MAX_PACKERS 8 /* as many as there are threads */
@@ -202,6 +203,16 @@ static int check_image_options(const char *path, const struct zq_create_opts *o,
 {
 	int ret = target_check_geometry(path, o, &from->geo, err);
 
+	if (!ret && o->data_file) {
+		char *data CLEANUP_FREE = named_beside(path, o->data_file);
+
+		if (!data)
+			ret = zq_fail(err, -ENOMEM, "out of memory");
+		else if (from->ops->uses(from, data))
+			ret = zq_fail(err, -EINVAL,
+				      "%s: data_file %s is the source, or a part of it", path,
+				      data);
+	}
 	if (!ret && o->backing_file)
 		ret = zq_fail(err, -EINVAL, "%s: a copy is whole, it has no backing file", path);
 	return ret;

@@ -113,6 +113,8 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 	if (!w || !out->unique ||
 	    out->unique != atomic_load_explicit(&w->unique, memory_order_relaxed))
 		return writev(s->fd, iov, count);
+	if (w->trace.op)
+		trace_answer(&w->trace, iov, count);
 	if (atomic_load_explicit(&w->opcode, memory_order_relaxed) == FUSE_INIT)
 		hello_complete(w->buf.mem, w->buf.size, iov, count, s->cfg.hello);
 	return s->how->answer(w, iov, count);
