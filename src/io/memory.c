@@ -336,8 +336,7 @@ static const struct zq_io_ops memory_ops = {
 	.struct_size = sizeof(struct zq_io_ops),
 };
 
-/* ---- what callers have
- * --------------------------------------------------------------------------- */
+/* ---- what callers have ------------------------------------------------------------------- */
 
 struct zq_memory *zq_memory_new(const char *name)
 {

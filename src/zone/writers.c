@@ -48,8 +48,7 @@ static int take_extent(struct append *a, uint64_t off, uint64_t len)
 	return len ? device_reserve(a->dev, a->flags & ZQ_WRITE_SYNC) : 0;
 }
 
-/* ---- from one buffer
- * ----------------------------------------------------------------------------- */
+/* ---- from one buffer --------------------------------------------------------------------- */
 
 static int append_once(struct append *a)
 {
@@ -115,8 +114,7 @@ ssize_t zq_append(struct zq_device *dev, uint32_t zone, struct zq_writer *w, uin
 	return append_done(&a, &c, a.pos, a.len, where);
 }
 
-/* ---- from several
- * ------------------------------------------------------------------------------------- */
+/* ---- from several ------------------------------------------------------------------------ */
 
 /* A place in a row of buffers. */
 struct gather {
@@ -219,8 +217,7 @@ ssize_t zq_appendv(struct zq_device *dev, uint32_t zone, struct zq_writer *w, ui
 	return append_row(&a, &c, iov, where);
 }
 
-/* ---- whose padding it is
- * --------------------------------------------------------------------------- */
+/* ---- whose padding it is ----------------------------------------------------------------- */
 
 static bool may_ask(struct zq_device *dev, uint32_t zone, const struct zq_writer *w)
 {
