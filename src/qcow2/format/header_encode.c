@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "qcow2/format/format.h"
+#include "qcow2/format/header_out.h"
 #include "qcow2/format/header_parts.h"
 #include "util/bytes.h"
 #include "util/math.h"
@@ -22,48 +23,18 @@ static const struct feature_name names[] = {
 	{ 2, 1, "raw external data" },
 };
 
-/* Appends records to a cluster; an overflow is noticed at the end, nothing is written past it. */
-struct out {
-	uint8_t *buf;
-	uint64_t pos, size;
-	bool full;
-};
-
-static uint8_t *reserve(struct out *o, uint64_t bytes)
+static void add_string(struct header_out *o, uint32_t type, const char *s)
 {
-	uint8_t *at = o->buf + o->pos;
-
-	if (o->full || !range_within(o->pos, bytes, o->size)) {
-		o->full = true;
-		return NULL;
-	}
-	o->pos += bytes;
-	return at;
-}
-
-/* Room for an extension of len bytes; its data, or NULL when there is none. */
-static uint8_t *add_ext(struct out *o, uint32_t type, uint64_t len)
-{
-	uint8_t *p = reserve(o, 8 + align_up(len, 8));
-
-	if (!p)
-		return NULL;
-	put_be32(p, type);
-	put_be32(p + 4, (uint32_t)len);
-	return p + 8;
-}
-
-static void add_string(struct out *o, uint32_t type, const char *s)
-{
-	uint8_t *p = s ? add_ext(o, type, strlen(s)) : NULL;
+	uint8_t *p = s ? header_out_ext(o, type, (uint32_t)strlen(s)) : NULL;
 
 	if (p)
 		memcpy(p, s, strlen(s));
 }
 
-static void add_feature_names(struct out *o)
+static void add_feature_names(struct header_out *o)
 {
-	uint8_t *p = add_ext(o, QCOW2_EXT_FEATURE_NAMES, ARRAY_SIZE(names) * FEATURE_NAME_BYTES);
+	uint8_t *p =
+		header_out_ext(o, QCOW2_EXT_FEATURE_NAMES, ARRAY_SIZE(names) * FEATURE_NAME_BYTES);
 
 	for (size_t i = 0; p && i < ARRAY_SIZE(names); i++, p += FEATURE_NAME_BYTES) {
 		p[0] = names[i].type;
@@ -95,7 +66,7 @@ static void put_fields(const struct qcow2_header *h, uint8_t *b, uint64_t backin
 /* -E2BIG when it does not fit into the cluster, -ERANGE when a size does not fit the layout. */
 static int encode(const struct qcow2_header *h, bool with_names, uint8_t *buf, struct zq_error *err)
 {
-	struct out o = { .buf = buf, .size = qcow2_header_cluster_size(h) };
+	struct header_out o = { .buf = buf, .size = qcow2_header_cluster_size(h) };
 	uint64_t backing_offset = 0;
 	uint8_t *p;
 	int ret = 0;
@@ -107,19 +78,19 @@ static int encode(const struct qcow2_header *h, bool with_names, uint8_t *buf, s
 	if (with_names)
 		add_feature_names(&o);
 	if (h->zoned.present) {
-		p = add_ext(&o, QCOW2_EXT_ZONED, h->zoned.layout->len);
+		p = header_out_ext(&o, QCOW2_EXT_ZONED, h->zoned.layout->len);
 		if (p)
 			ret = qcow2_zoned_ext_encode(&h->zoned, p, err);
 	}
 	if (h->base_id.present) {
-		p = add_ext(&o, QCOW2_EXT_BASE_ID, BASE_ID_BYTES);
+		p = header_out_ext(&o, QCOW2_EXT_BASE_ID, BASE_ID_BYTES);
 		if (p)
 			base_id_encode(&h->base_id, p);
 	}
-	add_ext(&o, QCOW2_EXT_END, 0);
+	header_out_ext(&o, QCOW2_EXT_END, 0);
 	if (h->backing_file) {
 		backing_offset = o.pos;
-		p = reserve(&o, strlen(h->backing_file));
+		p = header_out_room(&o, strlen(h->backing_file));
 		if (p)
 			memcpy(p, h->backing_file, strlen(h->backing_file));
 	}

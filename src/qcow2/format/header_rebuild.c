@@ -7,56 +7,24 @@
 #include <string.h>
 
 #include "qcow2/format/format.h"
+#include "qcow2/format/header_out.h"
 #include "qcow2/format/header_parts.h"
 #include "qcow2/format/header_rebuild.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
-#define EXT_HEAD 8u
-
-/* Appends to a cluster; what does not fit is noticed at the end. */
-struct rebuild {
-	uint8_t *buf;
-	uint64_t pos, size;
-	bool full;
-};
-
-static uint8_t *append_room(struct rebuild *r, uint64_t bytes)
+static void append_bytes(struct header_out *r, uint32_t type, const void *data, size_t len)
 {
-	uint8_t *at = r->buf + r->pos;
-
-	if (r->full || !range_within(r->pos, bytes, r->size)) {
-		r->full = true;
-		return NULL;
-	}
-	memset(at, 0, (size_t)bytes);
-	r->pos += bytes;
-	return at;
-}
-
-static uint8_t *append_ext(struct rebuild *r, uint32_t type, uint32_t len)
-{
-	uint8_t *p = append_room(r, EXT_HEAD + align_up(len, 8));
-
-	if (!p)
-		return NULL;
-	put_be32(p, type);
-	put_be32(p + 4, len);
-	return p + EXT_HEAD;
-}
-
-static void append_bytes(struct rebuild *r, uint32_t type, const void *data, size_t len)
-{
-	uint8_t *p = append_ext(r, type, (uint32_t)len);
+	uint8_t *p = header_out_ext(r, type, (uint32_t)len);
 
 	if (p && len)
 		memcpy(p, data, len);
 }
 
-static int append_zoned(struct rebuild *r, const struct qcow2_zoned_ext *zoned,
+static int append_zoned(struct header_out *r, const struct qcow2_zoned_ext *zoned,
 			struct zq_error *err)
 {
-	uint8_t *p = append_ext(r, QCOW2_EXT_ZONED, zoned->layout->len);
+	uint8_t *p = header_out_ext(r, QCOW2_EXT_ZONED, zoned->layout->len);
 
 	return p ? qcow2_zoned_ext_encode(zoned, p, err) : 0;
 }
@@ -70,7 +38,7 @@ static struct header_area area_of(const uint8_t *cluster, const struct qcow2_hea
 	return a;
 }
 
-static int append_extensions(struct rebuild *r, const struct header_area *old,
+static int append_extensions(struct header_out *r, const struct header_area *old,
 			     const struct qcow2_header *h, bool feature_names, struct zq_error *err)
 {
 	uint64_t pos = old->start;
@@ -87,7 +55,7 @@ static int append_extensions(struct rebuild *r, const struct header_area *old,
 			 (feature_names || e.type != QCOW2_EXT_FEATURE_NAMES))
 			append_bytes(r, e.type, e.data, e.len);
 	}
-	append_ext(r, QCOW2_EXT_END, 0);
+	header_out_ext(r, QCOW2_EXT_END, 0);
 	return ret;
 }
 
@@ -124,7 +92,7 @@ int header_rebuild(const uint8_t *old, const struct qcow2_header *old_h,
 		   const struct qcow2_header *h, bool feature_names, struct header_place *place,
 		   uint8_t *out, struct zq_error *err)
 {
-	struct rebuild r = { out, place->start, qcow2_header_cluster_size(old_h), false };
+	struct header_out r = { out, place->start, qcow2_header_cluster_size(old_h), false };
 	struct header_area area = area_of(old, old_h);
 	uint64_t backing = 0;
 	int ret;
@@ -139,7 +107,7 @@ int header_rebuild(const uint8_t *old, const struct qcow2_header *old_h,
 		uint8_t *p;
 
 		backing = r.pos;
-		p = append_room(&r, strlen(h->backing_file));
+		p = header_out_room(&r, strlen(h->backing_file));
 		if (p)
 			memcpy(p, h->backing_file, strlen(h->backing_file));
 	}
