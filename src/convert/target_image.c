@@ -12,6 +12,7 @@
 #include "convert/target_rules.h"
 #include "util/math.h"
 #include "io/io.h"
+#include "offline/inherit.h"
 #include "offline/new_image.h"
 #include "qcow2/format/header.h"
 #include "qcow2/qcow2.h"
@@ -182,21 +183,7 @@ static const struct disk_target_ops image_target_ops = {
 	.close = image_target_close,
 };
 
-/* ---- beginning
- * ----------------------------------------------------------------------------------- */
-
-/* What the options leave open comes from the source. */
-static void take_from_source(struct zq_create_opts *o, const struct zq_geometry *g)
-{
-	o->size = g->size;
-	o->zone_size = g->zone_size;
-	o->zone_capacity = g->zone_capacity;
-	o->nr_conv = g->nr_conv;
-	if (!o->max_active)
-		o->max_active = g->max_active;
-	if (!o->max_open)
-		o->max_open = g->max_open;
-}
+/* ---- beginning ---------------------------------------------------------------------- */
 
 static int check_image_options(const char *path, const struct zq_create_opts *o,
 			       const struct disk_source *from, struct zq_error *err)
@@ -262,7 +249,7 @@ static int begin_image_target(struct image_target *i, const struct zq_convert_op
 	ret = check_image_options(i->base.name, &o, from, err);
 	if (ret)
 		return ret;
-	take_from_source(&o, &from->geo);
+	inherit_take(&o, &from->geo);
 	o.force = opts->force;
 	ret = new_image_begin(&i->files, i->base.name, &o, err);
 	if (!ret)

@@ -6,33 +6,16 @@
 #include <inttypes.h>
 
 #include "convert/target_rules.h"
-
-static int option_differs(const char *path, const char *what, uint64_t wanted, uint64_t is,
-			  struct zq_error *err)
-{
-	if (!wanted || wanted == is)
-		return 0;
-	return zq_fail(err, -EINVAL,
-		       "%s: %s %" PRIu64 " is not that of the source, %" PRIu64
-		       ": a copy keeps the zones as they are",
-		       path, what, wanted, is);
-}
+#include "offline/inherit.h"
 
 int target_check_geometry(const char *path, const struct zq_create_opts *o,
 			  const struct zq_geometry *g, struct zq_error *err)
 {
-	int ret;
+	int ret = o ? inherit_check(o, g, "the source", "a copy keeps the zones as they are", err)
+		    : 0;
 
-	if (!o)
-		return 0;
-	ret = option_differs(path, "size", o->size, g->size, err);
-	if (!ret)
-		ret = option_differs(path, "zone.size", o->zone_size, g->zone_size, err);
-	if (!ret)
-		ret = option_differs(path, "zone.capacity", o->zone_capacity, g->zone_capacity,
-				     err);
-	if (!ret)
-		ret = option_differs(path, "zone.conventional_zones", o->nr_conv, g->nr_conv, err);
+	if (ret)
+		zq_error_prefix(err, path);
 	return ret;
 }
 

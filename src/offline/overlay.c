@@ -10,42 +10,10 @@
 #include "io/io.h"
 #include "qcow2/tables/named_file.h"
 #include "offline/create_backing.h"
+#include "offline/inherit.h"
 #include "offline/overlay.h"
 #include "qcow2/qcow2.h"
 #include "util/cleanup.h"
-
-static int keep_or_take(const char *what, uint64_t wanted, uint64_t is, struct zq_error *err)
-{
-	if (!wanted || wanted == is)
-		return 0;
-	return zq_fail(err, -EINVAL,
-		       "%s %" PRIu64 " is not that of the zoned backing file, %" PRIu64
-		       ": an overlay has the zones of its base",
-		       what, wanted, is);
-}
-
-static int take_zones(struct zq_create_opts *o, const struct zq_geometry *g, struct zq_error *err)
-{
-	int ret = keep_or_take("size", o->size, g->size, err);
-
-	if (!ret)
-		ret = keep_or_take("zone.size", o->zone_size, g->zone_size, err);
-	if (!ret)
-		ret = keep_or_take("zone.capacity", o->zone_capacity, g->zone_capacity, err);
-	if (!ret)
-		ret = keep_or_take("zone.conventional_zones", o->nr_conv, g->nr_conv, err);
-	if (ret)
-		return ret;
-	o->size = g->size;
-	o->zone_size = g->zone_size;
-	o->zone_capacity = g->zone_capacity;
-	o->nr_conv = g->nr_conv;
-	if (!o->max_active)
-		o->max_active = g->max_active;
-	if (!o->max_open)
-		o->max_open = g->max_open;
-	return 0;
-}
 
 static int take_pointers(struct qcow2_image *base, struct overlay_base *b, struct zq_error *err)
 {
@@ -89,9 +57,12 @@ static int take_open_base(struct qcow2_image *base, struct zq_create_opts *o,
 	if (!qcow2_zoned(base))
 		return 0;
 	g = &qcow2_zoned(base)->geo;
-	ret = take_zones(o, g, err);
-	if (!ret)
-		ret = take_pointers(base, b, err);
+	ret = inherit_check(o, g, "the zoned backing file", "an overlay has the zones of its base",
+			    err);
+	if (ret)
+		return ret;
+	inherit_take(o, g);
+	ret = take_pointers(base, b, err);
 	return ret ? ret : check_active(o, g, b, err);
 }
 
