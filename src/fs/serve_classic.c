@@ -33,9 +33,13 @@ static int classic_begin(struct serve_worker *w)
 	return 0;
 }
 
+/* The kernel says ECONNABORTED to whoever is given a request while the connection ends, as in an
+ * unmount; it is as much of an end as ENODEV, of which libfuse makes 0. */
 static int classic_take(struct serve_worker *w)
 {
-	return fuse_session_receive_buf(w->serve->se, &w->buf);
+	int ret = fuse_session_receive_buf(w->serve->se, &w->buf);
+
+	return ret == -ECONNABORTED ? 0 : ret;
 }
 
 static ssize_t classic_answer(struct serve_worker *w, struct iovec *iov, int count)
