@@ -125,4 +125,4 @@ assert_eq "$("$zdev" a.qcow2 append:1:512:1 is:1:0:512:1)" "512 yes " "work with
 assert_status 0 "$ZQFS" check a.qcow2
 
 assert_status 2 "$ZQFS" amend a.qcow2
-"$ZQFS" amend -o help | grep -q '^  zone.layout=NAME ' || fail "amend -o help"
+"$ZQFS" amend -o help | holds '^  zone.layout=NAME ' || fail "amend -o help"

@@ -16,7 +16,7 @@ assert_eq "$(cat err)" "" "stderr of help"
 for command in $("$ZQFS" help --list | awk -F '\t' '$1 == "command" { print $2 }'); do
     grep -q "^  $command " overview || fail "the overview leaves out $command"
     "$ZQFS" help "$command" >help.txt
-    head -n 1 help.txt | grep -q "^usage: zqfs " || fail "no usage in help $command"
+    head -n 1 help.txt | holds "^usage: zqfs " || fail "no usage in help $command"
     [ "$command" = mount ] || "$ZQFS" "$command" --help | cmp - help.txt
     [ "$command" = mount ] || "$ZQFS" "$command" nothing here --help | cmp - help.txt
     awk 'length > 80 { exit 1 }' help.txt || fail "help $command has lines over 80 characters"

@@ -53,17 +53,17 @@ assert_eq "$(json a.qcow2 '[.backing_file, .data_file, .data_file_usage, .snapsh
 
 # no limit
 "$ZQFS" create -q -o zone.size=1M b.qcow2 4M
-"$ZQFS" info b.qcow2 | grep -q '^max open zones:    no limit$'
-! "$ZQFS" info b.qcow2 | grep -q '^last zone:' || fail "a last zone that is not short"
+"$ZQFS" info b.qcow2 | holds '^max open zones:    no limit$'
+! "$ZQFS" info b.qcow2 | holds '^last zone:' || fail "a last zone that is not short"
 
 # backing file, data file
 truncate -s 4M base.raw
 "$ZQFS" create -q -o zone.size=1M,backing_file=base.raw,backing_fmt=raw c.qcow2 4M
-"$ZQFS" info c.qcow2 | grep -q '^backing file:      base.raw (raw)$'
+"$ZQFS" info c.qcow2 | holds '^backing file:      base.raw (raw)$'
 assert_eq "$(json c.qcow2 '[.backing_file, .backing_fmt]')" '["base.raw","raw"]' "JSON backing"
 "$ZQFS" create -q -o zone.size=1M,data_file=d.data d.qcow2 4M
-"$ZQFS" info d.qcow2 | grep -q '^data file:         d.data$'
-"$ZQFS" info d.qcow2 | grep -q '^data file usage:'
+"$ZQFS" info d.qcow2 | holds '^data file:         d.data$'
+"$ZQFS" info d.qcow2 | holds '^data file usage:'
 assert_eq "$(json d.qcow2 '[.has_data_file, .data_file, .data_file_raw]')" '[true,"d.data",false]' \
     "JSON data file"
 

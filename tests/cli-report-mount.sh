@@ -51,7 +51,7 @@ number,type,state,start,size,capacity,wp,file
 1,conventional,not-wp,1048576,1048576,1048576,,$mnt/cnv/1
 2,sequential,implicit-open,2097152,1048576,786432,2097664,$mnt/seq/0
 END
-"$ZQFS" report "$mnt/seq/0" | tail -n 1 | grep -q "^2  *$mnt/seq/0 seq" || fail "no file name in the text"
+"$ZQFS" report "$mnt/seq/0" | tail -n 1 | holds "^2  *$mnt/seq/0 seq" || fail "no file name in the text"
 assert_eq "$("$ZQFS" report --json "$mnt/seq/0" | jq -c '[.image, .mountpoint, .geometry.nr_zones,
     .zones[0].number, .zones[0].file]')" "[\"$image\",\"$mnt\",8,2,\"$mnt/seq/0\"]" "JSON of a file"
 assert_eq "$("$ZQFS" report -n -c full "$mnt"/seq/* | awk '$1 == "full" { print $2 }')" 1 \

@@ -74,7 +74,7 @@ done
 for type in zlib zstd; do
     "$ZQFS" convert -c -o "compression_type=$type" "$DIR/a" "$DIR/packed" --force
     same "$DIR/a" "$DIR/packed" "compressed with $type"
-    "$ZQFS" check "$DIR/packed" | grep -q ' [1-9][0-9]* compressed' || fail "nothing is compressed"
+    "$ZQFS" check "$DIR/packed" | holds ' [1-9][0-9]* compressed' || fail "nothing is compressed"
     "$ZQFS" convert "$DIR/packed" "$DIR/plain" --force
     same "$DIR/packed" "$DIR/plain" "$type and back"
 done

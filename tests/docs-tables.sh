@@ -91,12 +91,12 @@ while read -r key; do
     grep -qx -- "$key" <(keys_of mount) || fail "the man page has a mount option $key, zqfs has none"
 done <entries
 while read -r key; do
-    section "MOUNT OPTIONS" | grep -qw -- "$key" || fail "mount option $key is not in the man page"
+    section "MOUNT OPTIONS" | holds -w -- "$key" || fail "mount option $key is not in the man page"
 done < <(keys_of mount)
 
 # states and attributes
 awk -F '\t' '$4 == "--cond" { print $6 }' list | tr ' ' '\n' | while read -r state; do
-    section report | grep -qw -- "$state" || fail "state $state is not in the man page"
+    section report | holds -w -- "$state" || fail "state $state is not in the man page"
 done
 
 # ---- completions ---------------------------------------------------------------------------
@@ -110,14 +110,14 @@ done
 for c in $commands; do
     for o in $(options_of "$c"); do
         grep -q "$c) options='.*${o}[ ']" zqfs.bash || fail "bash: no $c $o"
-        sed -n "/^_zqfs_$c()/,/^}/p" _zqfs | grep -qF -- "$o" || fail "zsh: no $c $o"
+        sed -n "/^_zqfs_$c()/,/^}/p" _zqfs | holds -F -- "$o" || fail "zsh: no $c $o"
         case $o in --*) dash=" -l ${o#--}" ;; *) dash=" -s ${o#-}" ;; esac
         case $c in mount) where=__zqfs_mounting ;; *) where="from $c'" ;; esac
-        grep -F -- "$where" zqfs.fish | grep -qF -- "$dash " || fail "fish: no $c $o"
+        grep -F -- "$where" zqfs.fish | holds -F -- "$dash " || fail "fish: no $c $o"
     done
     for k in $(keys_of "$c") $(keys_of "$c" alias); do
         grep -q "$c) keys='.*${k}[= ']" zqfs.bash || fail "bash: no key $k"
-        sed -n "/^_zqfs_keys_$c()/,/^}/p" _zqfs | grep -qF -- "'${k}[" || fail "zsh: no key $k"
+        sed -n "/^_zqfs_keys_$c()/,/^}/p" _zqfs | holds -F -- "'${k}[" || fail "zsh: no key $k"
         grep -q "'$k=*\\\\t" zqfs.fish || fail "fish: no key $k"
     done
 done

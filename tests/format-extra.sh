@@ -5,7 +5,7 @@ source "${0%/*}/lib.sh"
 requires jq
 requires_tool zdev
 [ -f "$BUILD/prog.list" ] && [ -f "$BUILD/libzqfs-raw.a" ] || skip "no objects to link"
-if nm "$BUILD/libzqfs-raw.a" 2>/dev/null | grep -q '__[at]san_init'; then
+if nm "$BUILD/libzqfs-raw.a" 2>/dev/null | holds '__[at]san_init'; then
     skip "built with a sanitizer"
 fi
 cc=${CC:-gcc}
@@ -42,7 +42,7 @@ $cc -pthread -o "$DIR/zqfs" "${objects[@]}" "$DIR/layouts.o" "$BUILD/libzqfs-raw
 
 cd "$DIR"
 zqfs=$DIR/zqfs
-"$zqfs" create -o help | grep -q '^  E  *opened by QEMU with the series of a test$' ||
+"$zqfs" create -o help | holds '^  E  *opened by QEMU with the series of a test$' ||
     fail "the help does not list the layout"
 "$zqfs" create -q -o zone.layout=E,zone.size=1M,zone.capacity=768K,zone.max_active_zones=5 \
     -o zone.wp_order=little a.qcow2 8000K

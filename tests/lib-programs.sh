@@ -27,7 +27,7 @@ examples=$DIR/root/usr/share/doc/zqfs/examples
 # ---- C: the examples, as strictly as can be
 for name in report append-verify memory-faults; do
     cc -std=c11 "${strict[@]}" "${flags[@]}" "${cflags[@]}" "$examples/$name.c" "${libs[@]}" -pthread -o "$name"
-    ldd "$name" | grep -q "$DIR/root/usr/lib/libzqfs.so.0" || fail "$name does not use the shared library"
+    ldd "$name" | holds "$DIR/root/usr/lib/libzqfs.so.0" || fail "$name does not use the shared library"
     [ -z "$SANITIZED" ] || continue
     cc -std=c11 "${strict[@]}" "${flags[@]}" "${cflags[@]}" "$examples/$name.c" -static "${static_libs[@]}" \
         -pthread -o "$name-static"

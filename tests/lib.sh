@@ -307,6 +307,9 @@ expect_fail() { # "PART OF THE MESSAGE" COMMAND...
 
 # ---- looking --------------------------------------------------------------------------------------------
 
+# Does what comes in hold the pattern? Reads all of it: grep -q ends early, and under pipefail the
+# signal that the writer gets then would count.
+holds() { grep "$@" >/dev/null; } # GREP ARGUMENTS
 size_of() { stat -c %s -- "$1"; } # FILE: bytes
 disk_usage() { echo $(($(stat -c '%b * %B' -- "$1"))); } # FILE: bytes on the host's disk
 attr() { getfattr --only-values --absolute-names -n "user.zone.$2" -- "$1"; } # FILE NAME

@@ -116,12 +116,12 @@ done
 cmp one.raw source.raw || fail "snapshot one has changed"
 qemu-io -f raw -c 'write -P 0x41 1M 300000' source.raw >/dev/null
 cmp two.raw source.raw || fail "snapshot two has changed"
-qemu-img snapshot -l copy.qcow2 | grep -q one || fail "the snapshot table has changed"
+qemu-img snapshot -l copy.qcow2 | holds one || fail "the snapshot table has changed"
 
 # persistent bitmaps are not kept up, so they are no longer valid once something is written
 qemu-img convert -O qcow2 source.raw bitmap.qcow2
 qemu-img bitmap --add bitmap.qcow2 b0
-qemu-img info bitmap.qcow2 | grep -q b0 || fail "qemu-img made no bitmap"
+qemu-img info bitmap.qcow2 | holds b0 || fail "qemu-img made no bitmap"
 "$TOOLS/addzones" bitmap.qcow2 zone_size=1M conventional=1 pointers=full
 assert_eq "$("$TOOLS/qpatch" bitmap.qcow2 get-be64:88)" 1 "autoclear bits before"
 "$TOOLS/zdev" ro bitmap.qcow2 is:0:0:1:0 >/dev/null

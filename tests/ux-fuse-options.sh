@@ -26,8 +26,8 @@ for option in clone_fd max_threads=1 max_threads=5,clone_fd max_background=8 nos
     unmount mnt
 done
 mount_image a.qcow2 mnt -o noexec,nosuid,default_permissions
-line | grep -q "noexec" || fail "noexec: $(line)"
-line | grep -q "default_permissions" || fail "default_permissions: $(line)"
+line | holds "noexec" || fail "noexec: $(line)"
+line | holds "default_permissions" || fail "default_permissions: $(line)"
 unmount mnt
 
 # debug: every request, on standard error, and in the foreground
