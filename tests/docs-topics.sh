@@ -35,7 +35,7 @@ fi
 says() { # FIRST-LINE WORD...
     local want=$1
     shift
-    assert_eq "$("$ZQFS" help "$@" | head -n 1 | sed 's/^ *//')" "$want" "first line of help $*"
+    assert_eq "$("$ZQFS" help "$@" | sed -n '1s/^ *//p')" "$want" "first line of help $*"
 }
 says "MOUNT OPTIONS" mount options
 says "MOUNT OPTIONS" mount-options
