@@ -320,7 +320,7 @@ static int note_unknown(struct fs_config *c, const char *text, struct zq_error *
 
 /*
  * A libfuse of 3.18 and newer takes this word, and its threads would then serve beside those of
- * serve.c, which know when one more is needed.
+ * serve_workers.c, which know when one more is needed.
  */
 static int refuse_rings(const char *text, struct zq_error *err)
 {

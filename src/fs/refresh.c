@@ -23,11 +23,10 @@
 #include "util/clock.h"
 
 #define TRIES 20
-#define MAX_THREADS                                                                                \
-	66u	      /* a few more than there may be threads that wait: see MAX_AWAY, serve.c     \
-		       */
-#define MAX_LATER 64u /* files in the queue that nobody waits for */
-#define STOP_NS	  INT64_C(1000000000)
+/* A few more than there may be threads that wait: see serve_workers.c. */
+#define MAX_THREADS 66u
+#define MAX_LATER   64u /* files in the queue that nobody waits for */
+#define STOP_NS	    INT64_C(1000000000)
 
 struct refresh_job {
 	struct refresh_job *next;

@@ -12,6 +12,7 @@
 #include <fuse_lowlevel.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -69,5 +70,22 @@ struct serve {
 	atomic_bool tight;	    /* none was idle: the watch looks whether all are stuck */
 	atomic_bool refuse, stop;
 };
+
+#define SERVE_WAKE                                                                                 \
+	SIGURG /* to a thread that waits for a request; ignored where nobody handles it */
+
+/* ---- serve.c ------------------------------------------------------------------------------- */
+
+/* The calling thread's worker; NULL: it serves nothing. */
+struct serve_worker *serve_self(const struct serve *s);
+/* Hands the request in w->buf to libfuse, whose handler answers it before this returns. */
+void serve_one(struct serve_worker *w);
+
+/* ---- serve_workers.c ------------------------------------------------------------------------ */
+
+/* One more thread. 0; -EAGAIN: there are enough, or the end has begun; -errno. [lock] */
+int serve_start_worker(struct serve *s);
+/* Forgets the threads that have ended. [lock] */
+void serve_reap(struct serve *s);
 
 #endif

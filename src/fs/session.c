@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Mounting, and what happens from then to the end, in order; see session.h. The threads that serve
- * are in serve.c, the end in ending.c.
+ * are in serve*.c, the end in ending.c.
  */
 #include "fs/session.h"
 

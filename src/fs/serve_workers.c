@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The threads that serve; see serve.h.
+ *
+ * A thread is started when the last idle one takes a request, up to cfg.threads. There are two
+ * reasons for more: a thread is away (it waits for an answer of the mount, which another one has
+ * to give), or all have had the same request in hand for a while, as when a disk does not answer
+ * to fsync: requests that need no disk must not wait for those that do.
+ */
+#include "fs/priv.h"
+#include "fs/serve_priv.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+
+#include "util/cleanup.h"
+
+#define MAX_THREADS  128u
+#define MAX_AWAY     64u	       /* of them */
+#define NO_MEMORY_NS INT64_C(20000000) /* before it is tried again */
+
+static void connection_ended(struct serve *s, int rc)
+{
+	SCOPE_LOCK(&s->lock);
+	s->ended = true;
+	if (rc < 0 && !s->rc)
+		s->rc = rc;
+	pthread_cond_broadcast(&s->changed);
+}
+
+/* [lock] */
+static void count_surplus(struct serve *s)
+{
+	unsigned serving = s->nr - s->nr_away;
+
+	atomic_store(&s->surplus, serving > s->cfg.threads ? serving - s->cfg.threads : 0);
+}
+
+static void *worker_main(void *data);
+
+/* Forgets the threads that have ended. [lock] */
+void serve_reap(struct serve *s)
+{
+	for (struct serve_worker **p = &s->first, *w; (w = *p);) {
+		if (!w->done) {
+			p = &w->next;
+			continue;
+		}
+		*p = w->next;
+		pthread_join(w->thread, NULL); /* it holds no lock any more */
+		free(w);
+	}
+}
+
+/* [lock] */
+int serve_start_worker(struct serve *s)
+{
+	struct serve_worker *w;
+	int ret;
+
+	serve_reap(s);
+	if (s->nr >= MAX_THREADS || atomic_load(&s->stop))
+		return -EAGAIN;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->serve = s;
+	w->fd = s->fd;
+	ret = pthread_create(&w->thread, NULL, worker_main, w);
+	if (ret) {
+		free(w);
+		return -ret;
+	}
+	w->next = s->first;
+	s->first = w;
+	s->nr++;
+	count_surplus(s);
+	return 0;
+}
+
+/* The last idle thread has taken a request. */
+static void none_idle(struct serve *s)
+{
+	if (atomic_load_explicit(&s->tight, memory_order_relaxed))
+		return;
+	SCOPE_LOCK(&s->lock);
+	if (s->nr - s->nr_away < s->cfg.threads && serve_start_worker(s) == 0)
+		return;
+	/* The watch has a look from time to time, until one is idle again. */
+	atomic_store(&s->tight, true);
+	pthread_cond_broadcast(&s->changed);
+}
+
+/* A request that is over in no time is worth no thread. */
+static bool is_quick(const struct fuse_buf *buf)
+{
+	uint32_t opcode = ((const struct fuse_in_header *)buf->mem)->opcode;
+
+	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INIT;
+}
+
+/* More threads than are wanted, and one of the others waits for a request: this one may end. */
+static bool is_surplus(struct serve *s)
+{
+	unsigned n = atomic_load_explicit(&s->surplus, memory_order_relaxed);
+
+	while (n && atomic_load_explicit(&s->idle, memory_order_relaxed))
+		if (atomic_compare_exchange_weak(&s->surplus, &n, n - 1))
+			return true;
+	return false;
+}
+
+/* What take() gave was no request. False: this thread ends. */
+static bool may_go_on(struct serve *s, int rc)
+{
+	if (rc == -EINTR)
+		return true;
+	if (rc == -ENOMEM) { /* for the buffer; nothing has been taken */
+		nanosleep(&(struct timespec){ .tv_nsec = NO_MEMORY_NS }, NULL);
+		return true;
+	}
+	connection_ended(s, rc);
+	return false;
+}
+
+static void serve_requests(struct serve_worker *w)
+{
+	struct serve *s = w->serve;
+
+	do {
+		bool last;
+		int n;
+
+		atomic_store(&w->waiting, true);
+		if (atomic_load(&s->stop))
+			return;
+		atomic_fetch_add(&s->idle, 1);
+		n = s->how->take(w);
+		last = atomic_fetch_sub(&s->idle, 1) == 1;
+		atomic_store(&w->waiting, false);
+		if (n > 0) {
+			if (last && !is_quick(&w->buf))
+				none_idle(s);
+			serve_one(w);
+		} else if (!may_go_on(s, n)) {
+			return;
+		}
+	} while (!is_surplus(s));
+}
+
+static void *worker_main(void *data)
+{
+	struct serve_worker *w = data;
+	struct serve *s = w->serve;
+	int ret = s->how->begin(w);
+
+	pthread_setspecific(s->self, w);
+	if (!ret)
+		serve_requests(w);
+	else
+		connection_ended(s, ret);
+	s->how->end(w);
+	SCOPE_LOCK(&s->lock);
+	atomic_store(&w->waiting, false);
+	w->done = true;
+	s->nr--;
+	count_surplus(s);
+	pthread_cond_broadcast(&s->changed);
+	return NULL;
+}
+
+bool serve_away(struct serve *s)
+{
+	bool anyone;
+
+	SCOPE_LOCK(&s->lock);
+	if (!serve_self(s) || s->nr_away >= MAX_AWAY)
+		return false;
+	s->nr_away++;
+	if (!atomic_load(&s->idle))
+		serve_start_worker(s);
+	anyone = s->nr > s->nr_away;
+	if (!anyone)
+		s->nr_away--;
+	count_surplus(s);
+	return anyone;
+}
+
+void serve_back(struct serve *s)
+{
+	SCOPE_LOCK(&s->lock);
+	s->nr_away--;
+	count_surplus(s);
+}
