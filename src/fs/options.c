@@ -1,51 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of mount options. One entry tells the name, the help, how the value is read and
- * where it goes, so that help, completions and parser cannot differ. Owns nothing, locks
- * nothing, never prints.
+ * The table of mount options. One entry tells the name, the help, how the value is read
+ * (option_value.c) and where it goes, so that help, completions and parser cannot differ. Owns
+ * nothing, locks nothing, never prints.
  */
 #include "fs/options.h"
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fs/fs.h"
+#include "fs/option_value.h"
 #include "util/cleanup.h"
 #include "util/math.h"
-#include "util/size.h"
 #include "util/suggest.h"
-
-enum kind {
-	TO_FUSE, /* known and shown, handled by libfuse */
-	FLAG,	 /* bool */
-	NUMBER,	 /* uint32_t, decimal, min to max */
-	LEVEL,	 /* uint32_t, a number as above, or no value: max + 1 */
-	USER,	 /* uint32_t, a number or a name */
-	GROUP,	 /* likewise */
-	OCTAL,	 /* uint32_t, at most max */
-	SIZE,	 /* uint64_t */
-	WORD,	 /* uint32_t, index into the words of the placeholder */
-	TEXT,	 /* char *, owned */
-};
-
-struct rule {
-	enum kind kind;
-	size_t to; /* offset in struct fs_config */
-	uint32_t min, max;
-};
 
 #define TO(field) offsetof(struct fs_config, field)
 #define ID_MAX	  (UINT32_MAX - 1) /* the last number means "no one" to chown */
 
 static const struct option {
 	struct fs_option shown;
-	struct rule rule;
+	struct option_rule rule;
 } table[] = {
 	{ { "ro", NULL, "mount read-only" }, { FLAG, .to = TO(ro) } },
 	{ { "rw", NULL, "fail rather than mount read-only when the image cannot be written" },
@@ -147,132 +126,6 @@ const struct fs_option *fs_option(size_t i)
 	return i < ARRAY_SIZE(table) ? &table[i].shown : NULL;
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
-
-static int bad_value(struct zq_error *err, const struct fs_option *o, const char *value)
-{
-	return zq_fail(err, -EINVAL, "option %s=%s: must be %s", o->name, value, o->value);
-}
-
-static int set_number(const struct rule *r, const struct fs_option *o, const char *value,
-		      uint32_t *to, struct zq_error *err)
-{
-	uint64_t n;
-
-	if (number_parse(value, r->max, &n) || n < r->min)
-		return zq_fail(err, -EINVAL, "option %s=%s: must be a number from %u to %u",
-			       o->name, value, r->min, r->max);
-	*to = (uint32_t)n;
-	return 0;
-}
-
-/* Names that are numbers do not exist (POSIX), so a number is never looked up. */
-static int set_id(const struct rule *r, const struct fs_option *o, const char *value, uint32_t *to,
-		  struct zq_error *err)
-{
-	const struct passwd *user;
-	const struct group *group;
-
-	if (*value >= '0' && *value <= '9')
-		return set_number(r, o, value, to, err);
-	if (r->kind == USER) {
-		user = getpwnam(value);
-		if (!user)
-			return zq_fail(err, -EINVAL, "option uid=%s: there is no user '%s'", value,
-				       value);
-		*to = user->pw_uid;
-		return 0;
-	}
-	group = getgrnam(value);
-	if (!group)
-		return zq_fail(err, -EINVAL, "option gid=%s: there is no group '%s'", value, value);
-	*to = group->gr_gid;
-	return 0;
-}
-
-static int set_octal(const struct rule *r, const struct fs_option *o, const char *value,
-		     uint32_t *to, struct zq_error *err)
-{
-	uint32_t n = 0;
-
-	if (!*value || strlen(value) > 8 || strspn(value, "01234567") != strlen(value))
-		return zq_fail(err, -EINVAL, "option %s=%s: must be an octal number up to 0%o",
-			       o->name, value, r->max);
-	for (const char *p = value; *p; p++)
-		n = n << 3 | (uint32_t)(*p - '0');
-	if (n > r->max)
-		return zq_fail(err, -EINVAL, "option %s=%s: must be an octal number up to 0%o",
-			       o->name, value, r->max);
-	*to = n;
-	return 0;
-}
-
-/* The words stand in the placeholder, separated by bars. */
-static int set_word(const struct fs_option *o, const char *value, uint32_t *to,
-		    struct zq_error *err)
-{
-	const char *word = o->value;
-	size_t len = strlen(value);
-
-	for (uint32_t i = 0; *word; i++) {
-		size_t n = strcspn(word, "|");
-
-		if (n == len && !strncmp(word, value, n)) {
-			*to = i;
-			return 0;
-		}
-		word += n + (word[n] == '|');
-	}
-	return bad_value(err, o, value);
-}
-
-static int set_text(const struct fs_option *o, const char *value, char **to, struct zq_error *err)
-{
-	if (!*value)
-		return zq_fail(err, -EINVAL, "option %s: needs a value: %s=%s", o->name, o->name,
-			       o->value);
-	free(*to);
-	*to = strdup(value);
-	return *to ? 0 : zq_fail(err, -ENOMEM, "out of memory");
-}
-
-static int set(struct fs_config *c, const struct rule *r, const struct fs_option *o,
-	       const char *value, struct zq_error *err)
-{
-	void *to = (char *)c + r->to;
-
-	switch (r->kind) {
-	case FLAG:
-		*(bool *)to = true;
-		return 0;
-	case LEVEL:
-		if (!value) {
-			*(uint32_t *)to = r->max + 1;
-			return 0;
-		}
-		return set_number(r, o, value, to, err);
-	case NUMBER:
-		return set_number(r, o, value, to, err);
-	case USER:
-	case GROUP:
-		return set_id(r, o, value, to, err);
-	case OCTAL:
-		return set_octal(r, o, value, to, err);
-	case SIZE:
-		if (size_parse(value, to))
-			return zq_fail(err, -EINVAL, "option %s=%s: must be a size, as 512K or 64M",
-				       o->name, value);
-		return 0;
-	case WORD:
-		return set_word(o, value, to, err);
-	case TEXT:
-		return set_text(o, value, to, err);
-	case TO_FUSE:
-		break;
-	}
-	return 0;
-}
-
 /* ---- the list -------------------------------------------------------------------------------- */
 
 /* Appends an option for libfuse; commas and backslashes of its value are escaped again. */
@@ -354,7 +207,7 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 			c->rw = false;
 		if (!strcmp(o->name, "rw"))
 			c->ro = false;
-		return set(c, &table[i].rule, o, value, err);
+		return option_value_set(c, &table[i].rule, o, value, err);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		if (!fnmatch(ignored[i], text, 0))

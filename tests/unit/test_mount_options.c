@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The file system is no part of the library, and this file of it needs no FUSE. */
+/* The file system is no part of the library, and these files of it need no FUSE. */
+#include "fs/option_value.c" // NOLINT(bugprone-suspicious-include)
 #include "fs/options.c" // NOLINT(bugprone-suspicious-include)
 
 static struct fs_config cfg;
@@ -166,7 +167,7 @@ START_TEST(every_option_has_help_and_fitting_rule)
 	const struct fs_option *o;
 
 	for (size_t i = 0; (o = fs_option(i)); i++) {
-		enum kind kind = table[i].rule.kind;
+		enum option_kind kind = table[i].rule.kind;
 
 		ck_assert_msg(o->help && *o->help, "%s", o->name);
 		/* a flag has no value, all else has */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What those who change an image ask of commits; the rest is in qcow2.h.
+ * What those who change an image ask of commits (commit_share.c), and the commit itself (commit.c).
+ * The rest is in qcow2.h.
  */
 #ifndef ZQ_QCOW2_ENGINE_COMMIT_H
 #define ZQ_QCOW2_ENGINE_COMMIT_H
@@ -13,5 +14,11 @@
  * image_io_begin and image_io_end, since a commit waits for what is between them.
  */
 int commit_relieve(struct qcow2_image *img);
+
+/*
+ * Runs one commit. Only one at a time may run, and commit_share.c sees to that. Without the lock.
+ * Returns 0 or a negative errno; after a failed flush every later commit returns -EIO.
+ */
+int commit_once(struct qcow2_image *img);
 
 #endif

@@ -3,22 +3,32 @@
  * An open image: what the files of this folder share. Nothing outside qcow2/ includes it.
  * Includes go down only, from the first line to the last; backing.c alone opens an image again.
  *
- *   open.c        opening and closing
- *   zero.c        zeroing and unmapping          pack.c       writing compressed clusters
- *   write.c       writing guest bytes            inflight.h   clusters that are being entered
- *   read.c        reading guest bytes            shared.c     reading beside a writer
- *   map.c         guest range -> extents         backing.c    the backing chain
- *   change.c      before the first change        compress.c   compressed clusters
- *   commit.c      the ordered commit             release.c    its last step: freeing clusters
- *   wptable.c     the write pointer table
- *   l2.c          L2 tables: finding, creating and copying one; what an entry says
- *   alloc.c       clusters for streams           refblock.c   new blocks, a larger refcount table
- *   space.c       which clusters are free        refcount.c   counts in blocks that exist
- *   backlog.c     what awaits a commit, and how much of it there may be
- *   mdcache.c     bounded cache of slices of L2 tables and refcount blocks
- *   hostio.c      metadata writes, zeroing, epochs of I/O in flight
- *   image.c       the log, fixed metadata, what never changes
- *   runs.c        lists of runs of clusters      locks.c      the order of locks, watched
+ *   open.c          opening and closing
+ *   zero.c          zeroing and unmapping
+ *   pack.c          writing compressed clusters
+ *   write.c         writing guest bytes
+ *   write_edges.c   the bytes around a write that its new clusters hold as well
+ *   inflight.h      clusters that are being entered
+ *   read.c          reading guest bytes; shared.c: reading beside a writer
+ *   map.c           guest range -> extents
+ *   backing.c       the backing chain
+ *   change.c        before the first change
+ *   compress.c      compressed clusters
+ *   commit_share.c  who asks for a commit, and how threads share one
+ *   commit.c        the ordered commit; commit_batch.c: what one takes along
+ *   release.c       its last step: freeing clusters
+ *   wptable.c       the write pointer table
+ *   l2.c            L2 tables: finding, creating and copying one; what an entry says
+ *   alloc.c         clusters for streams
+ *   space.c         which clusters are free
+ *   refblock.c      new refcount blocks, a larger refcount table
+ *   refcount.c      counts in blocks that exist
+ *   backlog.c       what awaits a commit, and how much of it there may be
+ *   mdcache.c       bounded cache of slices of L2 tables and refcount blocks
+ *   hostio.c        metadata writes, zeroing, epochs of I/O in flight
+ *   image.c         the log, fixed metadata, what never changes
+ *   runs.c          lists of runs of clusters
+ *   locks.c         the order of locks, watched
  *
  * Locks. Each is taken only while those above it in this list are held, never the other way
  * round. A commit may run under a stripe or the padding lock of the layer above.

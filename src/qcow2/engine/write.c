@@ -3,11 +3,10 @@
  * Writing guest bytes. A write is cut into chunks, each within one slice of an L2 table and
  * either all in clusters that can be overwritten or all in clusters that are entered anew.
  * The lock is held to decide and to enter, not while data is written; guest clusters whose
- * mapping will change are registered in between. Never flushes: commit.c does.
+ * mapping will change are registered in between. The bytes around the write in new clusters are
+ * filled by write_edges.c. Never flushes: commit.c does.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "io/io.h"
 #include "qcow2/engine/alloc.h"
@@ -15,43 +14,17 @@
 #include "qcow2/engine/backlog.h"
 #include "qcow2/engine/commit.h"
 #include "qcow2/engine/hostio.h"
-#include "qcow2/engine/inflight.h"
-#include "qcow2/engine/l2.h"
-#include "qcow2/engine/map.h"
 #include "qcow2/engine/wptable.h"
+#include "qcow2/engine/write_chunk.h"
 #include "util/errors.h"
 #include "util/math.h"
-
-enum how {
-	IN_PLACE, /* mapped and ours: the mapping stays */
-	REUSE, /* has a host cluster of its own, but the entry changes (zero flag, subclusters) */
-	NEW,   /* gets a host cluster */
-};
-
-struct chunk {
-	const struct qcow2_write *w;
-	uint64_t off, end; /* guest bytes of this chunk, padding included */
-	struct l2_ref ref;
-	unsigned nr; /* clusters */
-	enum how how;
-	uint64_t host;	      /* offset of the first cluster in img->data */
-	bool fresh;	      /* the host clusters read as zeros */
-	struct qcow2_run run; /* taken from the allocator; count 0: none */
-	struct qcow2_inflight inflight;
-	struct l2_entry first, last; /* entries before the write */
-};
-
-static uint64_t cluster_of(const struct qcow2_image *img, uint64_t off)
-{
-	return align_down(off, img->cluster_size);
-}
 
 /* ---- deciding ------------------------------------------------------------------------- */
 
 /* What a write to [off, end) of this guest cluster has to do, or -EUCLEAN. */
 static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct l2_entry e)
 {
-	uint64_t guest = cluster_of(img, off);
+	uint64_t guest = guest_cluster(img, off);
 	unsigned from = (unsigned)((off - guest) / img->sub_size);
 	unsigned to =
 		(unsigned)((min_u64(end, guest + img->cluster_size) - 1 - guest) / img->sub_size);
@@ -76,14 +49,14 @@ static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct 
 }
 
 /* Extends the chunk over the following clusters that are alike, up to its end. */
-static int extend(struct qcow2_image *img, struct chunk *c)
+static int extend(struct qcow2_image *img, struct write_chunk *c)
 {
-	uint64_t guest = cluster_of(img, c->off);
+	uint64_t guest = guest_cluster(img, c->off);
 	int how = classify(img, c->off, c->end, l2_get(img, &c->ref, c->ref.index));
 
 	if (how < 0)
 		return how;
-	c->how = (enum how)how;
+	c->how = (enum write_how)how;
 	c->first = c->last = l2_get(img, &c->ref, c->ref.index);
 	c->host = l2_host(c->first);
 	for (c->nr = 1; c->nr < c->ref.count; c->nr++) {
@@ -101,9 +74,9 @@ static int extend(struct qcow2_image *img, struct chunk *c)
 }
 
 /* Gets host clusters for a chunk that needs them; fewer than asked for shorten it. */
-static int take_clusters(struct qcow2_image *img, struct chunk *c)
+static int take_clusters(struct qcow2_image *img, struct write_chunk *c)
 {
-	uint64_t guest = cluster_of(img, c->off);
+	uint64_t guest = guest_cluster(img, c->off);
 	int rc;
 
 	c->fresh = false;
@@ -124,7 +97,7 @@ static int take_clusters(struct qcow2_image *img, struct chunk *c)
 }
 
 /* Pins, waits for others in the same clusters, decides, registers, allocates. [lock] */
-static int prepare(struct qcow2_image *img, struct chunk *c)
+static int prepare(struct qcow2_image *img, struct write_chunk *c)
 {
 	int rc = l2_pin(img, c->off, true, &c->ref);
 
@@ -144,114 +117,14 @@ static int prepare(struct qcow2_image *img, struct chunk *c)
 	return rc;
 }
 
-/* ---- the edges: bytes of allocated clusters that the write does not cover ---------------- */
-
-/* Is the cluster filled subcluster by subcluster, or must all of it be filled at once? */
-static bool by_subcluster(const struct qcow2_image *img, const struct chunk *c, struct l2_entry e)
-{
-	if (!img->ext_l2 || (e.desc & QCOW2_COMPRESSED))
-		return false;
-	return c->how == REUSE || !l2_has_host(img, e);
-}
-
-/* Does the range hold anything but zeros, as far as the mapping tells? */
-static int reads_as_zeros(struct qcow2_image *img, uint64_t off, uint64_t len, bool *zeros)
-{
-	*zeros = true;
-	while (len && *zeros) {
-		bool data;
-		uint64_t run;
-		int rc = qcow2_block_status(img, off, len, &data, &run);
-
-		if (rc < 0)
-			return rc;
-		*zeros = !data;
-		off += run;
-		len -= run;
-	}
-	return 0;
-}
-
-/* Fills guest bytes [off, end), which the chunk's host clusters hold, with zeros or, with
- * keep, with what they read as now. */
-static int fill_range(struct qcow2_image *img, const struct chunk *c, uint64_t off, uint64_t end,
-		      bool keep)
-{
-	uint64_t host = c->host + (off - cluster_of(img, c->off));
-	bool zeros = true;
-	void *buf;
-	int rc;
-
-	if (off >= end)
-		return 0;
-	if (keep) {
-		/* what lies behind the end of the disk has no content */
-		uint64_t known = min_u64(end, align_up(img->hdr.size, ZQ_BLOCK));
-
-		rc = off < known ? reads_as_zeros(img, off, known - off, &zeros) : 0;
-		if (rc < 0)
-			return rc;
-	}
-	if (zeros)
-		return c->fresh ? 0 : image_zero_host(img->data, host, end - off);
-	buf = calloc(1, (size_t)(end - off));
-	if (!buf)
-		return -ENOMEM;
-	rc = read_guest(img, off, buf, (size_t)(min_u64(end, img->hdr.size) - off));
-	if (rc == 0)
-		rc = io_write(img->data, buf, (size_t)(end - off), host);
-	free(buf);
-	return rc;
-}
-
-/* Where the first cluster's filled part begins. */
-static uint64_t head_start(const struct qcow2_image *img, const struct chunk *c)
-{
-	uint64_t guest = cluster_of(img, c->off);
-	unsigned sub = (unsigned)((c->off - guest) / img->sub_size);
-
-	if (!by_subcluster(img, c, c->first))
-		return guest;
-	if (l2_kind(img, guest, c->first, sub) == L2_DATA)
-		return c->off;
-	return guest + sub * img->sub_size;
-}
-
-/* Where the last cluster's filled part ends. */
-static uint64_t tail_end(const struct qcow2_image *img, const struct chunk *c)
-{
-	uint64_t guest = cluster_of(img, c->end - 1);
-	unsigned sub = (unsigned)((c->end - 1 - guest) / img->sub_size);
-
-	if (!by_subcluster(img, c, c->last))
-		return guest + img->cluster_size;
-	if (l2_kind(img, guest, c->last, sub) == L2_DATA)
-		return c->end;
-	return guest + (sub + 1) * img->sub_size;
-}
-
-static int fill_edges(struct qcow2_image *img, const struct chunk *c)
-{
-	uint64_t tail = tail_end(img, c);
-	/* only the write's last chunk reaches into what is to become zeros */
-	uint64_t zero_end = min_u64(tail, max_u64(c->w->zero_end, c->end));
-	int rc = fill_range(img, c, head_start(img, c), c->off, true);
-
-	if (rc == 0)
-		rc = fill_range(img, c, c->end, zero_end, false);
-	if (rc == 0)
-		rc = fill_range(img, c, zero_end, tail, true);
-	return rc;
-}
-
 /* ---- writing and entering ------------------------------------------------------------- */
 
-static int write_data(struct qcow2_image *img, const struct chunk *c)
+static int write_data(struct qcow2_image *img, const struct write_chunk *c)
 {
 	static const uint8_t zeros[ZQ_BLOCK];
 	const struct qcow2_write *w = c->w;
 	uint64_t data_end = min_u64(c->end, w->off + w->len);
-	uint64_t host = c->host + (c->off - cluster_of(img, c->off));
+	uint64_t host = c->host + (c->off - guest_cluster(img, c->off));
 	struct iovec iov[2];
 	int n = 0;
 
@@ -277,15 +150,15 @@ static uint64_t sub_bits(unsigned first, unsigned last)
 }
 
 /* The subcluster bitmap of a cluster after the write. */
-static uint64_t new_bitmap(const struct qcow2_image *img, const struct chunk *c, uint64_t guest,
-			   struct l2_entry old)
+static uint64_t new_bitmap(const struct qcow2_image *img, const struct write_chunk *c,
+			   uint64_t guest, struct l2_entry old)
 {
 	uint64_t off = max_u64(c->off, guest), end = min_u64(c->end, guest + img->cluster_size);
 	unsigned first = (unsigned)((off - guest) / img->sub_size);
 	unsigned last = (unsigned)((end - 1 - guest) / img->sub_size);
 	uint64_t written = sub_bits(first, last), zero = 0;
 
-	if (!by_subcluster(img, c, old))
+	if (!chunk_by_subcluster(img, c, old))
 		return UINT32_MAX;
 	/* subclusters that become zeros, and could otherwise show the backing file */
 	for (unsigned sub = last + 1; sub < img->subclusters && img->backing; sub++)
@@ -295,9 +168,9 @@ static uint64_t new_bitmap(const struct qcow2_image *img, const struct chunk *c,
 }
 
 /* Enters the mapping. [lock] */
-static void enter(struct qcow2_image *img, struct chunk *c)
+static void enter(struct qcow2_image *img, struct write_chunk *c)
 {
-	uint64_t guest = cluster_of(img, c->off);
+	uint64_t guest = guest_cluster(img, c->off);
 
 	for (unsigned i = 0; i < c->nr; i++, guest += img->cluster_size) {
 		uint64_t host = c->host + ((uint64_t)i << img->cluster_bits);
@@ -313,7 +186,7 @@ static void enter(struct qcow2_image *img, struct chunk *c)
 }
 
 /* Ends the chunk: enters what was written, or gives back what was taken. */
-static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
+static void conclude(struct qcow2_image *img, struct write_chunk *c, bool ok)
 {
 	const struct qcow2_write *w = c->w;
 
@@ -332,13 +205,13 @@ static void conclude(struct qcow2_image *img, struct chunk *c, bool ok)
 	img->data_dirty = true;
 	if (ok)
 		img->written_end =
-			max_u64(img->written_end, c->host + (c->end - cluster_of(img, c->off)));
+			max_u64(img->written_end, c->host + (c->end - guest_cluster(img, c->off)));
 	if (ok && w->move_wp && c->end == w->off + w->len + w->pad)
 		wptable_forward_locked(img, w->zone, w->wp);
 	image_unlock(img);
 }
 
-static int write_chunk(struct qcow2_image *img, struct chunk *c)
+static int write_chunk(struct qcow2_image *img, struct write_chunk *c)
 {
 	int rc;
 
@@ -348,7 +221,7 @@ static int write_chunk(struct qcow2_image *img, struct chunk *c)
 	if (rc < 0)
 		return rc;
 	if (c->how != IN_PLACE)
-		rc = fill_edges(img, c);
+		rc = chunk_fill_edges(img, c);
 	if (rc == 0)
 		rc = write_data(img, c);
 	conclude(img, c, rc == 0);
@@ -362,7 +235,7 @@ static int write_chunks(struct qcow2_image *img, const struct qcow2_write *w)
 	int rc = 0;
 
 	while (off < end && rc == 0) {
-		struct chunk c = { .w = w, .off = off, .end = end };
+		struct write_chunk c = { .w = w, .off = off, .end = end };
 
 		rc = write_chunk(img, &c);
 		off = c.end;
