@@ -275,11 +275,17 @@ crash:
 	+@$(SUBMAKE) --quiet unit
 	@BUILD=$(BUILD) ZQ_CRASH_OPS=$(CRASH_OPS) tests/crash-long $${ZQ_CRASH_SEED:-1} $(CRASH_SEEDS) $(CRASH_JOBS)
 
-# Everything whose name tells of faults, without a limit of time that a busy machine meets.
+# Everything whose name tells of faults, without a limit of time that a busy machine meets. One
+# fault is one run of a workload in which an operation failed or a disk was full.
+FAULTS_MIN ?= 50000
 .PHONY: faults
 faults:
-	+@TEST_SLOWER=10 CK_TIMEOUT_MULTIPLIER=10 ZQ_FULL_RUNS=$${ZQ_FULL_RUNS:-3} \
-		ZQ_CRASH_SEEDS=$${ZQ_CRASH_SEEDS:-20} $(SUBMAKE) check TESTS='fault full kill crash growth room'
+	+@TEST_SLOWER=20 CK_TIMEOUT_MULTIPLIER=20 ZQ_FULL_RUNS=$${ZQ_FULL_RUNS:-3} \
+		ZQ_FAULT_SEEDS=$${ZQ_FAULT_SEEDS:-120} ZQ_CRASH_SEEDS=$${ZQ_CRASH_SEEDS:-20} \
+		$(SUBMAKE) check TESTS='fault full kill crash growth room'
+	@sed -n 's/.* \([0-9]*\) faults injected, nothing lost$$/\1/p' $(BUILD)/logs/*.log | \
+		awk '{ n += $$1 } END { print "make faults: " n " faults injected, nothing lost"; \
+		exit n < $(FAULTS_MIN) }'
 
 # Each target for so many seconds, from the corpus that earlier runs left in build/fuzz.
 FUZZ_SECONDS ?= 600

@@ -5,7 +5,8 @@
  * caller was told is true, what a sync acknowledged is there after reopening, pointers never
  * lead to anything but what was written, and the image is clean but for leaks.
  *
- * ZQ_FAULT_SEED and ZQ_FAULT_OPS choose another workload.
+ * ZQ_FAULT_SEED and ZQ_FAULT_OPS choose another workload, ZQ_FAULT_SEEDS runs so many of them
+ * ("make faults").
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -60,8 +61,21 @@ static int open_it(struct run *r)
 	return zq_open_device_io(memio_open(r->m, "mem", true), &o, &r->dev, &err);
 }
 
+/* Images on which the workload runs, by the seed. */
+static const struct faults_image {
+	const char *layout;
+	unsigned cluster_bits, refcount_order;
+	bool extended_l2;
+} faults_images[] = {
+	{ "44", 12, 4, false },
+	{ "56", 9, 4, false }, /* many tables */
+	{ "48", 9, 6, false },
+	{ "48b", 14, 4, true },
+};
+
 static void faults_setup(struct run *r, uint64_t seed)
 {
+	const struct faults_image *image = &faults_images[seed % ARRAY_SIZE(faults_images)];
 	struct qcow2_create_params p = {
 		.geo = { .size = NR_ZONES * ZONE_SIZE,
 			 .zone_size = ZONE_SIZE,
@@ -69,9 +83,10 @@ static void faults_setup(struct run *r, uint64_t seed)
 			 .nr_zones = NR_ZONES,
 			 .nr_conv = 2,
 			 .max_append = 4096 },
-		.layout = zoned_layout_named("56"),
-		.cluster_bits = 9, /* many tables */
-		.refcount_order = 4,
+		.layout = zoned_layout_named(image->layout),
+		.cluster_bits = image->cluster_bits,
+		.refcount_order = image->refcount_order,
+		.extended_l2 = image->extended_l2,
 	};
 	struct zq_error err = { "" };
 	struct zq_io *io;
@@ -198,7 +213,7 @@ static void verify_reopened(struct run *r)
 
 static void told(struct run *r, ssize_t rc)
 {
-	ck_assert_msg(rc == -EIO || rc == -ENOSPC, "%s: told %zd", r->what, rc);
+	ck_assert_msg(rc == -EIO || rc == -ENOSPC || rc == -EDQUOT, "%s: told %zd", r->what, rc);
 	r->errors++;
 }
 
@@ -392,23 +407,32 @@ static bool faults_one_fault(const struct fault *f, uint64_t n, uint64_t seed)
 }
 
 static const struct fault faults[] = {
-	{ MEMIO_READ, EIO, false, 0 },	   { MEMIO_READ, EIO, true, 0 },
-	{ MEMIO_WRITE, EIO, false, 0 },	   { MEMIO_WRITE, EIO, false, 700 },
-	{ MEMIO_WRITE, ENOSPC, false, 0 }, { MEMIO_WRITE, ENOSPC, true, 512 },
-	{ MEMIO_WRITE, EIO, true, 0 },	   { MEMIO_FLUSH, EIO, false, 0 },
-	{ MEMIO_FLUSH, EIO, true, 0 },	   { MEMIO_PUNCH, EIO, false, 0 },
-	{ MEMIO_PUNCH, EIO, true, 0 },	   { MEMIO_PUNCH, EOPNOTSUPP, true, 0 },
+	{ MEMIO_READ, EIO, false, 0 },	     { MEMIO_READ, EIO, true, 0 },
+	{ MEMIO_WRITE, EIO, false, 0 },	     { MEMIO_WRITE, EIO, false, 700 },
+	{ MEMIO_WRITE, ENOSPC, false, 0 },   { MEMIO_WRITE, ENOSPC, true, 512 },
+	{ MEMIO_WRITE, EIO, true, 0 },	     { MEMIO_FLUSH, EIO, false, 0 },
+	{ MEMIO_FLUSH, EIO, true, 0 },	     { MEMIO_PUNCH, EIO, false, 0 },
+	{ MEMIO_PUNCH, EIO, true, 0 },	     { MEMIO_PUNCH, EOPNOTSUPP, true, 0 },
+	{ MEMIO_RESERVE, EDQUOT, false, 0 }, { MEMIO_RESERVE, EFBIG, true, 0 },
+	{ MEMIO_RESERVE, EIO, false, 0 },    { MEMIO_SIZE, EIO, false, 0 },
 };
 
 START_TEST(whatever_fails_nothing_acknowledged_is_lost)
 {
-	uint64_t seed = from_env("ZQ_FAULT_SEED", 1), n = 0;
+	uint64_t first = from_env("ZQ_FAULT_SEED", 1), nr = from_env("ZQ_FAULT_SEEDS", 1), all = 0;
 
-	while (faults_one_fault(&faults[_i], n, seed))
-		n++;
-	ck_assert_uint_ge(n, 3);
-	printf("faults: operation kind %d, %s%s, %" PRIu64 " of them injected, nothing lost\n",
-	       faults[_i].op, strerror(faults[_i].err), faults[_i].sticky ? " for good" : "", n);
+	for (uint64_t seed = first; seed < first + nr; seed++) {
+		uint64_t n = 0;
+
+		while (faults_one_fault(&faults[_i], n, seed))
+			n++;
+		ck_assert_uint_ge(n, 1);
+		all += n;
+	}
+	printf("faults: operation kind %d, %s%s: seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
+	       " faults injected, nothing lost\n",
+	       faults[_i].op, strerror(faults[_i].err), faults[_i].sticky ? " for good" : "", first,
+	       first + nr - 1, all);
 }
 END_TEST
 

@@ -246,7 +246,7 @@ static void full_one(struct full_run *r)
 static uint64_t full_every(unsigned cluster_bits, uint32_t filled, uint64_t most, uint64_t step)
 {
 	uint64_t seed = from_env("ZQ_FULL_SEED", 1), runs = from_env("ZQ_FULL_RUNS", 1);
-	uint64_t n = 0, refused = 0, grown = 0;
+	uint64_t n = 0, refused = 0, met = 0, grown = 0;
 
 	for (uint64_t s = seed; s < seed + runs; s++)
 		for (unsigned host = 0; host < FULL_HOSTS; host++)
@@ -259,11 +259,12 @@ static uint64_t full_every(unsigned cluster_bits, uint32_t filled, uint64_t most
 
 				full_one(&r);
 				refused += r.refused;
+				met += r.refused > 0;
 				grown += r.grown;
 			}
 	printf("full disks: clusters of %u: seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
-	       " runs, %" PRIu64 " writes refused, nothing lost\n",
-	       1u << cluster_bits, seed, seed + runs - 1, n, refused);
+	       " runs, %" PRIu64 " writes refused, %" PRIu64 " faults injected, nothing lost\n",
+	       1u << cluster_bits, seed, seed + runs - 1, n, refused, met);
 	ck_assert_uint_gt(refused, 0);
 	return grown;
 }
@@ -315,7 +316,7 @@ static int full_hook(void *data, enum memio_op op, uint64_t off, uint64_t len, u
 START_TEST(room_goes_at_the_kth_request_and_comes_back)
 {
 	uint64_t seed = from_env("ZQ_FULL_SEED", 1), runs = from_env("ZQ_FULL_RUNS", 1);
-	uint64_t n = 0, refused = 0;
+	uint64_t n = 0, refused = 0, met = 0;
 
 	for (uint64_t s = seed; s < seed + runs; s++)
 		for (unsigned bits = 9; bits <= 12; bits += 3)
@@ -334,10 +335,11 @@ START_TEST(room_goes_at_the_kth_request_and_comes_back)
 				memio_set_hook(r.z.m, NULL, NULL);
 				full_finish_run(&r);
 				refused += r.refused;
+				met += asked > gone_from;
 			}
 	printf("room that goes and comes back: seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
-	       " runs, %" PRIu64 " writes refused, nothing lost\n",
-	       seed, seed + runs - 1, n, refused);
+	       " runs, %" PRIu64 " writes refused, %" PRIu64 " faults injected, nothing lost\n",
+	       seed, seed + runs - 1, n, refused, met);
 	ck_assert_uint_gt(refused, 0);
 }
 END_TEST
