@@ -15,7 +15,7 @@ _zqfs_options() { # COMMAND
         close) options='-h --help' ;;
         check) options='-r --repair --json --data-file -h --help' ;;
         convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
-        compare) options='-f --from -F --from-b --strict --json -q --quiet -h --help' ;;
+        compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
         umount) options='-h --help' ;;
         trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;

@@ -192,6 +192,7 @@ complete -c zqfs -n '__fish_seen_subcommand_from compare' -s f -l from -x -a 'qc
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s F -l from-b -x -a 'qcow2 raw dump folder device' -d 'format of B, where it does not tell'
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -l strict -d 'compare the limits of open and active zones too'
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -l json -d 'print the differences as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from compare' -s p -l progress -d 'show progress, also where that is no terminal'
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s q -l quiet -d 'print nothing; the exit status tells'
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'

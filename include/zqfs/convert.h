@@ -86,7 +86,8 @@ int zq_compare_sized(const char *a, const struct zq_convert_opts *oa, const char
  * Compares two zoned disks: geometry, states that last, write pointers, data. Each
  * difference is told to found, of data the first one in each zone. Strict: the geometry's
  * limits count as well. 0: the same; 1: they differ; or a negative errno with a sentence.
- * oa and ob tell how to open them, as for the source of zq_convert; NULL: defaults.
+ * oa and ob tell how to open them, as for the source of zq_convert; NULL: defaults. oa's
+ * progress is called as there; with a result other than 0 the comparison ends, -ECANCELED.
  */
 static inline int zq_compare(const char *a, const struct zq_convert_opts *oa, const char *b,
 			     const struct zq_convert_opts *ob, bool strict,

@@ -116,6 +116,8 @@ static int parse_convert(const struct cli_args *args, struct zq_create_opts *cre
 		ret = parse_number_option(args, OPT_LEVEL, 22, "level", &level);
 	if (!ret)
 		ret = image_options_set(args, args->operands[1], create);
+	if (!ret && level && !cli_given(args, 'c'))
+		ret = cli_usage_error(args->cmd, "a level is of no use without --compress");
 	o->no_holes = sparse && !o->sparse_size;
 	o->threads = (unsigned)threads;
 	o->level = (int)level;
@@ -201,8 +203,17 @@ const struct cli_command cmd_convert = {
 
 struct comparing {
 	struct json json; /* its out is NULL for text */
+	struct progress progress;
 	bool quiet;
 };
+
+static int on_compared(void *data, double done)
+{
+	struct comparing *c = data;
+
+	progress_update(&c->progress, done);
+	return 0;
+}
 
 static void print_difference(const struct zq_difference *d)
 {
@@ -221,6 +232,7 @@ static void on_difference(void *data, const struct zq_difference *d)
 
 	if (c->quiet)
 		return;
+	progress_end(&c->progress);
 	if (!c->json.out) {
 		print_difference(d);
 		return;
@@ -240,7 +252,7 @@ static void on_difference(void *data, const struct zq_difference *d)
 
 static int compare_operands(const struct cli_args *args, struct comparing *c)
 {
-	struct zq_convert_opts oa = { 0 }, ob = { 0 };
+	struct zq_convert_opts oa = { .progress = on_compared, .data = c }, ob = { 0 };
 	struct zq_error err = { "" };
 	int ret = parse_format(args, 'f', &oa.source_format);
 
@@ -252,8 +264,12 @@ static int compare_operands(const struct cli_args *args, struct comparing *c)
 		json_object(&c->json, NULL);
 		json_array(&c->json, "differences");
 	}
+	progress_begin(&c->progress, "comparing");
+	if (cli_given(args, 'p'))
+		c->progress.fancy = true;
 	ret = zq_compare(args->operands[0], &oa, args->operands[1], &ob,
 			 cli_given(args, OPT_STRICT), on_difference, c, &err);
+	progress_end(&c->progress);
 	if (c->json.out) {
 		json_end_array(&c->json);
 		json_bool(&c->json, "same", !ret);
@@ -282,6 +298,7 @@ static const struct cli_option compare_options[] = {
 	{ 'F', "from-b", "FORMAT", FORMAT_WORDS, "format of B, where it does not tell" },
 	{ OPT_STRICT, "strict", NULL, NULL, "compare the limits of open and active zones too" },
 	{ OPT_JSON, "json", NULL, NULL, "print the differences as JSON" },
+	{ 'p', "progress", NULL, NULL, "show progress, also where that is no terminal" },
 	{ 'q', "quiet", NULL, NULL, "print nothing; the exit status tells" },
 	{ 0 },
 };

@@ -19,7 +19,9 @@ struct comparison {
 	struct disk_source *a, *b;
 	void (*found)(void *data, const struct zq_difference *d);
 	void *data;
-	uint8_t *buf_a, *buf_b; /* COMPARE_BYTES each */
+	const struct zq_convert_opts *opts; /* of the first one: whom to tell how far it is */
+	uint64_t total, done;		    /* bytes below both pointers */
+	uint8_t *buf_a, *buf_b;		    /* COMPARE_BYTES each */
 	bool differ;
 };
 
@@ -56,14 +58,19 @@ static void compare_geometry(struct comparison *c, bool strict)
 	compare_numbers(c, UINT32_MAX, "active zones at most", a->max_active, b->max_active);
 }
 
-/* The state as an image keeps it: open zones come back closed. */
-static enum zq_zone_state lasting_state(const struct disk_zone *z)
+/* The state as an image keeps it: open zones come back closed, read-only ones as their pointer
+ * tells. */
+static enum zq_zone_state lasting_state(const struct disk_source *s, uint32_t zone)
 {
+	const struct disk_zone *z = &s->zone[zone];
+
 	switch (z->state) {
 	case ZQ_IMPLICIT_OPEN:
 	case ZQ_EXPLICIT_OPEN:
 	case ZQ_CLOSED:
 	case ZQ_READ_ONLY:
+		if (z->written == zq_zone_cap(&s->geo, zone))
+			return ZQ_FULL;
 		return z->written ? ZQ_CLOSED : ZQ_EMPTY;
 	default:
 		return (enum zq_zone_state)z->state;
@@ -72,8 +79,8 @@ static enum zq_zone_state lasting_state(const struct disk_zone *z)
 
 static void compare_states(struct comparison *c, uint32_t zone)
 {
-	enum zq_zone_state a = lasting_state(&c->a->zone[zone]);
-	enum zq_zone_state b = lasting_state(&c->b->zone[zone]);
+	enum zq_zone_state a = lasting_state(c->a, zone);
+	enum zq_zone_state b = lasting_state(c->b, zone);
 	struct zq_difference d = { .zone = zone, .what = "state" };
 
 	if (a != b) {
@@ -98,8 +105,8 @@ static int read_side(struct disk_source *s, uint32_t zone, uint64_t off, uint8_t
 }
 
 /* The next run that both sides tell alike, at most COMPARE_BYTES where there is data. */
-static int next_alike(struct comparison *c, uint32_t zone, uint64_t off, uint64_t left, bool *data_a,
-		    bool *data_b, uint64_t *run, struct zq_error *err)
+static int next_alike(struct comparison *c, uint32_t zone, uint64_t off, uint64_t left,
+		      bool *data_a, bool *data_b, uint64_t *run, struct zq_error *err)
 {
 	uint64_t run_b;
 	int ret = c->a->ops->status(c->a, zone, off, left, data_a, run);
@@ -128,10 +135,25 @@ static void report_data(struct comparison *c, uint32_t zone, uint64_t off, size_
 	report_difference(c, &d);
 }
 
+static int tell_progress(struct comparison *c, uint64_t run, struct zq_error *err)
+{
+	c->done += run;
+	if (!c->opts->progress)
+		return 0;
+	if (!c->opts->progress(c->opts->data, (double)c->done / (double)c->total))
+		return 0;
+	return zq_fail(err, -ECANCELED, "%s: interrupted", c->a->name);
+}
+
+static uint64_t common_bytes(const struct comparison *c, uint32_t zone)
+{
+	return min_u64(c->a->zone[zone].written, c->b->zone[zone].written);
+}
+
 /* The first difference in a zone's bytes, as far as both have written. */
 static int compare_data(struct comparison *c, uint32_t zone, struct zq_error *err)
 {
-	uint64_t end = min_u64(c->a->zone[zone].written, c->b->zone[zone].written);
+	uint64_t end = common_bytes(c, zone);
 
 	for (uint64_t off = 0, run = 0; off < end; off += run) {
 		bool data_a, data_b;
@@ -139,8 +161,10 @@ static int compare_data(struct comparison *c, uint32_t zone, struct zq_error *er
 
 		if (ret)
 			return ret;
-		if (!data_a && !data_b)
+		if (!data_a && !data_b) {
+			c->done += run;
 			continue;
+		}
 		ret = read_side(c->a, zone, off, c->buf_a, (size_t)run, !data_a, err);
 		if (!ret)
 			ret = read_side(c->b, zone, off, c->buf_b, (size_t)run, !data_b, err);
@@ -148,8 +172,11 @@ static int compare_data(struct comparison *c, uint32_t zone, struct zq_error *er
 			return ret;
 		if (memcmp(c->buf_a, c->buf_b, (size_t)run)) {
 			report_data(c, zone, off, (size_t)run);
-			return 0;
+			return tell_progress(c, end - off, err);
 		}
+		ret = tell_progress(c, run, err);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -163,6 +190,8 @@ static int compare_disks(struct comparison *c, bool strict, struct zq_error *err
 	/* with other zones there is nothing that could be held side by side */
 	if (a->size != b->size || a->zone_size != b->zone_size || a->nr_conv != b->nr_conv)
 		return 1;
+	for (uint32_t i = 0; i < a->nr_zones; i++)
+		c->total += common_bytes(c, i);
 	for (uint32_t i = 0; i < a->nr_zones && !ret; i++) {
 		compare_states(c, i);
 		ret = compare_data(c, i, err);
@@ -183,6 +212,7 @@ int zq_compare_sized(const char *a, const struct zq_convert_opts *oa, const char
 	if (!buf)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	c.buf_b = buf + COMPARE_BYTES;
+	c.opts = &opts_a.convert;
 	ret = disk_take_opts(&opts_a, oa, opts_size, create_size, err);
 	if (!ret)
 		ret = disk_take_opts(&opts_b, ob, opts_size, create_size, err);
