@@ -92,8 +92,7 @@ static int take_old(struct new_file *f, bool force, const char *what, struct zq_
 	int ret;
 
 	if (!force)
-		return zq_fail(err, -EEXIST, "%s: %s exists already", f->path,
-			       what);
+		return zq_fail(err, -EEXIST, "%s: %s exists already", f->path, what);
 	if (!S_ISREG(f->old_st.st_mode))
 		return zq_fail(err, -EINVAL, "%s: %s is not a regular file and is not replaced",
 			       f->path, what);
@@ -182,6 +181,13 @@ static int publish_over_old(struct new_file *f)
 		}
 	}
 	take_over_owner(f);
+	/* the old file keeps a name until the end, for new_file_retract */
+	if (renameat2(AT_FDCWD, f->tmp, AT_FDCWD, f->path, RENAME_EXCHANGE) == 0) {
+		f->exchanged = true;
+		return 0;
+	}
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
 	return rename(f->tmp, f->path) < 0 ? -errno : 0;
 }
 
@@ -200,8 +206,7 @@ static int publish_new(struct new_file *f)
 	return 0;
 }
 
-/* The name is on stable storage. Not every file system can; none of them is told apart. */
-static void sync_folder(const char *path)
+void new_file_sync_folder(const char *path)
 {
 	char *dir CLEANUP_FREE = folder_of(path);
 	int fd CLEANUP_CLOSE = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -217,19 +222,22 @@ int new_file_publish(struct new_file *f, struct zq_error *err)
 	if (ret)
 		return zq_fail(err, ret, "cannot be created: %s", strerror(-ret));
 	f->published = true;
-	sync_folder(f->path);
+	new_file_sync_folder(f->path);
 	return 0;
 }
 
 void new_file_retract(struct new_file *f)
 {
-	if (f->published && !f->old)
-		unlink(f->path);
+	if (f->exchanged)
+		f->published = renameat2(AT_FDCWD, f->tmp, AT_FDCWD, f->path, RENAME_EXCHANGE) != 0;
+	else if (f->published && !f->old)
+		f->published = unlink(f->path) != 0;
+	new_file_sync_folder(f->path);
 }
 
 void new_file_end(struct new_file *f)
 {
-	if (f->tmp && !f->published)
+	if (f->tmp && (!f->published || f->exchanged))
 		unlink(f->tmp);
 	if (f->io)
 		f->io->ops->close(f->io);

@@ -20,6 +20,7 @@ struct new_file {
 	struct zq_io *old;  /* what stands at path now, locked; NULL: nothing */
 	struct stat old_st; /* of it */
 	bool published;
+	bool exchanged; /* published, and tmp is the name of the old file now */
 };
 
 /*
@@ -34,8 +35,12 @@ int new_file_begin(struct new_file *f, const char *path, bool force, const char 
  * not say the name. */
 int new_file_publish(struct new_file *f, struct zq_error *err);
 
-/* After a later step failed: takes the name away again, unless an old file was replaced. */
+/* After a later step failed: takes the name away again. An old file gets its name back, but
+ * where the host cannot exchange two names. */
 void new_file_retract(struct new_file *f);
+
+/* The name of path is on stable storage. Not every file system can; none of them is told apart. */
+void new_file_sync_folder(const char *path);
 
 /* Closes and frees; what was not published is gone. */
 void new_file_end(struct new_file *f);

@@ -18,6 +18,9 @@
 #include <zqfs/info.h>
 #include <zqfs/io.h>
 
+#include "io/io.h"
+#include "offline/new_file.h"
+
 static char dir[64];
 
 static void create_files_setup(void)
@@ -285,6 +288,31 @@ START_TEST(no_room)
 }
 END_TEST
 
+/* Of two files that belong together the second may fail to get its name. */
+START_TEST(retract_gives_the_old_file_back)
+{
+	struct new_file f;
+
+	write_file("old", "before");
+	ck_assert_int_eq(new_file_begin(&f, "old", true, "it", NULL), 0);
+	ck_assert_int_eq(io_write(f.io, "after", 5, 0), 0);
+	ck_assert_int_eq(new_file_publish(&f, NULL), 0);
+	ck_assert(file_is("old", "after"));
+	new_file_retract(&f);
+	ck_assert(file_is("old", "before"));
+	new_file_end(&f);
+	ck_assert(file_is("old", "before"));
+	ck_assert_uint_eq(entries(), 1);
+
+	ck_assert_int_eq(new_file_begin(&f, "old", true, "it", NULL), 0);
+	ck_assert_int_eq(io_write(f.io, "after", 5, 0), 0);
+	ck_assert_int_eq(new_file_publish(&f, NULL), 0);
+	new_file_end(&f);
+	ck_assert(file_is("old", "after"));
+	ck_assert_uint_eq(entries(), 1);
+}
+END_TEST
+
 START_TEST(backing_files)
 {
 	struct zq_error err;
@@ -439,6 +467,7 @@ int main(void)
 	tcase_add_test(t, existing_file_stays);
 	tcase_add_test(t, force_replaces);
 	tcase_add_test(t, file_in_use);
+	tcase_add_test(t, retract_gives_the_old_file_back);
 	tcase_add_test(t, no_room);
 	tcase_add_test(t, backing_files);
 	tcase_add_loop_test(t, refused_combinations, 0,
