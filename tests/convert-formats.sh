@@ -37,6 +37,14 @@ sed 's/zcond: 4(cl)/zcond: 3(oe)/; s/zcond: 1(em)/zcond:15(ol)/' "$DIR/blkzone" 
 grep -q '1 zone explicitly open, closed in the copy' "$DIR/out" || fail "$(cat "$DIR/out")"
 grep -q '1 zone offline' "$DIR/out" || fail "offline is not named: $(cat "$DIR/out")"
 
+# A read-only zone whose pointer the device does not know shows all ones, less the zone's start. What
+# it holds is read up to its capacity, and a copy of it is full.
+sed '2s/wptr 0x000010/wptr 0xfffffffffffff7ff/; 2s/zcond: 4(cl)/zcond:13(ro)/' "$DIR/blkzone" >"$DIR/raw.zones.ro"
+cp "$DIR/raw" "$DIR/ro"
+cp "$DIR/raw.zones.ro" "$DIR/ro.zones"
+"$ZQFS" convert --force -q "$DIR/ro" "$DIR/b"
+assert_status 0 "$ZQFS" compare -p "$DIR/ro" "$DIR/b"
+
 # What does not fit together is refused with the zone's number, and leaves no target.
 refused() { # PART OF THE MESSAGE, SED SCRIPT
     sed "$2" "$DIR/blkzone" >"$DIR/bad"
@@ -72,6 +80,9 @@ expect_fail 'only an image can be compressed' "$ZQFS" convert -c -O raw "$DIR/a"
 expect_fail 'external data file cannot hold' \
     "$ZQFS" convert -c -o data_file=x.raw "$DIR/a" "$DIR/none"
 [ ! -e "$DIR/x.raw" ] || fail "a data file is left"
+expect_fail 'its compression_type has levels from 1 to 9, not 12' \
+    "$ZQFS" convert -c --level 12 -o compression_type=zlib "$DIR/a" "$DIR/none"
+expect_fail 'of no use without --compress' "$ZQFS" convert --level 3 "$DIR/a" "$DIR/none"
 expect_fail 'no zone files in it' "$ZQFS" convert "$IMAGES" "$DIR/none"
 
 # A pointer within a block, which the layouts 56 and 48 know and others do not.
@@ -105,6 +116,30 @@ for delay in 0 0.01 0.02 0.04 0.08 0.16 0.3 0.02 0.04 0.08; do
 done
 [ -n "$interrupted" ] || fail "was never interrupted: $(cat "$DIR/out")"
 [ -z "$(find "$DIR" -name '.zqfs-*')" ] || fail "temporary files are left"
+
+# The sizes of conventional files tell the size of a zone or are held against it. The kernel's zonefs
+# can show all conventional zones as one file (aggr_cnv), and then it does not tell how many there are.
+mkdir -p "$DIR/kernel/cnv" "$DIR/kernel/seq"
+random_bytes 2097152 >"$DIR/kernel/cnv/0"
+random_bytes 1048576 >"$DIR/kernel/seq/0"
+expect_fail 'does not tell the size of a zone' "$ZQFS" convert "$DIR/kernel" "$DIR/none"
+"$ZQFS" convert -o zone.size=1M "$DIR/kernel" "$DIR/aggregated"
+"$ZQFS" convert -O raw "$DIR/aggregated" "$DIR/aggregated.raw"
+cmp "$DIR/aggregated.raw" <(cat "$DIR/kernel/cnv/0" "$DIR/kernel/seq/0") || fail "one file, two zones"
+truncate -s 1M "$DIR/kernel/cnv/0"
+"$ZQFS" convert "$DIR/kernel" "$DIR/single"
+"$ZQFS" compare -q -f folder "$DIR/kernel" "$DIR/single" || fail "a single conventional zone"
+truncate -s 1M "$DIR/kernel/cnv/1"
+truncate -s 512K "$DIR/kernel/cnv/0"
+expect_fail 'conventional zone 1 has 1048576 bytes, a zone 524288' \
+    "$ZQFS" convert "$DIR/kernel" "$DIR/none"
+expect_fail 'conventional zone 0 has 524288 bytes, a zone 1048576' \
+    "$ZQFS" convert -o zone.size=1M "$DIR/kernel" "$DIR/none"
+mkdir "$DIR/zloop"
+truncate -s 3M "$DIR/zloop/cnv-000000"
+truncate -s 1M "$DIR/zloop/seq-000001"
+expect_fail 'has 3145728 bytes, a zone 1048576' \
+    "$ZQFS" convert -o zone.size=1M "$DIR/zloop" "$DIR/none"
 
 # libzbd reads our dump.
 "$ZQFS" convert --force -O dump "$DIR/a" "$DIR/dump"

@@ -172,6 +172,20 @@ static int stat_zone(struct folder_source *f, uint32_t zone, struct stat *st)
 	return fstatat(f->dir, name, st, 0) ? -errno : 0;
 }
 
+/*
+ * The size of a zone by its first conventional file; 0: it does not tell. A single file of zonefs
+ * may be all conventional zones in one (aggr_cnv): it is one zone for certain where no zone that
+ * has the sequential ones' capacity could be smaller.
+ */
+static uint64_t guess_zone_size(const struct folder_source *f, uint64_t file_size)
+{
+	const struct zq_geometry *g = &f->base.geo;
+
+	if (f->zloop || g->nr_conv > 1)
+		return file_size;
+	return file_size / 2 < g->zone_capacity ? file_size : 0;
+}
+
 /* The zones' sizes; opts first, then attributes, then what the files' sizes say. */
 static int tell_sizes(struct folder_source *f, const struct zq_create_opts *o, uint32_t nr_seq,
 		      struct zq_error *err)
@@ -179,19 +193,19 @@ static int tell_sizes(struct folder_source *f, const struct zq_create_opts *o, u
 	struct zq_geometry *g = &f->base.geo;
 	struct stat st;
 
-	g->zone_size = o && o->zone_size ? o->zone_size : read_attr(f->dir, "user.zone.size", 0);
-	if (!g->zone_size && g->nr_conv && !stat_zone(f, 0, &st))
-		g->zone_size = (uint64_t)st.st_size;
-	if (!is_pow2(g->zone_size))
-		return zq_fail(err, -EINVAL,
-			       "%s: does not tell the size of a zone; say it with the option "
-			       "zone.size",
-			       f->base.name);
 	g->zone_capacity = o && o->zone_capacity ? o->zone_capacity
 						 : read_attr(f->dir, "user.zone.capacity", 0);
 	/* zonefs says it in st_blocks, also of an empty zone */
 	if (!g->zone_capacity && nr_seq && !f->zloop && !stat_zone(f, g->nr_conv, &st))
 		g->zone_capacity = (uint64_t)st.st_blocks * 512;
+	g->zone_size = o && o->zone_size ? o->zone_size : read_attr(f->dir, "user.zone.size", 0);
+	if (!g->zone_size && g->nr_conv && !stat_zone(f, 0, &st))
+		g->zone_size = guess_zone_size(f, (uint64_t)st.st_size);
+	if (!is_pow2(g->zone_size))
+		return zq_fail(err, -EINVAL,
+			       "%s: does not tell the size of a zone; say it with the option "
+			       "zone.size",
+			       f->base.name);
 	if (!g->zone_capacity || g->zone_capacity > g->zone_size)
 		g->zone_capacity = g->zone_size;
 	g->max_open = (uint32_t)read_attr(f->dir, "user.zone.max_open", 0);
@@ -200,13 +214,63 @@ static int tell_sizes(struct folder_source *f, const struct zq_create_opts *o, u
 	return 0;
 }
 
+/* How many conventional zones one file holds: all of them where there is no other. */
+static int tell_one_conv(struct folder_source *f, uint64_t file_size, struct zq_error *err)
+{
+	struct zq_geometry *g = &f->base.geo;
+	uint64_t zones = file_size / g->zone_size + !is_aligned(file_size, g->zone_size);
+	uint64_t told = read_attr(f->dir, "user.zone.nr_conventional", zones);
+
+	if (!zones || told != zones || zones > ZONE_TABLE_MAX)
+		return zq_fail(err, -EINVAL,
+			       "%s: the conventional file has %" PRIu64 " bytes, not %" PRIu64
+			       " zones of %" PRIu64,
+			       f->base.name, file_size, told, g->zone_size);
+	f->one_conv = zones > 1;
+	g->nr_conv = (uint32_t)zones;
+	return 0;
+}
+
+/* Every conventional file is a zone long; the last of a disk without sequential zones may be
+ * shorter. *missing becomes by how much. */
+static int check_conventional(struct folder_source *f, uint32_t nr_seq, uint64_t *missing,
+			      struct zq_error *err)
+{
+	const struct zq_geometry *g = &f->base.geo;
+	uint32_t nr = g->nr_conv;
+	struct stat st = { .st_size = 0 };
+
+	*missing = 0;
+	for (uint32_t i = 0; i < nr; i++) {
+		int ret = stat_zone(f, i, &st);
+		uint64_t size = (uint64_t)st.st_size;
+		bool may_be_short = i + 1 == nr && !nr_seq && size && size % ZQ_BLOCK == 0;
+
+		if (ret)
+			return zq_fail(err, ret, "%s: zone %" PRIu32 ": %s", f->base.name, i,
+				       strerror(-ret));
+		if (nr == 1 && !f->zloop) {
+			ret = tell_one_conv(f, size, err);
+			if (ret)
+				return ret;
+			size -= (uint64_t)(g->nr_conv - 1) * g->zone_size;
+		}
+		if (size > g->zone_size || (size < g->zone_size && !may_be_short))
+			return zq_fail(err, -EINVAL,
+				       "%s: the file of conventional zone %" PRIu32 " has %" PRIu64
+				       " bytes, a zone %" PRIu64,
+				       f->base.name, i, size, g->zone_size);
+		*missing = g->zone_size - size;
+	}
+	return 0;
+}
+
 static int tell_geometry(struct folder_source *f, const struct zq_create_opts *o,
 			 struct zq_error *err)
 {
 	struct zq_geometry *g = &f->base.geo;
 	uint32_t nr_conv = count_files(f->dir, f->zloop, true, 0), nr_seq;
-	uint64_t conv_zones = read_attr(f->dir, "user.zone.nr_conventional", nr_conv);
-	uint64_t last = 0;
+	uint64_t last = 0, missing;
 	int ret;
 
 	nr_seq = count_files(f->dir, f->zloop, false, f->zloop ? nr_conv : 0);
@@ -216,15 +280,15 @@ static int tell_geometry(struct folder_source *f, const struct zq_create_opts *o
 			       f->base.name);
 	g->nr_conv = nr_conv;
 	ret = tell_sizes(f, o, nr_seq, err);
+	if (!ret)
+		ret = check_conventional(f, nr_seq, &missing, err);
 	if (ret)
 		return ret;
-	f->one_conv = nr_conv == 1 && conv_zones > 1 && conv_zones < ZONE_TABLE_MAX;
-	g->nr_conv = f->one_conv ? (uint32_t)conv_zones : nr_conv;
 	if (!add_u64(g->nr_conv, nr_seq, &last) || last > ZONE_TABLE_MAX ||
 	    last > INT64_MAX / g->zone_size)
 		return zq_fail(err, -E2BIG, "%s: too many zones", f->base.name);
 	g->nr_zones = (uint32_t)last;
-	g->size = last * g->zone_size;
+	g->size = last * g->zone_size - missing;
 	return 0;
 }
 

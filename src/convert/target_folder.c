@@ -16,6 +16,7 @@
 
 #include "convert/folder_names.h"
 #include "convert/target_rules.h"
+#include "offline/new_file.h"
 #include "util/cleanup.h"
 
 struct folder_target {
@@ -110,13 +111,12 @@ static int finish_files(struct folder_target *f, const struct disk_zone *zone)
 
 static int name_folder(struct folder_target *f)
 {
-	if (!f->replaces)
-		return renameat2(AT_FDCWD, f->tmp, AT_FDCWD, f->base.name, RENAME_NOREPLACE)
-			       ? -errno
-			       : 0;
-	if (renameat2(AT_FDCWD, f->tmp, AT_FDCWD, f->base.name, RENAME_EXCHANGE))
+	unsigned how = f->replaces ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+
+	if (renameat2(AT_FDCWD, f->tmp, AT_FDCWD, f->base.name, how))
 		return -errno;
-	return remove_zone_folder(f->tmp, false);
+	new_file_sync_folder(f->tmp); /* the same folder as that of the target */
+	return f->replaces ? remove_zone_folder(f->tmp, false) : 0;
 }
 
 static int folder_target_publish(struct disk_target *t, const struct disk_zone *zone,

@@ -238,6 +238,21 @@ static int check_new_image(struct image_target *i, const struct disk_source *fro
 	return ret;
 }
 
+/* Sees to it that the level is one of the method's before anything is compressed. */
+static int check_level(struct image_target *i, struct zq_error *err)
+{
+	struct qcow2_packer *p;
+	int min, max, ret = i->compress ? take_packer(i, &p) : 0;
+
+	if (i->compress && !ret)
+		return_packer(i, p);
+	if (ret != -EINVAL)
+		return ret ? zq_fail(err, ret, "%s: %s", i->base.name, strerror(-ret)) : 0;
+	qcow2_packer_levels(i->img, &min, &max);
+	return zq_fail(err, ret, "%s: its compression_type has levels from %d to %d, not %d",
+		       i->base.name, min, max, i->level);
+}
+
 static int begin_image_target(struct image_target *i, const struct zq_convert_opts *opts,
 			      const struct disk_source *from, struct zq_error *err)
 {
@@ -260,7 +275,8 @@ static int begin_image_target(struct image_target *i, const struct zq_convert_op
 	i->cluster_size = qcow2_header_cluster_size(qcow2_get_header(i->img));
 	if (i->compress)
 		i->base.unit = (uint32_t)i->cluster_size;
-	return check_new_image(i, from, err);
+	ret = check_new_image(i, from, err);
+	return ret ? ret : check_level(i, err);
 }
 
 int target_begin_image(const char *path, const struct zq_convert_opts *opts,

@@ -58,7 +58,20 @@ static bool number_behind(const char *line, const char *word, int base, uint64_t
 	return end != p;
 }
 
-/* Sectors; the pointer counts from the zone's start. */
+/*
+ * The pointer of a line in bytes of the disk; it counts from the zone's start. Zones whose pointer
+ * the device does not know show all ones, less the start: such a zone has none.
+ */
+static bool blkzone_pointer(struct table_row *row)
+{
+	if (row->state == ZQ_READ_ONLY || row->state == ZQ_OFFLINE || row->conventional) {
+		if (!sectors_to_bytes(&row->wp) || !add_u64(row->start, row->wp, &row->wp))
+			row->wp = UINT64_MAX;
+		return true;
+	}
+	return sectors_to_bytes(&row->wp) && add_u64(row->start, row->wp, &row->wp);
+}
+
 static int read_blkzone_line(struct reader *r, char *line, struct zq_error *err)
 {
 	struct table_row row = { 0 };
@@ -77,11 +90,8 @@ static int read_blkzone_line(struct reader *r, char *line, struct zq_error *err)
 	if (state < 0)
 		return bad_line(r, "unknown zone condition", err);
 	row.state = (enum zq_zone_state)state;
-	if (row.conventional)
-		row.wp = 0;
 	if (!sectors_to_bytes(&row.start) || !sectors_to_bytes(&row.len) ||
-	    !sectors_to_bytes(&row.capacity) || !sectors_to_bytes(&row.wp) ||
-	    !add_u64(row.start, row.wp, &row.wp))
+	    !sectors_to_bytes(&row.capacity) || !blkzone_pointer(&row))
 		return bad_line(r, "a number is too large", err);
 	return zone_table_add(r->t, &row, err);
 }

@@ -57,9 +57,9 @@ void qcow2_abandon(struct qcow2_image *img);
 
 const struct qcow2_header *qcow2_get_header(const struct qcow2_image *img);
 const char *qcow2_name(const struct qcow2_image *img);
-uint64_t qcow2_size(const struct qcow2_image *img); /* guest bytes */
+uint64_t qcow2_size(const struct qcow2_image *img);	    /* guest bytes */
 uint64_t qcow2_cluster_size(const struct qcow2_image *img); /* bytes */
-bool qcow2_writable(const struct qcow2_image *img); /* false too for a corrupt image */
+bool qcow2_writable(const struct qcow2_image *img);	    /* false too for a corrupt image */
 /* False once a flush has failed: every later commit fails too. */
 bool qcow2_commits(const struct qcow2_image *img);
 const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a clause */
@@ -146,6 +146,8 @@ const char *qcow2_why_not_packed(struct qcow2_image *img);
 struct qcow2_packer;
 int qcow2_packer_new(struct qcow2_image *img, int level, struct qcow2_packer **packer);
 void qcow2_packer_free(struct qcow2_packer *p); /* NULL is ignored */
+/* The lowest and the highest level of the image's method. */
+void qcow2_packer_levels(const struct qcow2_image *img, int *min, int *max);
 
 /*
  * Writes the whole guest cluster at off, a multiple of the cluster size, compressed. *packed

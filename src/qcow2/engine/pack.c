@@ -277,6 +277,11 @@ void qcow2_packer_free(struct qcow2_packer *p)
 	free(p);
 }
 
+void qcow2_packer_levels(const struct qcow2_image *img, int *min, int *max)
+{
+	codec_levels((enum codec_type)img->hdr.compression_type, min, max);
+}
+
 static int check_packing(struct qcow2_image *img, uint64_t off)
 {
 	int rc;
