@@ -47,7 +47,68 @@ assert_eq "$("$qpatch" a.qcow2 get-wp-be:2)" $((2 * 1048576 + 1536)) "the pointe
 assert_eq "$(tail -c +701 zone | head -c 324 | tr -d '\0' | wc -c)" 0 "bytes that are not zero"
 assert_status 0 "$ZQFS" check a.qcow2
 
+# Finishing such a zone, the short last one too, makes it full with zeros behind the pointer.
+last=$((7 * 1048576)) short=$((7 * 1048576 + 5 * 512))
+"$ZQFS" create -q --force -o zone.size=1M,zone.capacity=513K a.qcow2 $short
+"$zdev" a.qcow2 append:2:1024:7 append:7:1024:7 >done
+"$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))" "wp-be:7:$((last + 700))"
+"$zdev" a.qcow2 finish:2 finish:7 >done
+assert_eq "$("$qpatch" a.qcow2 get-wp-be:2)" $((2 * 1048576 + 513 * 1024)) "a finished zone's pointer"
+assert_eq "$("$qpatch" a.qcow2 get-wp-be:7)" $short "the short zone's pointer"
+for zone in 2 7; do
+    "$zdev" ro a.qcow2 cat:$zone >zone
+    assert_eq "$(head -c 700 zone | tr -d '\7' | wc -c)" 0 "other bytes before the pointer"
+    assert_eq "$(tail -c +701 zone | tr -d '\0' | wc -c)" 0 "other bytes behind the pointer"
+done
+assert_status 0 "$ZQFS" check a.qcow2
+
+# Repair pads as writing on does: zeros up to the block's end, wherever the bytes are.
+tail_mended() { # IMAGE SIZE: zone 2 has 700 bytes of 7, and zeros up to SIZE
+    assert_status 2 "$ZQFS" check "$1"
+    assert_status 0 "$ZQFS" check --repair=all "$1"
+    grep -q "zone 2 .*0x2002bc is not a multiple of 512.*padded with zeros" out || fail "$(cat out)"
+    assert_status 0 "$ZQFS" check "$1"
+    assert_eq "$("$qpatch" "$1" get-wp-be:2)" $((2 * 1048576 + $2)) "the pointer of $1"
+    "$zdev" ro "$1" cat:2 >zone
+    assert_eq "$(head -c 700 zone | tr -d '\7' | wc -c)" 0 "other bytes before the pointer of $1"
+    assert_eq "$(tail -c +701 zone | tr -d '\0' | wc -c)" 0 "other bytes behind it"
+}
+for o in cluster_size=64K extended_l2=on,cluster_size=16K cluster_size=512 data_file=a.data \
+    data_file=a.data,data_file_raw=on; do
+    "$ZQFS" create -q --force -o "zone.size=1M,$o" a.qcow2 8M
+    "$zdev" a.qcow2 append:2:2048:7 >done
+    "$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))"
+    tail_mended a.qcow2 1024
+done
+# nothing to write where nothing is mapped
+"$ZQFS" create -q --force -o zone.size=1M a.qcow2 8M
+"$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))"
+assert_status 0 "$ZQFS" check --repair=all a.qcow2
+assert_eq "$("$zdev" ro a.qcow2 cat:2 | tr -d '\0' | wc -c)" 0 "bytes of a zone without data"
+assert_eq "$("$qpatch" a.qcow2 get-wp-be:2)" $((2 * 1048576 + 1024)) "its pointer"
+# A data file that is not there: nothing is claimed.
+"$ZQFS" create -q --force -o zone.size=1M,data_file=a.data a.qcow2 8M
+"$zdev" a.qcow2 append:2:2048:7 >done
+"$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))"
+mv a.data b.data
+assert_status 2 "$ZQFS" check --repair=all a.qcow2
+grep -q "writing on or finishing the zone mends it" out || fail "$(cat out)"
+mv b.data a.data
+tail_mended a.qcow2 1024
+# a snapshot has the cluster too, and its bytes are not the zone's to change
+if command -v qemu-img >plain; then
+    "$ZQFS" create -q --force -o zone.size=1M a.qcow2 8M
+    "$zdev" a.qcow2 append:2:2048:7 >done
+    "$qpatch" a.qcow2 clear-bit:5
+    qemu-img snapshot -c one a.qcow2
+    "$qpatch" a.qcow2 set-bit:5 "wp-be:2:$((2 * 1048576 + 700))"
+    cp a.qcow2 before
+    assert_status 2 "$ZQFS" check --repair=all a.qcow2
+    assert_same before a.qcow2
+fi
+
 # Limits that are too large are taken as the largest that makes sense, and said to be so.
+"$ZQFS" create -q --force -o zone.size=1M a.qcow2 8M
 "$qpatch" a.qcow2 zoned:max_active_zones:9 zoned:max_open_zones:20
 assert_status 0 "$ZQFS" check a.qcow2
 grep -q "max_active_zones 9 is larger than nr_zones: taken as 8" out

@@ -40,31 +40,70 @@ static char *data_path(const char *image, const struct qcow2_header *hdr,
 	return hdr->data_file ? named_beside(image, hdr->data_file) : NULL;
 }
 
-/* Everything that is checked is in the image file; that the data file is gone is worth a line. */
-static void note_data_file(const char *image, const struct qcow2_header *hdr,
-			   const struct zq_check_opts *opts, struct zq_check_result *res)
+/* Where the image's QEMU wants whole blocks, completing one may need the data file. */
+static bool writes_data(const struct qcow2_header *hdr, const struct zq_check_opts *opts)
 {
-	char *path CLEANUP_FREE = NULL;
-	struct zq_error why = { "" };
-	struct zq_io *io;
-	char line[sizeof(why.msg) + 64];
+	return opts->repair == ZQ_REPAIR_ALL && hdr->zoned.present &&
+	       hdr->zoned.layout->whole_blocks;
+}
 
-	if (!(hdr->incompat & QCOW2_INCOMPAT_DATA_FILE))
-		return;
-	path = data_path(image, hdr, opts);
-	if (path && zq_io_open(path, false, &io, &why) == 0) {
-		io->ops->close(io);
-		return;
+/* Opens the data file, locked where it may be written. 0 with *data NULL: it is not there, *why
+ * says why. */
+static int open_data(const char *image, const struct qcow2_header *hdr,
+		     const struct zq_check_opts *opts, struct zq_io **data, struct zq_error *why)
+{
+	bool writable = writes_data(hdr, opts);
+	char *path CLEANUP_FREE = data_path(image, hdr, opts);
+	int ret;
+
+	*data = NULL;
+	if (!path) {
+		zq_fail(why, 0, "the image does not name it");
+		return 0;
 	}
+	if (zq_io_open(path, writable, data, why) < 0 || !writable)
+		return 0;
+	ret = io_claim(*data, ZQ_LOCK_WRITE, "the data file", why);
+	if (ret) {
+		io_close(*data);
+		*data = NULL;
+	}
+	return ret;
+}
+
+/* Nearly everything that is checked is in the image file; that the data file is gone is worth a
+ * line. */
+static void note_data_file(const struct zq_check_opts *opts, struct zq_check_result *res,
+			   const struct zq_error *why)
+{
+	char line[sizeof(why->msg) + 64];
+
 	res->notes++;
 	if (!opts->found)
 		return;
-	snprintf(line, sizeof(line), "external data file: %s",
-		 path ? why.msg : "the image does not name it");
+	snprintf(line, sizeof(line), "external data file: %s", why->msg);
 	opts->found(opts->data, ZQ_FOUND_NOTE, false, line);
 }
 
 /* Of an image whose file is open and locked. */
+static int check_opened(struct zq_io *io, const struct qcow2_header *hdr,
+			const struct zq_check_opts *opts, struct zq_check_result *res,
+			struct zq_error *err)
+{
+	bool external = hdr->incompat & QCOW2_INCOMPAT_DATA_FILE;
+	struct zq_error why = { "" };
+	struct zq_io *data = NULL;
+	int ret = external ? open_data(io->name, hdr, opts, &data, &why) : 0;
+
+	if (ret)
+		return zq_fail(err, ret, "%s", why.msg);
+	ret = check_with_data(io, data, hdr, opts, res, err);
+	if (!ret && external && !data)
+		note_data_file(opts, res, &why);
+	io_close(data);
+	return ret;
+}
+
 static int check_locked(struct zq_io *io, const struct zq_check_opts *opts,
 			struct zq_check_result *res, struct zq_error *err)
 {
@@ -73,9 +112,7 @@ static int check_locked(struct zq_io *io, const struct zq_check_opts *opts,
 
 	if (ret)
 		return ret;
-	ret = qcow2_check(io, &hdr, opts, res, err);
-	if (!ret)
-		note_data_file(io->name, &hdr, opts, res);
+	ret = check_opened(io, &hdr, opts, res, err);
 	qcow2_header_free(&hdr);
 	return ret;
 }

@@ -5,7 +5,8 @@
  * Owns struct check for the time of one check. One thread, no locks. Writes only
  * through check_write, in this order, with a flush behind each step:
  *
- *   1. counts go up (new refcount blocks, a new table), 2. COPIED flags and pointers,
+ *   1. counts go up (new refcount blocks, a new table), 2. COPIED flags, zeros that complete a
+ *   block, pointers,
  *   3. counts go down, 4. the header's dirty and corrupt bits are cleared
  *
  * so that at every moment no cluster has a lower count than it has references.
@@ -23,6 +24,7 @@ static void mend(struct check *c)
 	if (check_repairs(c) && c->need_raise)
 		repair_raise(c);
 	check_copied(c); /* finds, and repairs where asked to */
+	check_blocks(c);
 	if (check_repairs(c) && !c->refs_only)
 		check_wp_repair(c);
 	if (c->opts->repair == ZQ_REPAIR_NONE)
@@ -71,12 +73,12 @@ static int check_run(struct check *c, struct zq_error *err)
 
 /* Mends what splitting shared clusters has left: a count that is too high, flags of entries that
  * share nothing any more. Nobody is told: the first pass has reported the cause. */
-static int second_pass(struct zq_io *io, bool zoned, struct zq_error *err)
+static int second_pass(struct zq_io *io, struct zq_io *data, bool zoned, struct zq_error *err)
 {
 	struct zq_check_opts opts = { .repair = ZQ_REPAIR_ALL };
 	struct zq_check_result res = { 0 };
 	struct qcow2_header hdr;
-	struct check c = { .io = io, .hdr = &hdr, .opts = &opts, .res = &res };
+	struct check c = { .io = io, .data = data, .hdr = &hdr, .opts = &opts, .res = &res };
 	int ret = qcow2_header_read(io, zoned, &hdr, err);
 
 	if (ret < 0)
@@ -86,15 +88,22 @@ static int second_pass(struct zq_io *io, bool zoned, struct zq_error *err)
 	return ret;
 }
 
-int qcow2_check(struct zq_io *io, const struct qcow2_header *hdr, const struct zq_check_opts *opts,
-		struct zq_check_result *res, struct zq_error *err)
+int check_with_data(struct zq_io *io, struct zq_io *data, const struct qcow2_header *hdr,
+		    const struct zq_check_opts *opts, struct zq_check_result *res,
+		    struct zq_error *err)
 {
-	struct check c = { .io = io, .hdr = hdr, .opts = opts, .res = res };
+	struct check c = { .io = io, .data = data, .hdr = hdr, .opts = opts, .res = res };
 	int ret;
 
 	*res = (struct zq_check_result){ 0 };
 	ret = check_run(&c, err);
-	return ret == 0 && c.split ? second_pass(io, hdr->zoned.present, err) : ret;
+	return ret == 0 && c.split ? second_pass(io, data, hdr->zoned.present, err) : ret;
+}
+
+int qcow2_check(struct zq_io *io, const struct qcow2_header *hdr, const struct zq_check_opts *opts,
+		struct zq_check_result *res, struct zq_error *err)
+{
+	return check_with_data(io, NULL, hdr, opts, res, err);
 }
 
 int check_rebuild_refcounts(struct zq_io *io, const struct qcow2_header *hdr, struct zq_error *err)

@@ -24,6 +24,14 @@ int qcow2_check(struct zq_io *io, const struct qcow2_header *hdr, const struct z
 		struct zq_check_result *res, struct zq_error *err);
 
 /*
+ * The same with the image's external data file at hand, open for writing where it repairs:
+ * completing a block of a zone there needs it. data may be NULL.
+ */
+int check_with_data(struct zq_io *io, struct zq_io *data, const struct qcow2_header *hdr,
+		    const struct zq_check_opts *opts, struct zq_check_result *res,
+		    struct zq_error *err);
+
+/*
  * Makes the refcounts of a dirty image true again: creates blocks and a larger table as needed,
  * raises what is too low, lowers what is too high (unless damage hides who refers to
  * what), sets the COPIED flags and clears the dirty bit, flushed in an order that survives

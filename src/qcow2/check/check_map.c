@@ -232,7 +232,7 @@ static void check_entry(struct check *c, const struct entry_at *at, uint64_t wor
 		return;
 	c->res->allocated_clusters += host;
 	if (host || zero)
-		check_wp_mapped(c, at->guest, host);
+		check_wp_mapped(c, at->guest, host, word, bitmap);
 }
 
 static uint64_t entry_word(const struct check *c, uint64_t i)

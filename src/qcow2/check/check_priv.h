@@ -12,6 +12,7 @@
  *   check_tables.c    snapshot table, bitmap directory
  *   check_map.c       L1 and L2 tables, COPIED flags
  *   check_refs.c      references against refcounts
+ *   check_blocks.c    write pointers within a block, where QEMU refuses them
  *   check_wp.c        write pointers against the header and the mapping
  *   check_counts.c    how many references each cluster has, as far as any has one
  *   check_findings.c  findings, reading and writing
@@ -74,6 +75,13 @@ struct wp_fix {
 	uint64_t word;
 };
 
+/* A pointer within a block, and the entry of the active mapping that leads to its cluster; zeros
+ * where there is none. */
+struct wp_tail {
+	uint32_t zone;
+	uint64_t wp, word, bitmap;
+};
+
 /* Walks the zones along with the active mapping, which comes in ascending order. */
 struct wp_walk {
 	uint32_t zone;		    /* the next one to be judged */
@@ -83,12 +91,16 @@ struct wp_walk {
 	uint64_t ignored_bits;	    /* words with bits that are neither flag nor pointer */
 	uint8_t *buf;		    /* a piece of the table */
 	uint32_t buf_first, buf_nr; /* zones in it */
+	struct wp_tail tail;	    /* of the zone in question */
 	struct wp_fix *fix;
 	size_t nr_fix, cap_fix;
+	struct wp_tail *within; /* pointers that the layout's QEMU refuses */
+	size_t nr_within, cap_within;
 };
 
 struct check {
 	struct zq_io *io;
+	struct zq_io *data; /* the external data file, or NULL: it cannot be written to */
 	const struct qcow2_header *hdr;
 	const struct zq_check_opts *opts;
 	struct zq_check_result *res;
@@ -198,11 +210,20 @@ void check_compare(struct check *c);
 /* ---- check_wp.c ---- */
 
 void check_wp_begin(struct check *c);
-/* A cluster of the active mapping has data (host) or reads as zeros by its entry. */
-void check_wp_mapped(struct check *c, uint64_t guest, bool host);
+/* A cluster of the active mapping, with its entry, has data (host) or reads as zeros. */
+void check_wp_mapped(struct check *c, uint64_t guest, bool host, uint64_t word, uint64_t bitmap);
 void check_wp_end(struct check *c);
+/* Repair sets a sequential zone's pointer. */
+void check_wp_set(struct check *c, uint32_t zone, uint64_t wp);
 void check_wp_repair(struct check *c);
 void check_wp_free(struct check *c);
+
+/* ---- check_blocks.c ---- */
+
+/* A pointer within a block, judged once all references have been counted. */
+void check_blocks_note(struct check *c, uint32_t zone, uint64_t wp);
+/* Reports them; repair pads and flushes the data, and leaves the pointers to check_wp_repair. */
+void check_blocks(struct check *c);
 
 /* ---- repair_unmap.c ---- */
 

@@ -2,8 +2,8 @@
 /*
  * Check of the write pointers: against their zones, the header and the active mapping,
  * which is walked in ascending order, so that one zone at a time is enough. Owns what
- * repair will write. Repair touches only words that are not sane, and never shows less of a
- * zone than its mapping holds. FORMAT section 4.
+ * repair will write. Repair touches only words that are not sane or stand within a block
+ * (check_blocks.c), and never shows less of a zone than its mapping holds. FORMAT section 4.
  */
 #include <byteswap.h>
 #include <errno.h>
@@ -141,6 +141,11 @@ static void add_fix(struct check *c, uint32_t zone, uint64_t word)
 	w->fix[w->nr_fix++] = (struct wp_fix){ .zone = zone, .word = word };
 }
 
+void check_wp_set(struct check *c, uint32_t zone, uint64_t wp)
+{
+	add_fix(c, zone, zoned_word_make(layout_of(c), geo(c), zone, wp));
+}
+
 static const char *label_of(const struct check *c, uint32_t zone, char *buf)
 {
 	return zq_zone_label(geo(c)->nr_conv, zone, buf);
@@ -186,17 +191,6 @@ static void insane(struct check *c, uint32_t zone, uint64_t word)
 		add_fix(c, zone, better);
 }
 
-/* zqfs can use the pointer; the image's QEMU refuses the whole image for it. */
-static void found_refused(struct check *c, uint32_t zone, uint64_t wp)
-{
-	char label[ZQ_ZONE_LABEL_MAX];
-
-	check_found(c, ZQ_FOUND_CORRUPTION, 1, false,
-		    "%s: write pointer 0x%" PRIx64 " is not a multiple of %u: QEMU of %s refuses "
-		    "the image; writing on or finishing the zone mends it",
-		    label_of(c, zone, label), wp, ZQ_BLOCK, layout_of(c)->revision);
-}
-
 /* A sane sequential zone: what is legal, but worth a line. */
 static void note_mapping(struct check *c, uint32_t zone, uint64_t wp)
 {
@@ -235,7 +229,7 @@ static void judge(struct check *c, uint32_t zone)
 	if (!sane(c, zone, word))
 		insane(c, zone, word);
 	else if (zoned_word_refused(layout_of(c), geo(c), zone, word))
-		found_refused(c, zone, zoned_word_wp(layout_of(c), word));
+		check_blocks_note(c, zone, zoned_word_wp(layout_of(c), word));
 	else if (!zq_zone_is_conv(geo(c), zone))
 		note_mapping(c, zone, zoned_word_wp(layout_of(c), word));
 }
@@ -248,10 +242,11 @@ static void advance(struct check *c, uint32_t zone)
 	while (w->zone < zone && !c->error) {
 		judge(c, w->zone++);
 		w->below = w->beyond = w->end = 0;
+		w->tail = (struct wp_tail){ 0 };
 	}
 }
 
-void check_wp_mapped(struct check *c, uint64_t guest, bool host)
+void check_wp_mapped(struct check *c, uint64_t guest, bool host, uint64_t word, uint64_t bitmap)
 {
 	uint64_t first = guest << c->cluster_bits, end = first + c->cluster_size;
 	uint32_t last_zone;
@@ -264,6 +259,8 @@ void check_wp_mapped(struct check *c, uint64_t guest, bool host)
 		uint64_t wp = zoned_word_wp(layout_of(c), word_of(c, z));
 
 		advance(c, z);
+		if (first < wp && wp < end)
+			c->wp.tail = (struct wp_tail){ .word = word, .bitmap = bitmap };
 		if (first < wp)
 			c->wp.below++;
 		else if (host && first >= zq_zone_start(geo(c), z))
@@ -300,4 +297,5 @@ void check_wp_free(struct check *c)
 {
 	free(c->wp.buf);
 	free(c->wp.fix);
+	free(c->wp.within);
 }

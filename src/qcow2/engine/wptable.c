@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The write pointer table. Owns the pointers in memory: what each is, what it is on disk
- * (raw, so that words that make no sense stay as they are), and which ones changed. The
- * image's lock guards it; a commit writes its own copy of the changes without the lock.
+ * (raw; words that make no sense stay as they are and are never written again), and which ones
+ * changed. The image's lock guards it; a commit writes its own copy of the changes without the
+ * lock.
  */
 #include <assert.h>
 #include <errno.h>
@@ -29,7 +30,18 @@ struct qcow2_wptable {
 	uint8_t *flags;	  /* [lock] WP_FORWARD, WP_BACK; WP_CORRUPT for a word that was not sane */
 	uint32_t *list;	  /* [lock] zones with something pending */
 	uint32_t nr, cap; /* [lock] */
+	bool foreign;	  /* some words were not sane, or refused, when they were read */
 };
+
+/* A word that is not sane, or that the layout's QEMU refuses: what it should be is not known here,
+ * and it is not written again either. */
+static bool is_foreign(const struct qcow2_wptable *t, uint32_t zone)
+{
+	const struct zq_geometry *g = &t->info.geo;
+
+	return !zoned_word_sane(t->layout, g, zone, t->disk[zone]) ||
+	       zoned_word_refused(t->layout, g, zone, t->disk[zone]);
+}
 
 /* ---- loading ------------------------------------------------------------------------------- */
 
@@ -46,6 +58,7 @@ static void decide_order(struct qcow2_wptable *t)
 	for (uint32_t i = 0; i < g->nr_zones; i++) {
 		t->disk[i] = zoned_word_get((const uint8_t *)&t->disk[i], t->info.little_endian);
 		t->wp[i] = zoned_word_wp(t->layout, t->disk[i]);
+		t->foreign |= is_foreign(t, i);
 		if (!zoned_word_sane(t->layout, g, i, t->disk[i]))
 			t->flags[i] = WP_CORRUPT;
 	}
@@ -285,27 +298,43 @@ int wptable_commit_begin(struct qcow2_image *img, struct wp_update **upd, size_t
 	return 0;
 }
 
-/* Writes the blocks of 512 bytes from the first zone's to the last zone's. */
-static int write_blocks(struct qcow2_image *img, uint32_t first, uint32_t last)
+/* Writes the words of zones [from, to), as much as is a piece, and zeros behind the last one. */
+static int write_words_between(struct qcow2_image *img, uint32_t from, uint32_t to)
 {
 	struct qcow2_wptable *t = img->wpt;
-	uint32_t from = first / WORDS_PER_BLOCK * WORDS_PER_BLOCK;
-	uint32_t to = (last / WORDS_PER_BLOCK + 1) * WORDS_PER_BLOCK;
 	uint8_t buf[8 * ZQ_BLOCK];
+	int rc = 0;
 
-	while (from < to) {
+	while (from < to && rc >= 0) {
 		uint32_t n = to - from < sizeof(buf) / 8 ? to - from : (uint32_t)sizeof(buf) / 8;
-		int rc;
 
 		memset(buf, 0, sizeof(buf));
 		for (uint32_t i = 0; i < n && from + i < t->info.geo.nr_zones; i++)
 			zoned_word_put(buf + i * 8, t->disk[from + i], t->info.little_endian);
 		rc = image_write_meta(img, buf, n * 8, t->info.table_offset + (uint64_t)from * 8);
-		if (rc < 0)
-			return rc;
 		from += n;
 	}
-	return 0;
+	return rc;
+}
+
+/* Writes the blocks of 512 bytes from the first zone's to the last zone's, around foreign words. */
+static int write_blocks(struct qcow2_image *img, uint32_t first, uint32_t last)
+{
+	struct qcow2_wptable *t = img->wpt;
+	uint32_t from = first / WORDS_PER_BLOCK * WORDS_PER_BLOCK;
+	uint32_t to = (last / WORDS_PER_BLOCK + 1) * WORDS_PER_BLOCK;
+
+	for (uint32_t z = from; t->foreign && z < to && z < t->info.geo.nr_zones; z++) {
+		int rc;
+
+		if (!is_foreign(t, z))
+			continue;
+		rc = write_words_between(img, from, z);
+		if (rc < 0)
+			return rc;
+		from = z + 1;
+	}
+	return write_words_between(img, from, to);
 }
 
 /* Sets words on disk; neighbouring blocks are one write. */
