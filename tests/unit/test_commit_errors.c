@@ -102,12 +102,56 @@ START_TEST(writes_fail_when_commits_do)
 }
 END_TEST
 
+/* The block is written by no commit before the refcount table has grown: those before succeed.
+ * From the last that did, only as much is accepted as the cache's bound can map (39 MiB of clusters
+ * of 512 bytes), and nothing once a commit has failed. */
+START_TEST(nothing_is_accepted_after_a_failed_commit)
+{
+	static char buf[64 * KIB];
+	uint64_t block, accepted = 0, succeeded = 0, before = 0;
+	struct qcow2_stats st = { 0 };
+	ssize_t n = 0;
+
+	zonedev_init(&z);
+	z.geo = (struct zq_geometry){ .size = UINT64_C(512) << 20,
+				      .zone_size = 1 << 20,
+				      .zone_capacity = 1 << 20,
+				      .nr_zones = 512,
+				      .max_append = 4096 };
+	z.cluster_bits = 9;
+	z.opts.cache_bytes = 1024 * KIB;
+	zonedev_create(&z);
+	block = z.dev->img->reftable.word[0] & ~QCOW2_REFTABLE_RESERVED;
+	memio_set_hook(z.m, no_room_for_block, &block);
+	for (uint32_t i = 0; i < 512 * 16 && n >= 0; i++) {
+		n = zq_append(z.dev, i / 16, NULL, 0, buf, sizeof(buf), ZQ_WRITE_APPEND, NULL);
+		qcow2_get_stats(z.dev->img, &st);
+		if (n > 0 && st.commits != succeeded) {
+			succeeded = st.commits;
+			before = accepted;
+		}
+		accepted += n > 0 ? (uint64_t)n : 0;
+	}
+	ck_assert_int_eq(n, -ENOSPC);
+	ck_assert_uint_gt(succeeded, 0);
+	ck_assert_uint_gt(st.commits, succeeded);
+	ck_assert_uint_le(accepted - before, 40 << 20);
+	for (uint32_t zone = 0; zone < 512; zone += 16)
+		ck_assert_int_eq(zq_append(z.dev, zone, NULL, 0, buf, 512, ZQ_WRITE_APPEND, NULL),
+				 accepted >> 20 > zone ? -EFBIG : -ENOSPC);
+	memio_set_hook(z.m, NULL, NULL);
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	zonedev_free(&z);
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
 		CHECK_TEST(a_failure_that_was_made_good_is_not_told_by_close),
 		CHECK_TEST(a_failure_that_was_made_good_is_not_told_by_an_append),
 		CHECK_TEST(writes_fail_when_commits_do),
+		CHECK_TEST(nothing_is_accepted_after_a_failed_commit),
 	};
 
 	return check_main("zone/commit errors", tests, ARRAY_SIZE(tests));
