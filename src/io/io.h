@@ -2,25 +2,35 @@
 /*
  * Calling an io: one short function per entry of struct zq_io_ops, so that the layers above
  * read "io_pread(io, ...)" and not "io->ops->pread(io, ...)". Semantics, errors and
- * locking are those of <zqfs/io.h>; nothing is added here but the cases of zero length.
+ * locking are those of <zqfs/io.h>; what is added here are the cases of zero length and what the
+ * host's errors mean.
  */
 #ifndef ZQ_IO_IO_H
 #define ZQ_IO_IO_H
 
+#include <errno.h>
 #include <string.h>
 
 #include <zqfs/io.h>
 
+/* To callers of the layers above EINVAL and EPERM say that what they asked for is wrong or not
+ * allowed. What a host says so of is not their request but what was made of it: that is the host's
+ * failure, whatever the io is. */
+static inline int io_host_result(int rc)
+{
+	return rc == -EINVAL || rc == -EPERM ? -EIO : rc;
+}
+
 /* Reads len bytes at off; zeros behind the end of the file. */
 static inline int io_pread(struct zq_io *io, void *buf, size_t len, uint64_t off)
 {
-	return len ? io->ops->pread(io, buf, len, off) : 0;
+	return len ? io_host_result(io->ops->pread(io, buf, len, off)) : 0;
 }
 
 /* Writes all vectors, one behind the other, at off. */
 static inline int io_pwritev(struct zq_io *io, const struct iovec *iov, int niov, uint64_t off)
 {
-	return niov > 0 ? io->ops->pwritev(io, iov, niov, off) : 0;
+	return niov > 0 ? io_host_result(io->ops->pwritev(io, iov, niov, off)) : 0;
 }
 
 /* Writes len bytes at off. */
@@ -28,25 +38,25 @@ static inline int io_write(struct zq_io *io, const void *buf, size_t len, uint64
 {
 	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 
-	return len ? io->ops->pwritev(io, &iov, 1, off) : 0;
+	return len ? io_host_result(io->ops->pwritev(io, &iov, 1, off)) : 0;
 }
 
 /* Everything written before the call is on stable storage when it returns 0. */
 static inline int io_flush(struct zq_io *io)
 {
-	return io->ops->flush(io);
+	return io_host_result(io->ops->flush(io));
 }
 
 /* The range reads as zeros and its space is given back; -EOPNOTSUPP where that cannot be. */
 static inline int io_punch(struct zq_io *io, uint64_t off, uint64_t len)
 {
-	return len ? io->ops->punch(io, off, len) : 0;
+	return len ? io_host_result(io->ops->punch(io, off, len)) : 0;
 }
 
 /* Sets room aside, so that a later write there finds some; -EOPNOTSUPP where that cannot be. */
 static inline int io_reserve(struct zq_io *io, uint64_t off, uint64_t len)
 {
-	return len ? io->ops->reserve(io, off, len) : 0;
+	return len ? io_host_result(io->ops->reserve(io, off, len)) : 0;
 }
 
 /* SEEK_DATA, or SEEK_HOLE with hole, from off; -ENXIO past the end of the file. */
@@ -58,18 +68,18 @@ static inline int io_seek(struct zq_io *io, uint64_t off, bool hole, uint64_t *f
 /* Bytes of the file. */
 static inline int io_size(struct zq_io *io, uint64_t *size)
 {
-	return io->ops->size(io, size);
+	return io_host_result(io->ops->size(io, size));
 }
 
 static inline int io_truncate(struct zq_io *io, uint64_t size)
 {
-	return io->ops->truncate(io, size);
+	return io_host_result(io->ops->truncate(io, size));
 }
 
 /* Bytes of the host's disk that the file takes. */
 static inline int io_usage(struct zq_io *io, uint64_t *bytes)
 {
-	return io->ops->usage(io, bytes);
+	return io_host_result(io->ops->usage(io, bytes));
 }
 
 /* Takes the locks of a mode of enum zq_lock; -EAGAIN when the file is in use elsewhere. */

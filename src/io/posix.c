@@ -44,13 +44,6 @@ static bool offsets_fit(uint64_t off, uint64_t len)
 	return range_within(off, len, INT64_MAX);
 }
 
-/* EINVAL would mean to the caller that his request was wrong. Ours are not: whatever the host does
- * not like about them is the host's failure. */
-static int host_errno(void)
-{
-	return errno == EINVAL || errno == EPERM ? -EIO : -errno;
-}
-
 /* A device has no limit but its end. */
 static int check_size_limit(struct posix_io *p, uint64_t end)
 {
@@ -70,7 +63,7 @@ static int posix_pread(struct zq_io *io, void *buf, size_t len, uint64_t off)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return host_errno();
+			return -errno;
 		}
 		if (!n) {
 			memset(to, 0, len);
@@ -91,7 +84,7 @@ static int write_fully(int fd, const uint8_t *from, size_t len, uint64_t off)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return host_errno();
+			return -errno;
 		}
 		if (!n)
 			return -EIO; /* the kernel neither writes nor says why */
@@ -123,7 +116,7 @@ static int posix_pwritev(struct zq_io *io, const struct iovec *iov, int niov, ui
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return host_errno();
+			return -errno;
 		}
 		off += (uint64_t)n;
 		left = (size_t)n;
@@ -176,7 +169,8 @@ static int posix_punch(struct zq_io *io, uint64_t off, uint64_t len)
 			continue;
 		if (errno == ENOSYS || errno == ENODEV || errno == ENOTTY)
 			return -EOPNOTSUPP;
-		return errno == EPERM ? -EIO : -errno;
+		/* a block device wants it aligned */
+		return p->block_device && errno == EINVAL ? -EOPNOTSUPP : -errno;
 	}
 	return 0;
 }
@@ -187,7 +181,7 @@ static int posix_size(struct zq_io *io, uint64_t *size)
 	off_t end = lseek(to_posix(io)->fd, 0, SEEK_END);
 
 	if (end < 0)
-		return errno == EPERM ? -EIO : -errno;
+		return -errno;
 	*size = (uint64_t)end;
 	return 0;
 }

@@ -4,8 +4,11 @@
  * is not used before a commit, and "fresh" is never said of a cluster that held something.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check_main.h"
 #include "qcow2/engine/alloc.h"
@@ -243,11 +246,60 @@ START_TEST(no_room_on_the_host_leaves_nothing_behind)
 }
 END_TEST
 
+static atomic_uint waiting_for_run;
+
+/* The first refcount block takes until both threads have asked for a cluster. */
+static int until_both_ask(void *data, enum memio_op op, uint64_t off, uint64_t len, uint64_t *apply)
+{
+	(void)data;
+	(void)off;
+	(void)len;
+	(void)apply;
+	for (int i = 0; op == MEMIO_READ && i < 1000 && atomic_load(&waiting_for_run) < 2; i++)
+		usleep(1000);
+	if (op == MEMIO_READ)
+		usleep(20000); /* the second one is on its way to the lock */
+	return 0;
+}
+
+static void *take_one(void *arg)
+{
+	atomic_fetch_add(&waiting_for_run, 1);
+	*(uint64_t *)arg = alloc_test_take(5, 1, NULL).start;
+	return NULL;
+}
+
+/* A stream that two threads find without a run gets one, and nothing is passed by. */
+START_TEST(two_threads_at_an_empty_slot_share_a_run)
+{
+	for (int i = 0; i < 10; i++) {
+		pthread_t thread[2];
+		uint64_t got[2] = { 0, 0 };
+
+		alloc_create(12);
+		qimage_reopen(&q); /* the caches know nothing */
+		atomic_store(&waiting_for_run, 0);
+		memio_set_hook(q.m, until_both_ask, NULL);
+		for (int t = 0; t < 2; t++)
+			pthread_create(&thread[t], NULL, take_one, &got[t]);
+		for (int t = 0; t < 2; t++)
+			pthread_join(thread[t], NULL);
+		memio_set_hook(q.m, NULL, NULL);
+		ck_assert_uint_eq(min_u64(got[0], got[1]) + 1, max_u64(got[0], got[1]));
+		alloc_release(5);
+		for (unsigned c = 0; c < SPACE_STREAMS; c++)
+			ck_assert_uint_eq(space_claim(q.img, c)->count, 0);
+		qimage_free(&q);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
 		CHECK_TEST(two_streams_stay_two_runs),
 		CHECK_TEST(nothing_is_taken_twice),
+		CHECK_TEST(two_threads_at_an_empty_slot_share_a_run),
 		CHECK_TEST(reservation_costs_nothing),
 		CHECK_TEST(released_run_goes_to_the_next),
 		CHECK_TEST(given_back_is_free_at_once_but_not_fresh),

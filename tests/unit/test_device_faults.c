@@ -113,6 +113,40 @@ START_TEST(a_failed_write_spares_the_padding)
 }
 END_TEST
 
+/* EINVAL is "not at the write pointer" and EPERM "the zone is read-only" to a writer: neither is
+ * what a host means that says so. */
+START_TEST(what_the_host_refuses_is_an_io_error)
+{
+	static const int refusals[] = { EINVAL, EPERM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		char buf[512];
+
+		device_faults_setup(ZQ_ERRORS_REPAIR);
+		break_writes(refusals[i]);
+		ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), -EIO);
+		ck_assert_int_eq(zq_write(z.dev, 0, "x", 1, 0), -EIO);
+		mend_device();
+		ck_assert_int_eq(zonedev_append(&z, 2, 'b', 512), 512);
+		break_writes(refusals[i]);
+		ck_assert_int_eq(zq_sync(z.dev), -EIO);
+		mend_device();
+		memio_fail(z.m, MEMIO_READ, 0, refusals[i], false, 0);
+		ck_assert_int_eq(zq_read(z.dev, 2, 0, buf, sizeof(buf)), -EIO);
+		memio_fail(z.m, MEMIO_SIZE, 0, refusals[i], true, 0);
+		ck_assert_int_eq(zq_sync(z.dev), -EIO);
+		memio_fail(z.m, MEMIO_SIZE, 0, 0, false, 0);
+		ck_assert_int_eq(zq_sync(z.dev), 0);
+		memio_fail(z.m, MEMIO_RESERVE, 0, refusals[i], true, 0);
+		memio_fail(z.m, MEMIO_PUNCH, 0, refusals[i], true, 0);
+		ck_assert_int_eq(zq_zone_reset(z.dev, 2), 0);
+		ck_assert_int_eq(zonedev_append(&z, 2, 'c', CAP), CAP);
+		ck_assert_int_eq(zq_sync(z.dev), 0);
+		device_faults_finish();
+	}
+}
+END_TEST
+
 START_TEST(errors_remount_ro)
 {
 	device_faults_setup(ZQ_ERRORS_REMOUNT_RO);
@@ -335,6 +369,7 @@ int main(void)
 		CHECK_TEST(a_failed_write_changes_nothing),
 		CHECK_TEST(a_full_host_changes_nothing),
 		CHECK_TEST(a_failed_write_spares_the_padding),
+		CHECK_TEST(what_the_host_refuses_is_an_io_error),
 		CHECK_TEST(errors_remount_ro),
 		CHECK_TEST(errors_zone_ro),
 		CHECK_TEST(errors_zone_offline),

@@ -108,7 +108,7 @@ int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
 		uint64_t inside = min_u64(len, size - off);
 
 		rc = inside < ZQ_BLOCK ? -EOPNOTSUPP : io_punch(io, off, inside);
-		if (rc == -EOPNOTSUPP || rc == -EINVAL) /* a block device wants it aligned */
+		if (rc == -EOPNOTSUPP)
 			rc = write_zeros(io, off, inside);
 		if (rc < 0)
 			return rc;
