@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zqfs/device.h>
+
 #include "io/io.h"
 #include "qcow2/check/check.h"
 #include "qcow2/format/format.h"
@@ -290,6 +292,18 @@ START_TEST(a_full_device_says_so)
 }
 END_TEST
 
+static void reset_zone(uint32_t zone)
+{
+	struct zq_open_opts o = { .readonly = false };
+	struct zq_error err = { "" };
+	struct zq_device *dev = NULL;
+
+	ck_assert_msg(!zq_open_device_io(memio_open(t.m, "mem", true), &o, &dev, &err), "%s",
+		      err.msg);
+	ck_assert_int_eq(zq_zone_reset(dev, zone), 0);
+	ck_assert_int_eq(zq_close_device(dev), 0);
+}
+
 /* Two zones that share a cluster get one each, and flags that stay right when one is reset. */
 START_TEST(shared_cluster_is_split)
 {
@@ -301,6 +315,8 @@ START_TEST(shared_cluster_is_split)
 	mend_and_replay(ZQ_REPAIR_ALL, shared);
 	ck_assert_uint_ne(check_image_get(&t, a), check_image_get(&t, b));
 	ck_assert(check_image_get(&t, a) & check_image_get(&t, b) & QCOW2_COPIED);
+	reset_zone(2);
+	check_image_expect(&t, 0, 0, NULL);
 	free(shared);
 	repair_done(guest);
 }
