@@ -58,6 +58,9 @@ struct zq_io_ops {
 	 * failed, of whatever process, has left in a cache. Called once by a writer that holds the
 	 * locks, before it reads anything. NULL where nothing is cached. */
 	int (*cold_start)(struct zq_io *io);
+	/* Begins to bring what was written to stable storage and does not wait for it, so that a
+	 * later flush of much data has less to do. A hint, which promises nothing. NULL: none. */
+	void (*write_out)(struct zq_io *io);
 };
 
 /* What a file is opened for, as the locks that QEMU takes on an image. */

@@ -19,21 +19,27 @@
 #include "util/cleanup.h"
 #include "util/math.h"
 
-#define PIECE_BYTES    (UINT64_C(2) << 20) /* read and written at once; a multiple of any unit */
+/* Read and written at once: small enough to be in the processor's cache still when it is written.
+ */
+#define PIECE_BYTES    (UINT64_C(256) << 10)
+#define MAX_SPARSE     (UINT64_C(2) << 20)
 #define DEFAULT_SPARSE 4096u
 #define MAX_THREADS    8u
+#define OUT_BYTES      (UINT64_C(32) << 20) /* then what is in the cache begins to go out */
 
 struct job {
 	struct disk_source *from;
 	struct disk_target *to;
 	const struct zq_convert_opts *opts;
 	uint64_t sparse; /* zeros of this many bytes become holes; 0: none do */
+	uint64_t piece;	 /* bytes: a multiple of every unit of source and target */
 	pthread_mutex_t lock;
-	uint32_t zone; /* [lock] the cursor */
-	uint64_t off;  /* [lock] within that zone */
-	uint64_t done; /* [lock] bytes behind the cursor */
-	int error;     /* [lock] the first one ends the work */
-	bool writing;  /* [lock] the error came from the target */
+	uint32_t zone;	 /* [lock] the cursor */
+	uint64_t off;	 /* [lock] within that zone */
+	uint64_t done;	 /* [lock] bytes behind the cursor */
+	int error;	 /* [lock] the first one ends the work */
+	bool writing;	 /* [lock] the error came from the target */
+	uint64_t unsent; /* [lock] bytes written since the target was told to write out */
 	uint64_t total;
 };
 
@@ -88,7 +94,7 @@ static int next_piece(struct job *j, struct piece *p)
 			return ret;
 		/* pieces begin at multiples of their size, so that units are never cut */
 		if (data)
-			run = min_u64(run, PIECE_BYTES - j->off % PIECE_BYTES);
+			run = min_u64(run, j->piece - j->off % j->piece);
 		*p = (struct piece){ j->zone, j->off, (size_t)run };
 		j->off += run;
 		j->done += run;
@@ -156,6 +162,24 @@ static void end_with(struct job *j, int ret, bool writing)
 	}
 }
 
+/*
+ * The disk works while the next pieces are read. Otherwise all of it would wait for the last
+ * flush, since the host's cache takes gigabytes before it begins by itself.
+ */
+static void note_written(struct job *j, size_t len)
+{
+	bool enough;
+
+	pthread_mutex_lock(&j->lock);
+	j->unsent += len;
+	enough = j->unsent >= OUT_BYTES;
+	if (enough)
+		j->unsent = 0;
+	pthread_mutex_unlock(&j->lock);
+	if (enough && j->to->ops->write_out)
+		j->to->ops->write_out(j->to);
+}
+
 /* Takes the next piece; false at the end or after an error. */
 static bool take_piece(struct job *j, struct piece *p, double *done)
 {
@@ -174,7 +198,7 @@ static bool take_piece(struct job *j, struct piece *p, double *done)
 /* Copies pieces until there are none. caller: this is the thread that called zq_convert. */
 static void copy_pieces(struct job *j, bool caller)
 {
-	uint8_t *buf CLEANUP_FREE = malloc(PIECE_BYTES);
+	uint8_t *buf CLEANUP_FREE = malloc(j->piece);
 	struct piece p = { 0 };
 	double done = 0;
 
@@ -194,6 +218,7 @@ static void copy_pieces(struct job *j, bool caller)
 			end_with(j, ret, true);
 			return;
 		}
+		note_written(j, p.len);
 		if (caller && j->opts->progress && j->opts->progress(j->opts->data, done))
 			end_with(j, -ECANCELED, false);
 	}
@@ -274,6 +299,8 @@ static int say_conversion_failed(const struct job *j, struct zq_error *err)
 
 static int run_job(struct job *j, struct zq_error *err)
 {
+	/* all of them are powers of two */
+	j->piece = max_u64(max_u64(PIECE_BYTES, j->from->unit), zero_unit(j));
 	for (uint32_t i = 0; i < j->from->geo.nr_zones; i++)
 		j->total += j->from->zone[i].written;
 	pthread_mutex_init(&j->lock, NULL);
@@ -302,11 +329,11 @@ int zq_convert_sized(const char *source, const char *target, const struct zq_con
 	j.sparse = j.opts->sparse_size ? j.opts->sparse_size : DEFAULT_SPARSE;
 	if (j.opts->no_holes)
 		j.sparse = 0;
-	else if (!is_pow2(j.sparse) || j.sparse < ZQ_BLOCK || j.sparse > PIECE_BYTES)
+	else if (!is_pow2(j.sparse) || j.sparse < ZQ_BLOCK || j.sparse > MAX_SPARSE)
 		return zq_fail(err, -EINVAL,
 			       "%s: zeros are found in runs of a power of two from %u bytes to "
 			       "%" PRIu64 ", not %" PRIu64,
-			       target, ZQ_BLOCK, PIECE_BYTES, j.sparse);
+			       target, ZQ_BLOCK, MAX_SPARSE, j.sparse);
 	ret = disk_source_open(source, j.opts, &j.from, err);
 	if (ret)
 		return ret;

@@ -51,6 +51,7 @@ struct disk_source {
 	enum zq_disk_format format;
 	struct zq_geometry geo; /* limits: 0 where the source does not tell them */
 	struct disk_zone *zone; /* geo.nr_zones of them; owned */
+	uint32_t unit;		/* bytes that are best read at once, a power of two; 0: any */
 	bool has_open_states;	/* its open and closed states differ, and are lost in an image */
 };
 
@@ -81,6 +82,8 @@ struct disk_target_ops {
 	 * zone holds. */
 	int (*write)(struct disk_target *t, uint32_t zone, uint64_t off, const void *buf,
 		     size_t len);
+	/* Much has been written: it may go to stable storage while the rest is read. NULL: none. */
+	void (*write_out)(struct disk_target *t);
 	/* All zones have been written; their states and pointers are in zone[]. Makes it whole
 	 * on stable storage and gives it its name. */
 	int (*publish)(struct disk_target *t, const struct disk_zone *zone, struct zq_error *err);

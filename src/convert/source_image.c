@@ -108,6 +108,7 @@ static int open_source_image(struct image_source *i, const struct zq_convert_opt
 	if (ret)
 		return ret;
 	i->base.geo = qcow2_zoned(i->img)->geo;
+	i->base.unit = (uint32_t)qcow2_cluster_size(i->img);
 	i->base.zone = calloc(i->base.geo.nr_zones, sizeof(*i->base.zone));
 	if (!i->base.zone)
 		return zq_fail(err, -ENOMEM, "out of memory for %u zones", i->base.geo.nr_zones);

@@ -39,6 +39,11 @@ static int flat_write(struct disk_target *t, uint32_t zone, uint64_t off, const 
 	return io_write(flat_target_of(t)->data.io, buf, len, zq_zone_start(&t->geo, zone) + off);
 }
 
+static void flat_write_out(struct disk_target *t)
+{
+	io_write_out(flat_target_of(t)->data.io);
+}
+
 static int flat_publish(struct disk_target *t, const struct disk_zone *zone, struct zq_error *err)
 {
 	struct flat_target *f = flat_target_of(t);
@@ -69,6 +74,7 @@ static void flat_target_close(struct disk_target *t)
 
 static const struct disk_target_ops flat_target_ops = {
 	.write = flat_write,
+	.write_out = flat_write_out,
 	.publish = flat_publish,
 	.close = flat_target_close,
 };

@@ -123,6 +123,11 @@ static int image_target_write(struct disk_target *t, uint32_t zone, uint64_t off
 			   : write_plain(i, zone, at, buf, len);
 }
 
+static void image_target_write_out(struct disk_target *t)
+{
+	qcow2_write_out(image_target_of(t)->img);
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void enter_pointers(struct image_target *i, const struct disk_zone *zone)
@@ -179,6 +184,7 @@ static void image_target_close(struct disk_target *t)
 
 static const struct disk_target_ops image_target_ops = {
 	.write = image_target_write,
+	.write_out = image_target_write_out,
 	.publish = image_target_publish,
 	.close = image_target_close,
 };

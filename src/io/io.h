@@ -113,6 +113,13 @@ static inline int io_cold_start(struct zq_io *io)
 	return io->ops->cold_start ? io->ops->cold_start(io) : 0;
 }
 
+/* Begins to write out what a cache has; only a hint. */
+static inline void io_write_out(struct zq_io *io)
+{
+	if (io->ops->struct_size > offsetof(struct zq_io_ops, write_out) && io->ops->write_out)
+		io->ops->write_out(io);
+}
+
 /* Unlocks, closes and frees; NULL is ignored. Does not flush. */
 static inline void io_close(struct zq_io *io)
 {

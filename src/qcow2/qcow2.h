@@ -210,6 +210,9 @@ int qcow2_wp_settle(struct qcow2_image *img);
  */
 int qcow2_commit(struct qcow2_image *img);
 
+/* Begins to bring data to stable storage, so that a commit after much of it has less to do. */
+void qcow2_write_out(struct qcow2_image *img);
+
 /* True when something awaits a commit. */
 bool qcow2_dirty(struct qcow2_image *img);
 

@@ -6,8 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "io/io.h"
 #include "qcow2/engine/image.h"
 #include "util/math.h"
+
+void qcow2_write_out(struct qcow2_image *img)
+{
+	io_write_out(img->data);
+}
 
 void image_log(struct qcow2_image *img, const char *fmt, ...)
 {
