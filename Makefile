@@ -197,7 +197,7 @@ $(PRELOADS): $(BUILD)/tests/tools/%.so: tests/tools/preload/%.c $(FLAGS_STAMP)
 # A target replays files; with LIBFUZZER=1 (see "fuzz-built" below) it is a fuzzer.
 FUZZ_MAIN = $(call obj,$(if $(LIBFUZZER),tests/fuzz/mutate.c,tests/fuzz/main.c))
 FUZZ_SHARED := $(call obj,tests/fuzz/harness.c tests/unit/memio.c tests/unit/memio_cache.c \
-	tests/unit/memio_io.c)
+	tests/unit/memio_io.c tests/unit/image_file.c)
 $(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(FUZZ_SHARED) $(RAW)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -9,14 +9,12 @@
 #include <zlib.h>
 
 #include "fuzz.h"
-#include "io/io.h"
-#include "qcow2/create/create.h"
+#include "image_file.h"
 #include "qcow2/format/format.h"
-#include "util/bytes.h"
 
 struct seed {
 	const char *name;
-	unsigned cluster_bits, refcount_order, nr_conv, zones;
+	unsigned cluster_bits, refcount_bits /* 0: 16 */, nr_conv, zones;
 	const char *layout; /* NULL: 56 */
 	bool little, ext_l2, lazy, prealloc, zstd, data_raw;
 	const char *data_file, *backing;
@@ -25,68 +23,32 @@ struct seed {
 
 /* ---- what the engine does not make itself --------------------------------------------------- */
 
-static uint64_t peek64(struct memio *m, uint64_t off)
-{
-	uint8_t b[8];
-
-	memio_peek(m, off, b, sizeof(b));
-	return get_be64(b);
-}
-
-static void poke64(struct memio *m, uint64_t off, uint64_t value)
-{
-	uint8_t b[8];
-
-	put_be64(b, value);
-	memio_poke(m, off, b, sizeof(b));
-}
-
-static void poke32(struct memio *m, uint64_t off, uint32_t value)
-{
-	uint8_t b[4];
-
-	put_be32(b, value);
-	memio_poke(m, off, b, sizeof(b));
-}
-
-static uint64_t seeds_cluster_of(struct memio *m)
-{
-	uint8_t b[4];
-
-	memio_peek(m, QCOW2_H_CLUSTER_BITS, b, sizeof(b));
-	return UINT64_C(1) << get_be32(b);
-}
-
 /* Where the 16-bit count of the cluster at that offset is. */
 static uint64_t count_of(struct memio *m, uint64_t at)
 {
-	uint64_t cluster = seeds_cluster_of(m), nr = at / cluster, per_block = cluster / 2;
-	uint64_t block = peek64(m, peek64(m, QCOW2_H_REFTABLE_OFFSET) + nr / per_block * 8);
+	uint64_t place = image_count_place(m, at / image_cluster(m));
 
-	FUZZ_ASSERT(block);
-	return block + nr % per_block * 2;
+	FUZZ_ASSERT(place);
+	return place;
 }
 
 /* A cluster that is free in the first refcount block, now counted once. */
 static uint64_t add_cluster(struct memio *m)
 {
-	uint64_t cluster = seeds_cluster_of(m), at = 0;
-	uint8_t count[2] = { 1, 1 };
+	uint64_t cluster = image_cluster(m), at = 0;
 
-	while (count[0] || count[1]) {
+	while (image_get(m, count_of(m, at), 2))
 		at += cluster;
-		memio_peek(m, count_of(m, at), count, sizeof(count));
-	}
 	if (memio_size(m) < at + cluster)
 		memio_resize(m, at + cluster);
-	memio_poke(m, count_of(m, at), "\0\1", 2);
+	image_put(m, count_of(m, at), 2, 1);
 	return at;
 }
 
 static void add_compressed(struct memio *m)
 {
-	uint64_t cluster = seeds_cluster_of(m), at = add_cluster(m);
-	uint64_t l2 = peek64(m, peek64(m, QCOW2_H_L1_OFFSET)) & QCOW2_OFFSET_MASK;
+	uint64_t cluster = image_cluster(m), at = add_cluster(m);
+	uint64_t l2 = image_get(m, image_get(m, QCOW2_H_L1_OFFSET, 8), 8) & QCOW2_OFFSET_MASK;
 	uint8_t plain[65536], packed[65536];
 	z_stream s = { 0 };
 
@@ -100,95 +62,70 @@ static void add_compressed(struct memio *m)
 	memio_poke(m, at, packed, (size_t)(cluster - s.avail_out));
 	deflateEnd(&s);
 	/* a cluster that nothing has been written to yet */
-	poke64(m, l2 + 6 * 8, QCOW2_COMPRESSED | at);
+	image_put(m, l2 + 6 * 8, 8, QCOW2_COMPRESSED | at);
 }
 
 static void seeds_share(struct memio *m, uint64_t entry_at)
 {
-	uint64_t entry = peek64(m, entry_at);
+	uint64_t entry = image_get(m, entry_at, 8);
 
-	poke64(m, entry_at, entry & ~QCOW2_COPIED);
-	memio_poke(m, count_of(m, entry & QCOW2_OFFSET_MASK), "\0\2", 2);
+	image_put(m, entry_at, 8, entry & ~QCOW2_COPIED);
+	image_put(m, count_of(m, entry & QCOW2_OFFSET_MASK), 2, 2);
 }
 
 static void seeds_add_snapshot(struct memio *m)
 {
-	uint64_t cluster = seeds_cluster_of(m), l1 = peek64(m, QCOW2_H_L1_OFFSET);
+	uint64_t cluster = image_cluster(m), l1 = image_get(m, QCOW2_H_L1_OFFSET, 8);
 	uint64_t copy = add_cluster(m), table = add_cluster(m);
-	uint8_t b[4];
-	uint32_t nr;
+	uint64_t nr = image_get(m, QCOW2_H_L1_SIZE, 4);
 
-	memio_peek(m, QCOW2_H_L1_SIZE, b, sizeof(b));
-	nr = get_be32(b);
-	for (uint32_t i = 0; i < nr; i++) {
-		uint64_t l2 = peek64(m, l1 + i * 8) & QCOW2_OFFSET_MASK;
+	for (uint64_t i = 0; i < nr; i++) {
+		uint64_t l2 = image_get(m, l1 + i * 8, 8) & QCOW2_OFFSET_MASK;
 
 		if (!l2)
 			continue;
 		for (uint64_t k = 0; k < cluster / 8; k++)
-			if (peek64(m, l2 + k * 8) & QCOW2_OFFSET_MASK)
+			if (image_get(m, l2 + k * 8, 8) & QCOW2_OFFSET_MASK)
 				seeds_share(m, l2 + k * 8);
 		seeds_share(m, l1 + i * 8);
-		poke64(m, copy + i * 8, l2);
+		image_put(m, copy + i * 8, 8, l2);
 	}
-	poke64(m, table, copy);
-	poke32(m, table + 8, nr);
+	image_put(m, table, 8, copy);
+	image_put(m, table + 8, 4, nr);
 	memio_poke(m, table + 12, "\0\1\0\1", 4);
-	poke32(m, table + 36, 16);
-	poke64(m, table + 48, peek64(m, QCOW2_H_SIZE));
+	image_put(m, table + 36, 4, 16);
+	image_put(m, table + 48, 8, image_get(m, QCOW2_H_SIZE, 8));
 	memio_poke(m, table + 56, "1s", 2);
-	poke32(m, QCOW2_H_NB_SNAPSHOTS, 1);
-	poke64(m, QCOW2_H_SNAPSHOTS_OFFSET, table);
+	image_put(m, QCOW2_H_NB_SNAPSHOTS, 4, 1);
+	image_put(m, QCOW2_H_SNAPSHOTS_OFFSET, 8, table);
 }
 
 static void set_dirty(struct memio *m)
 {
-	poke64(m, QCOW2_H_INCOMPAT, peek64(m, QCOW2_H_INCOMPAT) | QCOW2_INCOMPAT_DIRTY);
+	image_put(m, QCOW2_H_INCOMPAT, 8, image_get(m, QCOW2_H_INCOMPAT, 8) | QCOW2_INCOMPAT_DIRTY);
 }
 
 /* ---- making them ---------------------------------------------------------------------------- */
 
 static const struct seed seeds[] = {
-	{ .name = "c512", .cluster_bits = 9, .refcount_order = 4 },
-	{ .name = "c512-48",
-	  .cluster_bits = 9,
-	  .refcount_order = 4,
-	  .layout = "48",
-	  .little = true },
-	{ .name = "c512-44", .cluster_bits = 9, .refcount_order = 4, .layout = "44" },
-	{ .name = "c512-48b", .cluster_bits = 9, .refcount_order = 4, .layout = "48b" },
-	{ .name = "c512-conv", .cluster_bits = 9, .refcount_order = 4, .nr_conv = 15 },
-	{ .name = "c512-seq",
-	  .cluster_bits = 9,
-	  .refcount_order = 4,
-	  .nr_conv = 0,
-	  .little = true },
-	{ .name = "c512-compressed",
-	  .cluster_bits = 9,
-	  .refcount_order = 4,
-	  .change = add_compressed },
-	{ .name = "c512-snapshot",
-	  .cluster_bits = 9,
-	  .refcount_order = 4,
-	  .change = seeds_add_snapshot },
-	{ .name = "c512-dirty",
-	  .cluster_bits = 9,
-	  .refcount_order = 4,
-	  .lazy = true,
-	  .change = set_dirty },
-	{ .name = "c512-data", .cluster_bits = 9, .refcount_order = 4, .data_file = "data" },
-	{ .name = "c512-raw",
-	  .cluster_bits = 9,
-	  .refcount_order = 4,
-	  .data_file = "data",
-	  .data_raw = true },
-	{ .name = "c512-backing", .cluster_bits = 9, .refcount_order = 4, .backing = "data" },
-	{ .name = "c512-prealloc", .cluster_bits = 9, .refcount_order = 4, .prealloc = true },
-	{ .name = "c512-rc1", .cluster_bits = 9, .refcount_order = 0 },
-	{ .name = "c512-rc64", .cluster_bits = 9, .refcount_order = 6 },
-	{ .name = "c512-many", .cluster_bits = 9, .refcount_order = 4, .zones = 200 },
-	{ .name = "c4k", .cluster_bits = 12, .refcount_order = 4, .zstd = true },
-	{ .name = "c16k-extl2", .cluster_bits = 14, .refcount_order = 4, .ext_l2 = true },
+	{ .name = "c512", .cluster_bits = 9 },
+	{ .name = "c512-48", .cluster_bits = 9, .layout = "48", .little = true },
+	{ .name = "c512-44", .cluster_bits = 9, .layout = "44" },
+	{ .name = "c512-48b", .cluster_bits = 9, .layout = "48b" },
+	{ .name = "c512-conv", .cluster_bits = 9, .nr_conv = 15 },
+	{ .name = "c512-seq", .cluster_bits = 9, .nr_conv = 0, .little = true },
+	{ .name = "c512-compressed", .cluster_bits = 9, .change = add_compressed },
+	{ .name = "c512-snapshot", .cluster_bits = 9, .change = seeds_add_snapshot },
+	{ .name = "c512-dirty", .cluster_bits = 9, .lazy = true, .change = set_dirty },
+	{ .name = "c512-data", .cluster_bits = 9, .data_file = "data" },
+	{ .name = "c512-raw", .cluster_bits = 9, .data_file = "data", .data_raw = true },
+	{ .name = "c512-backing", .cluster_bits = 9, .backing = "data" },
+	{ .name = "c512-prealloc", .cluster_bits = 9, .prealloc = true },
+	{ .name = "c512-rc1", .cluster_bits = 9, .refcount_bits = 1 },
+	{ .name = "c512-rc64", .cluster_bits = 9, .refcount_bits = 64 },
+	{ .name = "c512-many", .cluster_bits = 9, .zones = 200 },
+	{ .name = "c4k", .cluster_bits = 12, .zstd = true },
+	{ .name = "c16k-extl2", .cluster_bits = 14, .ext_l2 = true },
 };
 
 /* One append with the device opened for it alone: a run that is reserved for one zone would put
@@ -225,50 +162,48 @@ static void seeds_fill(struct memio *m, const struct seed *s)
 	}
 }
 
+static struct qcow2_create_params seeds_params(const struct seed *s)
+{
+	struct qcow2_create_params p = image_params();
+	uint32_t zones = s->zones ? s->zones : 16;
+
+	p.geo = (struct zq_geometry){
+		.size = (uint64_t)zones * 4096,
+		.zone_size = 4096,
+		.zone_capacity = 4096,
+		.nr_zones = zones,
+		.nr_conv = s->nr_conv || s->little ? s->nr_conv : 2,
+		.max_open = s->nr_conv ? 1 : 6,
+		.max_active = s->nr_conv ? 1 : 8,
+		.max_append = 1024,
+	};
+	if (s->layout)
+		p.layout = zoned_layout_named(s->layout);
+	p.wp_little_endian = s->little;
+	p.cluster_bits = s->cluster_bits;
+	if (s->refcount_bits)
+		p.refcount_order = (unsigned)__builtin_ctz(s->refcount_bits);
+	p.compression_type = s->zstd;
+	p.extended_l2 = s->ext_l2;
+	p.lazy_refcounts = s->lazy;
+	p.prealloc_metadata = s->prealloc;
+	p.data_file = s->data_file;
+	p.data_file_raw = s->data_raw;
+	p.backing_file = s->backing;
+	p.backing_format = s->backing ? "raw" : NULL;
+	return p;
+}
+
 static void seeds_make(const struct seed *s, const char *dir)
 {
-	uint32_t zones = s->zones ? s->zones : 16;
-	struct qcow2_create_params p = {
-		.geo = { .size = (uint64_t)zones * 4096,
-			 .zone_size = 4096,
-			 .zone_capacity = 4096,
-			 .nr_zones = zones,
-			 .nr_conv = s->nr_conv	? s->nr_conv
-				    : s->little ? 0
-						: 2,
-			 .max_open = s->nr_conv ? 1 : 6,
-			 .max_active = s->nr_conv ? 1 : 8,
-			 .max_append = 1024 },
-		.layout = zoned_layout_named(s->layout ? s->layout : "56"),
-		.wp_little_endian = s->little,
-		.cluster_bits = s->cluster_bits,
-		.refcount_order = s->refcount_order,
-		.compression_type = s->zstd,
-		.extended_l2 = s->ext_l2,
-		.lazy_refcounts = s->lazy,
-		.prealloc_metadata = s->prealloc,
-		.data_file = s->data_file,
-		.data_file_raw = s->data_raw,
-		.backing_file = s->backing,
-		.backing_format = s->backing ? "raw" : NULL,
-	};
+	struct qcow2_create_params p = seeds_params(s);
 	/* makes the scratch folder, too; a header of nothing is fine for that */
 	static const uint8_t nothing[QCOW2_H_V3_MIN];
-	struct memio *m = fuzz_image(nothing, sizeof(nothing)), *data = memio_new();
-	struct zq_io *io, *data_io = memio_open(data, "data", true);
-	struct zq_error err = { "" };
+	struct memio *m;
 	char path[512];
 
-	memio_resize(m, 0);
-	io = memio_open(m, "seed", true);
-	p.data_io = s->data_file ? data_io : NULL;
-	if (qcow2_create(io, &p, &err)) {
-		fprintf(stderr, "%s: %s\n", s->name, err.msg);
-		exit(1);
-	}
-	io_close(io);
-	io_close(data_io);
-	memio_free(data);
+	memio_free(fuzz_image(nothing, sizeof(nothing)));
+	m = image_file_make(&p, s->name, NULL);
 	seeds_fill(m, s);
 	if (s->change)
 		s->change(m);

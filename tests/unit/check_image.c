@@ -3,93 +3,39 @@
  * Makes the image that the tests of check and repair damage, with the engine itself.
  */
 #include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check_image.h"
-#include "io/io.h"
-#include "qcow2/check/check.h"
 #include "qcow2/format/format.h"
-#include "qcow2/qcow2.h"
-#include "qcow2/tables/header_read.h"
-#include "util/bytes.h"
-
-#define ZONE 65536u
-
-static void check_image_fill(struct qcow2_image *img, uint32_t zone, uint64_t len)
-{
-	uint8_t *buf = malloc(len);
-	uint64_t start = (uint64_t)zone * ZONE;
-	struct qcow2_write w = { .off = start,
-				 .buf = buf,
-				 .len = len,
-				 .zero_end = start + ZONE,
-				 .stream = zone,
-				 .move_wp = zone >= 2,
-				 .zone = zone,
-				 .wp = len == ZONE ? start + ZONE : start + len };
-
-	ck_assert_ptr_nonnull(buf);
-	memset(buf, (int)(zone * 16 + 1), len);
-	ck_assert_int_eq(qcow2_write(img, &w), 0);
-	free(buf);
-}
-
-static struct qcow2_image *check_image_open_image(struct memio *m, bool writable)
-{
-	struct qcow2_open_opts opts = { .writable = writable,
-					.zoned = true,
-					.lock = writable ? ZQ_LOCK_WRITE : ZQ_LOCK_SHARED };
-	struct qcow2_image *img = NULL;
-	struct zq_error err = { "" };
-
-	if (qcow2_open(memio_open(m, "image", writable), &opts, &img, &err))
-		return NULL;
-	return img;
-}
+#include "qimage.h"
 
 void check_image_make(struct check_image *t, void (*change)(struct qcow2_create_params *p))
 {
-	struct qcow2_create_params p = {
-		.geo = { .size = 16 * ZONE,
-			 .zone_size = ZONE,
-			 .zone_capacity = ZONE,
-			 .nr_zones = 16,
-			 .nr_conv = 2,
-			 .max_append = 4096 },
-		.layout = zoned_layout_named("56"),
-		.cluster_bits = 12,
-		.refcount_order = 4,
-	};
 	struct zq_error err = { "" };
-	struct qcow2_image *img;
-	struct zq_io *io;
+	struct qimage q;
 
 	memset(t, 0, sizeof(*t));
+	qimage_init(&q);
+	q.p.geo.size = 16 << 16;
+	q.p.geo.nr_zones = 16;
 	if (change)
-		change(&p);
-	t->m = memio_new();
-	io = memio_open(t->m, "image", true);
-	ck_assert_msg(qcow2_create(io, &p, &err) == 0, "%s", err.msg);
-	io_close(io);
-	img = check_image_open_image(t->m, true);
-	ck_assert_ptr_nonnull(img);
-	check_image_fill(img, 0, 16384);
-	check_image_fill(img, 2, 20480);
-	check_image_fill(img, 3, ZONE);
-	check_image_fill(img, 4, 12288);
-	ck_assert_int_eq(qcow2_commit(img), 0);
-	qcow2_close(img);
+		change(&q.p);
+	qimage_create(&q);
+	ck_assert_int_eq(qimage_write_to(&q, 0, 0x01, 16384, 65536), 0);
+	ck_assert_int_eq(qimage_append(&q, 2, 0x21, 20480), 0);
+	ck_assert_int_eq(qimage_append(&q, 3, 0x31, 65536), 0);
+	ck_assert_int_eq(qimage_append(&q, 4, 0x41, 12288), 0);
+	qimage_commit(&q);
+	qimage_close(&q);
 
-	io = memio_open(t->m, "image", false);
-	ck_assert_msg(qcow2_header_read(io, HEADER_ZONED, &t->hdr, &err) == 0, "%s", err.msg);
-	io_close(io);
-	t->cluster = UINT64_C(1) << p.cluster_bits;
+	t->m = q.m;
+	ck_assert_msg(image_file_header(t->m, "image", true, &t->hdr, &err) == 0, "%s", err.msg);
+	t->cluster = UINT64_C(1) << q.p.cluster_bits;
 	t->l1 = t->hdr.l1_offset;
-	t->l2 = check_image_get(t, t->l1) & QCOW2_OFFSET_MASK;
+	t->l2 = image_get(t->m, t->l1, 8) & QCOW2_OFFSET_MASK;
 	t->table = t->hdr.reftable_offset;
-	t->block = check_image_get(t, t->table);
+	t->block = image_get(t->m, t->table, 8);
 	t->wps = t->hdr.zoned.meta_offset;
 }
 
@@ -99,85 +45,42 @@ void check_image_free(struct check_image *t)
 	memio_free(t->m);
 }
 
-static void check_image_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
-{
-	static const char *const name[] = { "note", "leak", "corruption" };
-	struct check_image *t = data;
-	size_t len = strlen(t->lines);
-
-	snprintf(t->lines + len, sizeof(t->lines) - len, "%s%s: %s\n", name[kind],
-		 fixed ? " fixed" : "", line);
-}
-
 int check_image_check(struct check_image *t, enum zq_repair repair)
 {
-	struct zq_check_opts opts = { .repair = repair, .found = check_image_found, .data = t };
-	struct zq_io *io = memio_open(t->m, "image", repair != ZQ_REPAIR_NONE);
 	struct zq_error err = { "" };
-	struct qcow2_header hdr;
-	int ret;
 
-	t->lines[0] = '\0';
-	ret = qcow2_header_read(io, HEADER_ZONED, &hdr, &err);
-	if (!ret) {
-		ret = qcow2_check(io, &hdr, &opts, &t->res, &err);
-		qcow2_header_free(&hdr);
-	}
-	io_close(io);
-	return ret;
+	return image_file_check(t->m, "image", repair, &t->f, &err);
 }
 
 void check_image_expect(struct check_image *t, uint64_t corruptions, uint64_t leaks,
 			const char *text)
 {
 	ck_assert_int_eq(check_image_check(t, ZQ_REPAIR_NONE), 0);
-	ck_assert_msg(t->res.corruptions == corruptions && t->res.leaks == leaks,
+	ck_assert_msg(t->f.res.corruptions == corruptions && t->f.res.leaks == leaks,
 		      "%llu corruptions and %llu leaks, expected %llu and %llu:\n%s",
-		      (unsigned long long)t->res.corruptions, (unsigned long long)t->res.leaks,
-		      (unsigned long long)corruptions, (unsigned long long)leaks, t->lines);
-	ck_assert_msg(!text || strstr(t->lines, text), "no '%s' in:\n%s", text, t->lines);
-	ck_assert_msg(!strstr(t->lines, "fixed"), "claims a repair:\n%s", t->lines);
+		      (unsigned long long)t->f.res.corruptions, (unsigned long long)t->f.res.leaks,
+		      (unsigned long long)corruptions, (unsigned long long)leaks, t->f.lines);
+	ck_assert_msg(!text || strstr(t->f.lines, text), "no '%s' in:\n%s", text, t->f.lines);
+	ck_assert_msg(!strstr(t->f.lines, "fixed"), "claims a repair:\n%s", t->f.lines);
 }
 
 void check_image_mends(struct check_image *t, enum zq_repair repair)
 {
 	ck_assert_int_eq(check_image_check(t, repair), 0);
-	ck_assert_msg(t->res.corruptions == t->res.corruptions_fixed &&
-			      t->res.leaks == t->res.leaks_fixed,
-		      "not all is mended:\n%s", t->lines);
+	ck_assert_msg(t->f.res.corruptions == t->f.res.corruptions_fixed &&
+			      t->f.res.leaks == t->f.res.leaks_fixed,
+		      "not all is mended:\n%s", t->f.lines);
 	check_image_expect(t, 0, 0, NULL);
-}
-
-uint64_t check_image_get(struct check_image *t, uint64_t off)
-{
-	uint8_t raw[8];
-
-	memio_peek(t->m, off, raw, sizeof(raw));
-	return get_be64(raw);
-}
-
-void check_image_set(struct check_image *t, uint64_t off, uint64_t word)
-{
-	uint8_t raw[8];
-
-	put_be64(raw, word);
-	memio_poke(t->m, off, raw, sizeof(raw));
 }
 
 unsigned check_image_count(struct check_image *t, uint64_t cluster)
 {
-	uint8_t raw[2];
-
-	memio_peek(t->m, t->block + cluster * 2, raw, sizeof(raw));
-	return get_be16(raw);
+	return (unsigned)image_get(t->m, t->block + cluster * 2, 2);
 }
 
 void check_image_set_count(struct check_image *t, uint64_t cluster, unsigned count)
 {
-	uint8_t raw[2];
-
-	put_be16(raw, (uint16_t)count);
-	memio_poke(t->m, t->block + cluster * 2, raw, sizeof(raw));
+	image_put(t->m, t->block + cluster * 2, 2, count);
 }
 
 uint64_t check_image_entry(struct check_image *t, uint64_t guest)
@@ -187,19 +90,23 @@ uint64_t check_image_entry(struct check_image *t, uint64_t guest)
 
 uint64_t check_image_host(struct check_image *t, uint64_t guest)
 {
-	return check_image_get(t, check_image_entry(t, guest)) & QCOW2_OFFSET_MASK;
+	return image_get(t->m, check_image_entry(t, guest), 8) & QCOW2_OFFSET_MASK;
 }
 
 uint8_t *check_image_guest(struct memio *m, uint64_t size)
 {
-	struct qcow2_image *img = check_image_open_image(m, false);
-	uint8_t *buf = img ? malloc(size) : NULL;
+	struct qcow2_open_opts opts = { .zoned = true, .lock = ZQ_LOCK_SHARED };
+	struct qcow2_image *img = NULL;
+	struct zq_error err = { "" };
+	uint8_t *buf;
 
-	if (buf && qcow2_read(img, 0, buf, size)) {
+	if (qcow2_open(memio_open(m, "image", false), &opts, &img, &err))
+		return NULL;
+	buf = malloc(size);
+	if (qcow2_read(img, 0, buf, size)) {
 		free(buf);
 		buf = NULL;
 	}
-	if (img)
-		qcow2_close(img);
+	qcow2_close(img);
 	return buf;
 }

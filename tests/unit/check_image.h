@@ -10,20 +10,14 @@
 #ifndef ZQ_TESTS_CHECK_IMAGE_H
 #define ZQ_TESTS_CHECK_IMAGE_H
 
-#include "memio.h"
-
-#include <zqfs/check.h>
-
-#include "qcow2/create/create.h"
-#include "qcow2/format/header.h"
+#include "image_file.h"
 
 struct check_image {
 	struct memio *m;
 	struct qcow2_header hdr;
 	uint64_t cluster;		    /* bytes */
 	uint64_t l1, l2, table, block, wps; /* offsets: active tables, first block, pointers */
-	struct zq_check_result res;
-	char lines[16384]; /* findings of the last check: "kind[ fixed]: line\n" */
+	struct image_findings f;	    /* of the last check */
 };
 
 /* change may alter the parameters before the image is made; NULL: nothing. */
@@ -39,9 +33,6 @@ void check_image_expect(struct check_image *t, uint64_t corruptions, uint64_t le
  * that the guest's bytes are those of before (zones' pointers included, where wps). */
 void check_image_mends(struct check_image *t, enum zq_repair repair);
 
-/* A big-endian word of the file. */
-uint64_t check_image_get(struct check_image *t, uint64_t off);
-void check_image_set(struct check_image *t, uint64_t off, uint64_t word);
 /* Refcount of a host cluster, 16 bits, in the first block. */
 unsigned check_image_count(struct check_image *t, uint64_t cluster);
 void check_image_set_count(struct check_image *t, uint64_t cluster, unsigned count);

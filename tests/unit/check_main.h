@@ -22,9 +22,16 @@
 struct check_test {
 	const char *name;
 	const TTest **test;
+	size_t loops;			      /* 0: once; else with _i from 0 to loops - 1 */
+	void (*before)(void), (*after)(void); /* around each run, or NULL */
+	int signal;			      /* that must end it; 0: none */
 };
 /* clang-format off */
-#define CHECK_TEST(fn) { #fn, &fn }
+#define CHECK_TEST(fn) { #fn, &fn, 0, NULL, NULL, 0 }
+#define CHECK_SIGNAL(fn, signal) { #fn, &fn, 0, NULL, NULL, signal }
+#define CHECK_LOOP(fn, loops) { #fn, &fn, loops, NULL, NULL, 0 }
+#define CHECK_WITH(fn, before, after) { #fn, &fn, 0, before, after, 0 }
+#define CHECK_LOOP_WITH(fn, loops, before, after) { #fn, &fn, loops, before, after, 0 }
 /* clang-format on */
 
 /*
@@ -42,7 +49,14 @@ static inline int check_main_timeout(const char *suite_name, const struct check_
 		TCase *tc = tcase_create(tests[i].name);
 
 		tcase_set_timeout(tc, timeout);
-		tcase_add_test(tc, *tests[i].test);
+		if (tests[i].before)
+			tcase_add_checked_fixture(tc, tests[i].before, tests[i].after);
+		if (tests[i].signal)
+			tcase_add_test_raise_signal(tc, *tests[i].test, tests[i].signal);
+		else if (tests[i].loops)
+			tcase_add_loop_test(tc, *tests[i].test, 0, (int)tests[i].loops);
+		else
+			tcase_add_test(tc, *tests[i].test);
 		suite_add_tcase(s, tc);
 	}
 	sr = srunner_create(s);

@@ -6,7 +6,6 @@
 #include "crash_shapes.h"
 #include "qcow2/engine/alloc.h"
 #include "qimage.h"
-#include "util/bytes.h"
 #include "util/math.h"
 
 const struct crash_shape crash_shapes[] = {
@@ -14,7 +13,6 @@ const struct crash_shape crash_shapes[] = {
 	  .cluster_bits = 16,
 	  .refcount_order = 4,
 	  .zone_size = 256 << 10,
-	  .zone_capacity = 256 << 10,
 	  .size = 2560 << 10,
 	  .nr_conv = 2 },
 	{ .name = "4K clusters, short last zone",
@@ -28,14 +26,12 @@ const struct crash_shape crash_shapes[] = {
 	  .cluster_bits = 9,
 	  .refcount_order = 6,
 	  .zone_size = 32 << 10,
-	  .zone_capacity = 32 << 10,
 	  .size = 256 << 10,
 	  .nr_conv = 1 },
 	{ .name = "1-bit refcounts, clusters larger than zones",
 	  .cluster_bits = 16,
 	  .refcount_order = 0,
 	  .zone_size = 16 << 10,
-	  .zone_capacity = 16 << 10,
 	  .size = 160 << 10,
 	  .nr_conv = 2 },
 	{ .name = "extended L2",
@@ -43,56 +39,37 @@ const struct crash_shape crash_shapes[] = {
 	  .refcount_order = 4,
 	  .extended_l2 = true,
 	  .zone_size = 128 << 10,
-	  .zone_capacity = 128 << 10,
 	  .size = 1 << 20,
 	  .nr_conv = 2 },
 	{ .name = "a host without holes",
 	  .cluster_bits = 13,
 	  .refcount_order = 4,
-	  .zone_size = 64 << 10,
-	  .zone_capacity = 64 << 10,
-	  .size = 512 << 10,
 	  .nr_conv = 3,
 	  .no_punch = true },
 	{ .name = "a refcount table that grows",
 	  .cluster_bits = 9,
 	  .refcount_order = 6,
-	  .zone_size = 64 << 10,
-	  .zone_capacity = 64 << 10,
-	  .size = 512 << 10,
 	  .nr_conv = 1,
 	  .grows = true },
 	{ .name = "every write is a commit",
 	  .cluster_bits = 12,
 	  .refcount_order = 3,
-	  .zone_size = 64 << 10,
-	  .zone_capacity = 64 << 10,
-	  .size = 512 << 10,
 	  .nr_conv = 1,
 	  .sync = true },
 	{ .name = "shared clusters and tables",
 	  .cluster_bits = 12,
 	  .refcount_order = 4,
-	  .zone_size = 64 << 10,
-	  .zone_capacity = 64 << 10,
-	  .size = 512 << 10,
 	  .nr_conv = 2,
 	  .shared = true },
 	{ .name = "external data file",
 	  .cluster_bits = 12,
 	  .refcount_order = 4,
-	  .zone_size = 64 << 10,
-	  .zone_capacity = 64 << 10,
-	  .size = 512 << 10,
 	  .nr_conv = 2,
 	  .data_file = true },
 	{ .name = "raw external data file, extended L2",
 	  .cluster_bits = 14,
 	  .refcount_order = 4,
 	  .extended_l2 = true,
-	  .zone_size = 64 << 10,
-	  .zone_capacity = 64 << 10,
-	  .size = 512 << 10,
 	  .nr_conv = 2,
 	  .data_file = true,
 	  .data_raw = true },
@@ -102,14 +79,13 @@ const size_t crash_nr_shapes = ARRAY_SIZE(crash_shapes);
 static void crash_shapes_setup(struct qimage *q, const struct crash_shape *s)
 {
 	qimage_init(q);
-	q->p.geo = (struct zq_geometry){
-		.size = s->size,
-		.zone_size = s->zone_size,
-		.zone_capacity = s->zone_capacity,
-		.nr_zones = (uint32_t)div_up(s->size, s->zone_size),
-		.nr_conv = s->nr_conv,
-		.max_append = 4096,
-	};
+	if (s->size) {
+		q->p.geo.size = s->size;
+		q->p.geo.zone_size = s->zone_size;
+		q->p.geo.zone_capacity = s->zone_capacity ? s->zone_capacity : s->zone_size;
+		q->p.geo.nr_zones = (uint32_t)div_up(s->size, s->zone_size);
+	}
+	q->p.geo.nr_conv = s->nr_conv;
 	q->p.cluster_bits = s->cluster_bits;
 	q->p.refcount_order = s->refcount_order;
 	q->p.extended_l2 = s->extended_l2;
@@ -137,18 +113,13 @@ static void use_up_reftable(struct qimage *q)
 /* An image whose data goes to a second file. */
 static struct crash_disk make_two(const struct crash_shape *s)
 {
-	struct crash_disk d = { .image = memio_new(), .data = memio_new() };
-	struct zq_io *io = memio_open(d.image, "crash.qcow2", true);
-	struct zq_error err = { "" };
+	struct crash_disk d = { 0 };
 	struct qimage q;
 
 	crash_shapes_setup(&q, s);
 	q.p.data_file = "crash.data";
 	q.p.data_file_raw = s->data_raw;
-	q.p.data_io = memio_open(d.data, "crash.data", true);
-	ck_assert_msg(qcow2_create(io, &q.p, &err) == 0, "%s", err.msg);
-	io->ops->close(q.p.data_io);
-	io->ops->close(io);
+	d.image = image_file_make(&q.p, "crash.qcow2", &d.data);
 	return d;
 }
 
@@ -162,7 +133,7 @@ struct crash_disk crash_make_disk(const struct crash_shape *s)
 	qimage_create(&q);
 	if (s->grows)
 		use_up_reftable(&q);
-	for (uint64_t off = 0; s->shared && off < s->nr_conv * s->zone_size; off += 6000)
+	for (uint64_t off = 0; s->shared && off < s->nr_conv * q.p.geo.zone_size; off += 6000)
 		ck_assert_int_eq(qimage_write(&q, off, (int)(off / 6000 + 1), 5000), 0);
 	qimage_commit(&q);
 	qimage_close(&q);
@@ -172,10 +143,7 @@ struct crash_disk crash_make_disk(const struct crash_shape *s)
 
 uint64_t crash_reftable(struct memio *m)
 {
-	uint8_t b[8];
-
-	memio_peek(m, QCOW2_H_REFTABLE_OFFSET, b, sizeof(b));
-	return get_be64(b);
+	return image_get(m, QCOW2_H_REFTABLE_OFFSET, 8);
 }
 
 /* ---- shared clusters --------------------------------------------------------------------- */
@@ -189,12 +157,12 @@ struct crash_shared {
 
 static void share_one(struct qimage *q, struct crash_shared *s, uint64_t place)
 {
-	uint64_t word = qimage_be64(q, place), off = word & QCOW2_OFFSET_MASK;
+	uint64_t word = image_get(q->m, place, 8), off = word & QCOW2_OFFSET_MASK;
 
 	if (!off)
 		return;
 	ck_assert_uint_lt(s->nr, ARRAY_SIZE(s->off));
-	qimage_poke_be64(q, place, word & ~QCOW2_COPIED);
+	image_put(q->m, place, 8, word & ~QCOW2_COPIED);
 	qimage_poke_count(q, off >> q->p.cluster_bits, 2);
 	s->off[s->nr] = off;
 	s->nr++;
@@ -213,9 +181,9 @@ struct crash_shared *crash_share(struct memio *m, const struct crash_shape *shap
 	s = calloc(1, sizeof(*s));
 	s->cluster_size = UINT64_C(1) << shape->cluster_bits;
 	entries = s->cluster_size / 8;
-	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
-	for (uint32_t i = 0; i < qimage_be32(&q, QCOW2_H_L1_SIZE); i++) {
-		uint64_t table = qimage_be64(&q, l1 + i * 8) & QCOW2_OFFSET_MASK;
+	l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
+	for (uint32_t i = 0; i < image_get(q.m, QCOW2_H_L1_SIZE, 4); i++) {
+		uint64_t table = image_get(q.m, l1 + i * 8, 8) & QCOW2_OFFSET_MASK;
 
 		for (uint64_t e = 0; table && e < entries; e++)
 			share_one(&q, s, table + e * 8);

@@ -17,7 +17,7 @@ struct crash_shape {
 	const char *name;
 	unsigned cluster_bits, refcount_order;
 	bool extended_l2;
-	uint64_t zone_size, zone_capacity, size;
+	uint64_t zone_size, zone_capacity, size; /* size 0: 8 zones of 64 KiB; capacity 0: all */
 	uint32_t nr_conv;
 	bool no_punch; /* recycled clusters keep what they held */
 	bool sync;     /* the device is opened with that option */

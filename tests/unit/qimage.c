@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "qcow2/check/check.h"
-#include "qcow2/tables/header_read.h"
 #include "qimage.h"
-#include "util/bytes.h"
 #include "util/math.h"
 
 static void qimage_keep_line(void *data, const char *line)
@@ -22,28 +19,12 @@ void qimage_init(struct qimage *q)
 {
 	memset(q, 0, sizeof(*q));
 	q->name = "mem";
-	q->p = (struct qcow2_create_params){
-		.geo = { .size = 8 << 16,
-			 .zone_size = 1 << 16,
-			 .zone_capacity = 1 << 16,
-			 .nr_zones = 8,
-			 .nr_conv = 2,
-			 .max_append = 4096 },
-		.layout = zoned_layout_named("56"),
-		.cluster_bits = 12,
-		.refcount_order = 4,
-	};
+	q->p = image_params();
 }
 
 void qimage_create(struct qimage *q)
 {
-	struct zq_error err = { "" };
-	struct zq_io *io;
-
-	q->m = memio_new();
-	io = memio_open(q->m, q->name, true);
-	ck_assert_msg(qcow2_create(io, &q->p, &err) == 0, "create: %s", err.msg);
-	io->ops->close(io);
+	q->m = image_file_make(&q->p, q->name, NULL);
 	qimage_open(q);
 }
 
@@ -172,34 +153,15 @@ void qimage_commit(struct qimage *q)
 
 /* ---- the file ---------------------------------------------------------------------------- */
 
-struct findings {
-	char first[256];
-};
-
-static void qimage_found(void *data, enum zq_finding_kind kind, bool fixed, const char *line)
-{
-	struct findings *f = data;
-
-	(void)fixed;
-	if (kind == ZQ_FOUND_CORRUPTION && !f->first[0])
-		snprintf(f->first, sizeof(f->first), "%s", line);
-}
-
 uint64_t qimage_check_file(struct memio *m, const char *what)
 {
-	struct findings f = { "" };
-	struct zq_check_opts o = { .found = qimage_found, .data = &f };
-	struct zq_io *io = memio_open(m, "mem", false);
-	struct zq_check_result res;
-	struct qcow2_header hdr;
+	struct image_findings f;
 	struct zq_error err = { "" };
 
-	ck_assert_msg(qcow2_header_read(io, HEADER_ZONED, &hdr, &err) == 0, "%s: %s", what, err.msg);
-	ck_assert_msg(qcow2_check(io, &hdr, &o, &res, &err) == 0, "%s: %s", what, err.msg);
-	qcow2_header_free(&hdr);
-	io->ops->close(io);
-	ck_assert_msg(res.corruptions == 0, "%s: %s", what, f.first);
-	return res.leaks;
+	ck_assert_msg(image_file_check(m, "mem", ZQ_REPAIR_NONE, &f, &err) == 0, "%s: %s", what,
+		      err.msg);
+	ck_assert_msg(f.res.corruptions == 0, "%s: %s", what, f.lines);
+	return f.res.leaks;
 }
 
 uint64_t qimage_check(struct qimage *q)
@@ -207,95 +169,42 @@ uint64_t qimage_check(struct qimage *q)
 	return qimage_check_file(q->m, "check");
 }
 
-uint64_t qimage_be64(struct qimage *q, uint64_t off)
-{
-	uint8_t b[8];
-
-	memio_peek(q->m, off, b, sizeof(b));
-	return get_be64(b);
-}
-
-uint32_t qimage_be32(struct qimage *q, uint64_t off)
-{
-	uint8_t b[4];
-
-	memio_peek(q->m, off, b, sizeof(b));
-	return get_be32(b);
-}
-
-void qimage_poke_be64(struct qimage *q, uint64_t off, uint64_t value)
-{
-	uint8_t b[8];
-
-	put_be64(b, value);
-	memio_poke(q->m, off, b, sizeof(b));
-}
-
-/* Where the entry of a guest offset is in the file, 0 without a table. */
-static uint64_t qimage_entry_place(struct qimage *q, uint64_t guest)
-{
-	uint64_t size = q->p.extended_l2 ? 16 : 8;
-	uint64_t per_table = (UINT64_C(1) << q->p.cluster_bits) / size;
-	uint64_t cluster = guest >> q->p.cluster_bits;
-	uint64_t l1 = qimage_be64(q, QCOW2_H_L1_OFFSET);
-	uint64_t table = qimage_be64(q, l1 + cluster / per_table * 8) & QCOW2_OFFSET_MASK;
-
-	return table ? table + cluster % per_table * size : 0;
-}
-
 uint64_t qimage_disk_entry(struct qimage *q, uint64_t guest, uint64_t *bitmap)
 {
-	uint64_t place = qimage_entry_place(q, guest);
+	uint64_t place = image_l2_place(q->m, guest);
 
 	if (bitmap)
-		*bitmap = place && q->p.extended_l2 ? qimage_be64(q, place + 8) : 0;
-	return place ? qimage_be64(q, place) : 0;
+		*bitmap = place && q->p.extended_l2 ? image_get(q->m, place + 8, 8) : 0;
+	return place ? image_get(q->m, place, 8) : 0;
 }
 
 void qimage_poke_entry(struct qimage *q, uint64_t guest, uint64_t desc, uint64_t bitmap)
 {
-	uint64_t place = qimage_entry_place(q, guest);
+	uint64_t place = image_l2_place(q->m, guest);
 
 	ck_assert_uint_ne(place, 0);
-	qimage_poke_be64(q, place, desc);
+	image_put(q->m, place, 8, desc);
 	if (q->p.extended_l2)
-		qimage_poke_be64(q, place + 8, bitmap);
-}
-
-static uint64_t count_place(struct qimage *q, uint64_t cluster)
-{
-	uint64_t per_block = (UINT64_C(1) << q->p.cluster_bits) / 2;
-	uint64_t table = qimage_be64(q, QCOW2_H_REFTABLE_OFFSET), block;
-
-	ck_assert_uint_eq(q->p.refcount_order, 4);
-	if (cluster / per_block >=
-	    (uint64_t)qimage_be32(q, QCOW2_H_REFTABLE_CLUSTERS) << q->p.cluster_bits >> 3)
-		return 0;
-	block = qimage_be64(q, table + cluster / per_block * 8);
-	return block ? block + cluster % per_block * 2 : 0;
+		image_put(q->m, place + 8, 8, bitmap);
 }
 
 unsigned qimage_disk_count(struct qimage *q, uint64_t cluster)
 {
-	uint64_t place = count_place(q, cluster);
-	uint8_t b[2] = { 0 };
+	uint64_t place = image_count_place(q->m, cluster);
 
-	if (place)
-		memio_peek(q->m, place, b, sizeof(b));
-	return get_be16(b);
+	ck_assert_uint_eq(q->p.refcount_order, 4);
+	return place ? (unsigned)image_get(q->m, place, 2) : 0;
 }
 
 void qimage_poke_count(struct qimage *q, uint64_t cluster, unsigned count)
 {
-	uint64_t place = count_place(q, cluster);
-	uint8_t b[2];
+	uint64_t place = image_count_place(q->m, cluster);
 
 	ck_assert_uint_ne(place, 0);
-	put_be16(b, (uint16_t)count);
-	memio_poke(q->m, place, b, sizeof(b));
+	image_put(q->m, place, 2, count);
 }
 
 uint64_t qimage_disk_wp(struct qimage *q, uint32_t zone)
 {
-	return qimage_be64(q, q->img->hdr.zoned.meta_offset + (uint64_t)zone * 8);
+	return image_get(q->m, q->img->hdr.zoned.meta_offset + (uint64_t)zone * 8, 8);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An open qcow2 image on a file in memory, for the tests of qcow2/. Also looks at the file
- * directly, past the engine: entries and counts as they are on disk.
+ * An open qcow2 image on a file in memory, for the tests of qcow2/. What is on disk:
+ * image_file.h.
  */
 #ifndef ZQ_TESTS_QIMAGE_H
 #define ZQ_TESTS_QIMAGE_H
 
-#include "memio.h"
-#include "qcow2/create/create.h"
+#include "image_file.h"
 #include "qcow2/engine/image.h"
 
 struct qimage {
@@ -21,7 +20,7 @@ struct qimage {
 	char logged[256]; /* the last line */
 };
 
-/* 8 zones of 64 KiB, 2 of them conventional, clusters of 4 KiB, 16-bit refcounts. */
+/* The usual parameters. */
 void qimage_init(struct qimage *q);
 /* Makes the image and opens it; fails the test when that fails. */
 void qimage_create(struct qimage *q);
@@ -61,9 +60,5 @@ unsigned qimage_disk_count(struct qimage *q, uint64_t cluster);
 void qimage_poke_count(struct qimage *q, uint64_t cluster, unsigned count);
 /* A zone's pointer on disk (big-endian). */
 uint64_t qimage_disk_wp(struct qimage *q, uint32_t zone);
-/* Big-endian numbers in the file. */
-uint64_t qimage_be64(struct qimage *q, uint64_t off);
-uint32_t qimage_be32(struct qimage *q, uint64_t off);
-void qimage_poke_be64(struct qimage *q, uint64_t off, uint64_t value);
 
 #endif

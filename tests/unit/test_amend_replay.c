@@ -104,15 +104,9 @@ static void fill_zones(struct qimage *q, struct replay *r)
 
 static void make_over_backing(struct qimage *q, struct replay *r)
 {
-	struct zq_error err = { "" };
-	struct zq_io *io;
-
 	q->p.backing_file = r->backing;
 	q->p.backing_format = "raw";
-	q->m = memio_new();
-	io = memio_open(q->m, q->name, true);
-	ck_assert_msg(!qcow2_create(io, &q->p, &err), "%s", err.msg);
-	io_close(io);
+	q->m = image_file_make(&q->p, q->name, NULL);
 	for (uint32_t i = 0; i < NR_ZONES; i++)
 		r->wp[i] = zq_zone_start(&q->p.geo, i);
 }

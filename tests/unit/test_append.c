@@ -313,7 +313,7 @@ END_TEST
 START_TEST(the_short_last_zone)
 {
 	zonedev_init(&z);
-	z.geo.size = 7 * 64 * KIB + 5 * KIB;
+	z.p.geo.size = 7 * 64 * KIB + 5 * KIB;
 	zonedev_create(&z);
 	ck_assert_uint_eq(zonedev_zone(&z, 7).capacity, 5 * KIB);
 	memset(buf, 'q', sizeof(buf));

@@ -27,13 +27,13 @@ static void make_dirty(struct qimage *q)
 	qimage_close(q);
 	for (uint64_t c = first; c < first + LEN / 4096; c++)
 		qimage_poke_count(q, c, 0);
-	qimage_poke_be64(q, QCOW2_H_INCOMPAT,
-			 qimage_be64(q, QCOW2_H_INCOMPAT) | QCOW2_INCOMPAT_DIRTY);
+	image_put(q->m, QCOW2_H_INCOMPAT, 8,
+		  image_get(q->m, QCOW2_H_INCOMPAT, 8) | QCOW2_INCOMPAT_DIRTY);
 }
 
 static bool is_dirty(struct qimage *q)
 {
-	return qimage_be64(q, QCOW2_H_INCOMPAT) & QCOW2_INCOMPAT_DIRTY;
+	return image_get(q->m, QCOW2_H_INCOMPAT, 8) & QCOW2_INCOMPAT_DIRTY;
 }
 
 START_TEST(rebuilds_before_the_first_write)
@@ -131,12 +131,12 @@ START_TEST(clears_what_is_not_maintained)
 	qimage_init(&q);
 	qimage_create(&q);
 	qimage_close(&q);
-	qimage_poke_be64(&q, QCOW2_H_AUTOCLEAR, UINT64_C(0x8000000000000004));
+	image_put(q.m, QCOW2_H_AUTOCLEAR, 8, UINT64_C(0x8000000000000004));
 	qimage_open(&q);
 	qimage_expect(&q, 0, LEN, 0);
-	ck_assert_uint_eq(qimage_be64(&q, QCOW2_H_AUTOCLEAR), UINT64_C(0x8000000000000004));
+	ck_assert_uint_eq(image_get(q.m, QCOW2_H_AUTOCLEAR, 8), UINT64_C(0x8000000000000004));
 	ck_assert_int_eq(qimage_append(&q, KEPT, 0x33, LEN), 0);
-	ck_assert_uint_eq(qimage_be64(&q, QCOW2_H_AUTOCLEAR), 0);
+	ck_assert_uint_eq(image_get(q.m, QCOW2_H_AUTOCLEAR, 8), 0);
 	qimage_close(&q);
 	qimage_free(&q);
 }
@@ -144,20 +144,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/change");
-	TCase *tc = tcase_create("first change");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(rebuilds_before_the_first_write),
+		CHECK_LOOP(a_failed_rebuild_loses_nothing, ARRAY_SIZE(kinds)),
+		CHECK_TEST(after_a_failed_flush_nothing_is_accepted),
+		CHECK_TEST(clears_what_is_not_maintained),
+	};
 
-	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, rebuilds_before_the_first_write);
-	tcase_add_loop_test(tc, a_failed_rebuild_loses_nothing, 0, (int)ARRAY_SIZE(kinds));
-	tcase_add_test(tc, after_a_failed_flush_nothing_is_accepted);
-	tcase_add_test(tc, clears_what_is_not_maintained);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main_timeout("qcow2/change", tests, ARRAY_SIZE(tests), 120);
 }

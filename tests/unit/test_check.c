@@ -26,10 +26,10 @@ START_TEST(sound)
 {
 	check_image_make(&t, NULL);
 	check_image_expect(&t, 0, 0, NULL);
-	ck_assert_str_eq(t.lines, "");
-	ck_assert_uint_eq(t.res.notes, 0);
-	ck_assert_uint_eq(t.res.allocated_clusters, 4 + 5 + 16 + 3);
-	ck_assert_uint_eq(t.res.total_clusters, 256);
+	ck_assert_str_eq(t.f.lines, "");
+	ck_assert_uint_eq(t.f.res.notes, 0);
+	ck_assert_uint_eq(t.f.res.allocated_clusters, 4 + 5 + 16 + 3);
+	ck_assert_uint_eq(t.f.res.total_clusters, 256);
 	leave();
 }
 END_TEST
@@ -47,7 +47,7 @@ START_TEST(refcounts)
 	check_image_set_count(&t, 901, 1);
 	check_image_expect(&t, 0, 2,
 			   "clusters 0x384000-0x385fff: refcount 1, 0 references: leaked");
-	ck_assert_uint_eq(t.res.image_end, 902 * 4096);
+	ck_assert_uint_eq(t.f.res.image_end, 902 * 4096);
 	leave();
 }
 END_TEST
@@ -69,10 +69,10 @@ START_TEST(refcount_table)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		const char *text = bad[i].text ? bad[i].text : "used for something else";
 
-		check_image_set(&t, t.table, bad[i].text ? bad[i].word : t.l2);
+		image_put(t.m, t.table, 8, bad[i].text ? bad[i].word : t.l2);
 		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-		ck_assert_msg(t.res.corruptions > 28 && strstr(t.lines, text), "%zu:\n%s", i,
-			      t.lines);
+		ck_assert_msg(t.f.res.corruptions > 28 && strstr(t.f.lines, text), "%zu:\n%s", i,
+			      t.f.lines);
 	}
 	leave();
 }
@@ -83,13 +83,13 @@ START_TEST(l1_entries)
 	uint64_t good;
 
 	check_image_make(&t, NULL);
-	good = check_image_get(&t, t.l1);
+	good = image_get(t.m, t.l1, 8);
 	ck_assert(good & QCOW2_COPIED);
-	check_image_set(&t, t.l1, good & ~QCOW2_COPIED);
+	image_put(t.m, t.l1, 8, good & ~QCOW2_COPIED);
 	check_image_expect(&t, 1, 0, "the COPIED flag is clear");
-	check_image_set(&t, t.l1, good | 2);
+	image_put(t.m, t.l1, 8, good | 2);
 	check_image_expect(&t, 1, 0, "reserved bits are set");
-	check_image_set(&t, t.l1, good | UINT64_C(0xff00000000000));
+	image_put(t.m, t.l1, 8, good | UINT64_C(0xff00000000000));
 	/* nobody leads to the 28 clusters of data and the table any more */
 	check_image_expect(&t, 1, 29, "not aligned or behind the end of the file");
 	leave();
@@ -102,23 +102,23 @@ START_TEST(l2_entries)
 
 	check_image_make(&t, NULL);
 	at = check_image_entry(&t, 0x20000);
-	good = check_image_get(&t, at);
-	check_image_set(&t, at, good ^ QCOW2_COPIED);
+	good = image_get(t.m, at, 8);
+	image_put(t.m, at, 8, good ^ QCOW2_COPIED);
 	check_image_expect(&t, 1, 0, "the COPIED flag is clear");
-	check_image_set(&t, at, good | 8);
+	image_put(t.m, at, 8, good | 8);
 	check_image_expect(&t, 1, 0, "reserved bits are set");
-	check_image_set(&t, at, good | 0x200);
+	image_put(t.m, at, 8, good | 0x200);
 	check_image_expect(&t, 1, 1, "not aligned");
-	check_image_set(&t, at, good | UINT64_C(0x80000000000000));
+	image_put(t.m, at, 8, good | UINT64_C(0x80000000000000));
 	check_image_expect(&t, 1, 1, "(guest 0x20000) is 0x");
 	/* a compressed cluster far behind the end */
-	check_image_set(&t, at, QCOW2_COMPRESSED | UINT64_C(0x700000000000));
+	image_put(t.m, at, 8, QCOW2_COMPRESSED | UINT64_C(0x700000000000));
 	check_image_expect(&t, 1, 1, "is behind the end of the file");
 	/* one whose last sector is the file's last */
-	check_image_set(&t, at, QCOW2_COMPRESSED | (memio_size(t.m) - 512));
+	image_put(t.m, at, 8, QCOW2_COMPRESSED | (memio_size(t.m) - 512));
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	ck_assert_uint_eq(t.res.compressed_clusters, 1);
-	ck_assert_ptr_null(strstr(t.lines, "behind the end"));
+	ck_assert_uint_eq(t.f.res.compressed_clusters, 1);
+	ck_assert_ptr_null(strstr(t.f.lines, "behind the end"));
 	leave();
 }
 END_TEST
@@ -130,17 +130,17 @@ START_TEST(double_use)
 
 	check_image_make(&t, NULL);
 	other = check_image_host(&t, 0x40000);
-	check_image_set(&t, check_image_entry(&t, 0x20000), other | QCOW2_COPIED);
+	image_put(t.m, check_image_entry(&t, 0x20000), 8, other | QCOW2_COPIED);
 	check_image_expect(&t, 3, 1, "refcount 1, 2 references");
-	check_image_set(&t, check_image_entry(&t, 0x20000), t.l2 | QCOW2_COPIED);
+	image_put(t.m, check_image_entry(&t, 0x20000), 8, t.l2 | QCOW2_COPIED);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	ck_assert_ptr_nonnull(strstr(t.lines, "used as L2 table and as data"));
-	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps | QCOW2_COPIED);
+	ck_assert_ptr_nonnull(strstr(t.f.lines, "used as L2 table and as data"));
+	image_put(t.m, check_image_entry(&t, 0x20000), 8, t.wps | QCOW2_COPIED);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	ck_assert_ptr_nonnull(strstr(t.lines, "used as metadata and as data"));
-	check_image_set(&t, check_image_entry(&t, 0x20000), t.table | QCOW2_COPIED);
+	ck_assert_ptr_nonnull(strstr(t.f.lines, "used as metadata and as data"));
+	image_put(t.m, check_image_entry(&t, 0x20000), 8, t.table | QCOW2_COPIED);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	ck_assert_ptr_nonnull(strstr(t.lines, "used as refcount table and as data"));
+	ck_assert_ptr_nonnull(strstr(t.f.lines, "used as refcount table and as data"));
 	leave();
 }
 END_TEST
@@ -151,20 +151,20 @@ START_TEST(pointers)
 
 	check_image_make(&t, NULL);
 	two = t.wps + 2 * 8;
-	big = check_image_get(&t, two);
+	big = image_get(t.m, two, 8);
 	ck_assert_uint_eq(big, 0x25000);
-	check_image_set(&t, two, 0x30001);
+	image_put(t.m, two, 8, 0x30001);
 	check_image_expect(&t, 1, 0, "is outside of its zone 0x20000-0x30000");
-	check_image_set(&t, two, 0x1ffff);
+	image_put(t.m, two, 8, 0x1ffff);
 	check_image_expect(&t, 1, 0, "zone 2 (seq/0): write pointer 0x000000000001ffff");
-	check_image_set(&t, two, big | CONV_BIT);
+	image_put(t.m, two, 8, big | CONV_BIT);
 	check_image_expect(&t, 1, 0, "bit 59 says conventional, the header says sequential");
-	check_image_set(&t, two, __builtin_bswap64(big));
+	image_put(t.m, two, 8, __builtin_bswap64(big));
 	check_image_expect(&t, 1, 0, "stored in the other byte order than most");
-	check_image_set(&t, two, big | UINT64_C(1) << 61);
+	image_put(t.m, two, 8, big | UINT64_C(1) << 61);
 	check_image_expect(&t, 0, 0, "bits above their flag, bit 59");
-	check_image_set(&t, two, big);
-	check_image_set(&t, t.wps, 0);
+	image_put(t.m, two, 8, big);
+	image_put(t.m, t.wps, 8, 0);
 	check_image_expect(&t, 1, 0, "bit 59 says sequential, the header says conventional");
 	leave();
 }
@@ -174,15 +174,15 @@ START_TEST(byte_order)
 {
 	check_image_make(&t, NULL);
 	for (uint64_t z = 0; z < 16; z++)
-		check_image_set(&t, t.wps + z * 8,
-				__builtin_bswap64(check_image_get(&t, t.wps + z * 8)));
+		image_put(t.m, t.wps + z * 8, 8,
+			  __builtin_bswap64(image_get(t.m, t.wps + z * 8, 8)));
 	check_image_expect(&t, 0, 0, NULL);
-	check_image_set(&t, t.wps + 3 * 8, 0x40000);
+	image_put(t.m, t.wps + 3 * 8, 8, 0x40000);
 	check_image_expect(&t, 1, 0, "stored in the other byte order than most");
 	for (uint64_t z = 5; z < 16; z++)
-		check_image_set(&t, t.wps + z * 8, UINT64_MAX >> 8);
+		image_put(t.m, t.wps + z * 8, 8, UINT64_MAX >> 8);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	ck_assert_ptr_nonnull(strstr(t.lines, "the image opens read-only"));
+	ck_assert_ptr_nonnull(strstr(t.f.lines, "the image opens read-only"));
 	leave();
 }
 END_TEST
@@ -190,24 +190,24 @@ END_TEST
 START_TEST(mapping_and_pointer)
 {
 	check_image_make(&t, NULL);
-	check_image_set(&t, t.wps + 2 * 8, 0x23000);
+	image_put(t.m, t.wps + 2 * 8, 8, 0x23000);
 	check_image_expect(
 		&t, 0, 0, "zone 2 (seq/0): 2 clusters are mapped beyond the write pointer 0x23000");
-	check_image_set(&t, t.wps + 2 * 8, 0x23200);
+	image_put(t.m, t.wps + 2 * 8, 8, 0x23200);
 	check_image_expect(&t, 0, 0,
 			   "zone 2 (seq/0): 1 cluster is mapped beyond the write pointer 0x23200");
-	check_image_set(&t, t.wps + 2 * 8, 0x27200);
+	image_put(t.m, t.wps + 2 * 8, 8, 0x27200);
 	check_image_expect(&t, 0, 0,
 			   "zone 2 (seq/0): 3 of 8 clusters before the write pointer 0x27200");
 	/* an entry that reads as zeros is not missing */
 	for (uint64_t g = 0x25000; g < 0x28000; g += 4096)
-		check_image_set(&t, check_image_entry(&t, g), QCOW2_ZERO);
+		image_put(t.m, check_image_entry(&t, g), 8, QCOW2_ZERO);
 	check_image_expect(&t, 0, 0, NULL);
-	ck_assert_str_eq(t.lines, "");
+	ck_assert_str_eq(t.f.lines, "");
 	/* a finished zone has holes, and nothing to say about them */
-	check_image_set(&t, t.wps + 5 * 8, 0x60000);
+	image_put(t.m, t.wps + 5 * 8, 8, 0x60000);
 	check_image_expect(&t, 0, 0, NULL);
-	ck_assert_str_eq(t.lines, "");
+	ck_assert_str_eq(t.f.lines, "");
 	leave();
 }
 END_TEST
@@ -221,12 +221,12 @@ START_TEST(short_zone)
 {
 	check_image_make(&t, short_last_zone);
 	check_image_expect(&t, 0, 0, NULL);
-	check_image_set(&t, t.wps + 15 * 8, 0x100000); /* finished */
+	image_put(t.m, t.wps + 15 * 8, 8, 0x100000); /* finished */
 	check_image_expect(&t, 0, 0, NULL);
-	ck_assert_str_eq(t.lines, "");
-	check_image_set(&t, t.wps + 15 * 8, 0xfc000);
+	ck_assert_str_eq(t.f.lines, "");
+	image_put(t.m, t.wps + 15 * 8, 8, 0xfc000);
 	check_image_expect(&t, 0, 0, "between the capacity 0xf8000 and the zone's end");
-	check_image_set(&t, t.wps + 15 * 8, 0x100200);
+	image_put(t.m, t.wps + 15 * 8, 8, 0x100200);
 	check_image_expect(&t, 1, 0, "outside of its zone");
 	leave();
 }
@@ -245,13 +245,13 @@ START_TEST(subclusters)
 	check_image_make(&t, extended);
 	check_image_expect(&t, 0, 0, NULL);
 	at = check_image_entry(&t, 0x20000);
-	word = check_image_get(&t, at);
-	check_image_set(&t, at + 8, UINT64_C(0x00000001ffffffff));
+	word = image_get(t.m, at, 8);
+	image_put(t.m, at + 8, 8, UINT64_C(0x00000001ffffffff));
 	check_image_expect(&t, 1, 0, "subclusters 0x00000001 are both allocated and zero");
-	check_image_set(&t, at + 8, UINT64_C(0xffffffff));
-	check_image_set(&t, at, word | QCOW2_ZERO);
+	image_put(t.m, at + 8, 8, UINT64_C(0xffffffff));
+	image_put(t.m, at, 8, word | QCOW2_ZERO);
 	check_image_expect(&t, 1, 0, "reserved bits");
-	check_image_set(&t, at, 0);
+	image_put(t.m, at, 8, 0);
 	check_image_expect(&t, 1, 1, "are allocated, but no cluster is");
 	leave();
 }
@@ -270,13 +270,13 @@ static void check_add_snapshot(uint64_t l1_size)
 	put_be32(e + 36, 16);
 	memcpy(e + 56, "1xy", 3);
 	memio_poke(t.m, end, e, sizeof(e));
-	check_image_set(&t, end + 4096, check_image_get(&t, t.l1) & ~QCOW2_COPIED);
+	image_put(t.m, end + 4096, 8, image_get(t.m, t.l1, 8) & ~QCOW2_COPIED);
 	memio_resize(t.m, end + 8192);
 	check_image_set_count(&t, end >> 12, 1);
 	check_image_set_count(&t, (end >> 12) + 1, 1);
 	put_be32(e, 1);
 	memio_poke(t.m, QCOW2_H_NB_SNAPSHOTS, e, 4);
-	check_image_set(&t, QCOW2_H_SNAPSHOTS_OFFSET, end);
+	image_put(t.m, QCOW2_H_SNAPSHOTS_OFFSET, 8, end);
 }
 
 START_TEST(snapshots)
@@ -286,7 +286,7 @@ START_TEST(snapshots)
 	/* 28 clusters and the L2 table have a second reference, and all flags are wrong */
 	check_image_expect(&t, 29 * 2, 0, "refcount 1, 2 references");
 	check_image_mends(&t, ZQ_REPAIR_ALL);
-	ck_assert_uint_eq(check_image_get(&t, t.l1), t.l2);
+	ck_assert_uint_eq(image_get(t.m, t.l1, 8), t.l2);
 	ck_assert_uint_eq(check_image_count(&t, t.l2 >> 12), 2);
 	leave();
 	check_image_make(&t, NULL);
@@ -332,8 +332,8 @@ START_TEST(read_error)
 		memio_fail(t.m, MEMIO_READ, 0, 0, false, 0);
 		if (memio_failures(t.m, MEMIO_READ) == n) /* no read was the n-th */
 			break;
-		ck_assert_msg(ret == -EIO || (ret == 0 && t.res.corruptions), "read %u: %d\n%s", n,
-			      ret, t.lines);
+		ck_assert_msg(ret == -EIO || (ret == 0 && t.f.res.corruptions), "read %u: %d\n%s",
+			      n, ret, t.f.lines);
 	}
 	ck_assert_uint_gt(memio_failures(t.m, MEMIO_READ), 4);
 	check_image_expect(&t, 0, 0, NULL);

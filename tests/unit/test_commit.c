@@ -37,8 +37,8 @@ static bool in_cluster(uint64_t off, uint64_t start)
 
 static enum what commit_classify(const struct memio_entry *e)
 {
-	uint64_t reftable = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
-	uint64_t l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
+	uint64_t reftable = image_get(q.m, QCOW2_H_REFTABLE_OFFSET, 8);
+	uint64_t l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
 
 	if (e->op == MEMIO_FLUSH)
 		return FLUSH;
@@ -51,10 +51,10 @@ static enum what commit_classify(const struct memio_entry *e)
 	if (in_cluster(e->off, l1))
 		return L1;
 	for (uint64_t i = 0; i < q.img->reftable.nr; i++)
-		if (in_cluster(e->off, qimage_be64(&q, reftable + i * 8)))
+		if (in_cluster(e->off, image_get(q.m, reftable + i * 8, 8)))
 			return COUNTS;
 	for (uint64_t i = 0; i < q.img->l1.nr; i++)
-		if (in_cluster(e->off, qimage_be64(&q, l1 + i * 8) & QCOW2_OFFSET_MASK))
+		if (in_cluster(e->off, image_get(q.m, l1 + i * 8, 8) & QCOW2_OFFSET_MASK))
 			return L2;
 	return DATA;
 }
@@ -266,10 +266,10 @@ START_TEST(larger_refcount_table_is_written_before_it_is_named)
 
 	qimage_free(&q);
 	qimage_grow_table(&q);
-	old = qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
+	old = image_get(q.m, QCOW2_H_REFTABLE_OFFSET, 8);
 	qimage_commit(&q);
-	ck_assert_uint_ne(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), old);
-	ck_assert_uint_eq(qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET), q.img->reftable.offset);
+	ck_assert_uint_ne(image_get(q.m, QCOW2_H_REFTABLE_OFFSET, 8), old);
+	ck_assert_uint_eq(image_get(q.m, QCOW2_H_REFTABLE_OFFSET, 8), q.img->reftable.offset);
 	ck_assert_uint_eq(commit_count(HEADER), 1);
 	assert_before(REFTABLE, HEADER);
 	assert_before(HEADER, L2);
@@ -299,34 +299,22 @@ START_TEST(failed_punch_costs_only_space)
 }
 END_TEST
 
-static const struct check_test tests[] = {
-	CHECK_TEST(new_cluster_goes_step_by_step),
-	CHECK_TEST(new_l2_table_is_whole_before_l1_names_it),
-	CHECK_TEST(mapped_cluster_costs_two_flushes),
-	CHECK_TEST(new_cluster_costs_three_flushes),
-	CHECK_TEST(idle_commit_does_nothing),
-	CHECK_TEST(reset_goes_the_other_way),
-	CHECK_TEST(rewritten_zone_goes_back_first_and_forward_last),
-	CHECK_TEST(data_written_after_the_copy_comes_later),
-	CHECK_TEST(larger_refcount_table_is_written_before_it_is_named),
-	CHECK_TEST(failed_punch_costs_only_space),
-};
-
 int main(void)
 {
-	Suite *s = suite_create("qcow2/commit");
-	TCase *tc = tcase_create("order");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_WITH(new_cluster_goes_step_by_step, commit_setup, commit_teardown),
+		CHECK_WITH(new_l2_table_is_whole_before_l1_names_it, commit_setup, commit_teardown),
+		CHECK_WITH(mapped_cluster_costs_two_flushes, commit_setup, commit_teardown),
+		CHECK_WITH(new_cluster_costs_three_flushes, commit_setup, commit_teardown),
+		CHECK_WITH(idle_commit_does_nothing, commit_setup, commit_teardown),
+		CHECK_WITH(reset_goes_the_other_way, commit_setup, commit_teardown),
+		CHECK_WITH(rewritten_zone_goes_back_first_and_forward_last, commit_setup,
+			   commit_teardown),
+		CHECK_WITH(data_written_after_the_copy_comes_later, commit_setup, commit_teardown),
+		CHECK_WITH(larger_refcount_table_is_written_before_it_is_named, commit_setup,
+			   commit_teardown),
+		CHECK_WITH(failed_punch_costs_only_space, commit_setup, commit_teardown),
+	};
 
-	tcase_add_checked_fixture(tc, commit_setup, commit_teardown);
-	tcase_set_timeout(tc, 120);
-	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		tcase_add_test(tc, *tests[i].test);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main_timeout("qcow2/commit", tests, ARRAY_SIZE(tests), 120);
 }

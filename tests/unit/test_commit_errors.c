@@ -74,12 +74,12 @@ START_TEST(writes_fail_when_commits_do)
 	ssize_t n = 0;
 
 	zonedev_init(&z);
-	z.geo = (struct zq_geometry){ .size = UINT64_C(256) << 20,
-				      .zone_size = 1 << 20,
-				      .zone_capacity = 1 << 20,
-				      .nr_zones = 256,
-				      .max_append = 4096 };
-	z.cluster_bits = 9;
+	z.p.geo = (struct zq_geometry){ .size = UINT64_C(256) << 20,
+					.zone_size = 1 << 20,
+					.zone_capacity = 1 << 20,
+					.nr_zones = 256,
+					.max_append = 4096 };
+	z.p.cluster_bits = 9;
 	z.opts.cache_bytes = 256 * KIB;
 	zonedev_create(&z);
 	ck_assert_int_eq(zq_append(z.dev, 0, NULL, 0, buf, sizeof(buf), 0, NULL), sizeof(buf));
@@ -113,12 +113,12 @@ START_TEST(nothing_is_accepted_after_a_failed_commit)
 	ssize_t n = 0;
 
 	zonedev_init(&z);
-	z.geo = (struct zq_geometry){ .size = UINT64_C(512) << 20,
+	z.p.geo = (struct zq_geometry){ .size = UINT64_C(512) << 20,
 				      .zone_size = 1 << 20,
 				      .zone_capacity = 1 << 20,
 				      .nr_zones = 512,
 				      .max_append = 4096 };
-	z.cluster_bits = 9;
+	z.p.cluster_bits = 9;
 	z.opts.cache_bytes = 1024 * KIB;
 	zonedev_create(&z);
 	block = z.dev->img->reftable.word[0] & ~QCOW2_REFTABLE_RESERVED;

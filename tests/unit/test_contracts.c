@@ -199,8 +199,8 @@ START_TEST(long_rows_are_contiguous)
 	for (size_t i = 0; i < 3 * mib; i++)
 		big[i] = (uint8_t)(i * 7 + i / 251);
 	zonedev_init(&z);
-	z.geo.size = 8 * 4 * mib;
-	z.geo.zone_size = z.geo.zone_capacity = 4 * mib;
+	z.p.geo.size = 8 * 4 * mib;
+	z.p.geo.zone_size = z.p.geo.zone_capacity = 4 * mib;
 	z.opts.on_error = ZQ_ERRORS_REPAIR;
 	zonedev_create(&z);
 	ck_assert_int_eq(zq_appendv(z.dev, 3, NULL, 0, out, 3, 0, NULL), 2 * mib + 93);

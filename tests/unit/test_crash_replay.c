@@ -296,20 +296,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("crash replay");
-	TCase *tc = tcase_create("power failures");
-	SRunner *sr;
-	int failed;
+	const struct check_test given[] = { CHECK_TEST(survives_on_a_given_image) };
+	const struct check_test shapes[] = { CHECK_LOOP(survives_power_failures, crash_nr_shapes) };
 
-	tcase_set_timeout(tc, 3600);
-	if (getenv("ZQ_CRASH_IMAGE"))
-		tcase_add_test(tc, survives_on_a_given_image);
-	else
-		tcase_add_loop_test(tc, survives_power_failures, 0, (int)crash_nr_shapes);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main_timeout("crash replay", getenv("ZQ_CRASH_IMAGE") ? given : shapes, 1,
+				  3600);
 }

@@ -242,13 +242,13 @@ static void threads_one(uint64_t seed, unsigned cluster_bits)
 	r->seed = seed;
 	r->ops = from_env("ZQ_CRASH_THREAD_OPS", 60);
 	zonedev_init(&r->z);
-	r->z.geo = (struct zq_geometry){ .size = ZONES * ZONE_SIZE,
-					 .zone_size = ZONE_SIZE,
-					 .zone_capacity = ZONE_SIZE,
-					 .nr_zones = ZONES,
-					 .max_append = 4096 };
-	r->z.cluster_bits = cluster_bits;
-	r->z.refcount_order = cluster_bits == 9 ? 6 : 4;
+	r->z.p.geo = (struct zq_geometry){ .size = ZONES * ZONE_SIZE,
+					   .zone_size = ZONE_SIZE,
+					   .zone_capacity = ZONE_SIZE,
+					   .nr_zones = ZONES,
+					   .max_append = 4096 };
+	r->z.p.cluster_bits = cluster_bits;
+	r->z.p.refcount_order = cluster_bits == 9 ? 6 : 4;
 	for (uint32_t z = 0; z < ZONES; z++)
 		r->zone[z].ack = calloc(r->ops, sizeof(*r->zone[z].ack));
 	zonedev_create(&r->z);

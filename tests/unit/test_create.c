@@ -3,12 +3,13 @@
  * New images, in memory: walked cluster by cluster by code that shares nothing with what
  * wrote them; interrupted at every step; and large ones.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "header_fixture.h"
+#include "image_file.h"
 #include "io/io.h"
 #include "qcow2/format/format.h"
 #include "util/math.h"
@@ -25,15 +26,15 @@ static uint64_t refcount(struct memio *m, const struct qcow2_header *h, uint64_t
 	uint64_t size = qcow2_header_cluster_size(h);
 	unsigned bits = 1u << h->refcount_order;
 	uint64_t per_block = size * 8 / bits;
-	uint64_t block = fixture_peek(m, h->reftable_offset + cluster / per_block * 8, 8);
+	uint64_t block = image_get(m, h->reftable_offset + cluster / per_block * 8, 8);
 	uint64_t bit = cluster % per_block * bits;
 
 	if (!block)
 		return 0;
 	REQUIRE(block % size == 0);
 	if (bits >= 8)
-		return fixture_peek(m, block + bit / 8, bits / 8);
-	return fixture_peek(m, block + bit / 8, 1) >> bit % 8 & ((1u << bits) - 1);
+		return image_get(m, block + bit / 8, bits / 8);
+	return image_get(m, block + bit / 8, 1) >> bit % 8 & ((1u << bits) - 1);
 }
 
 /* Every cluster has a purpose: how often each is referred to. */
@@ -59,7 +60,7 @@ static void count_mapping(struct memio *m, uint8_t *used, uint64_t clusters,
 	uint64_t guest = (h->size + size - 1) / size;
 
 	for (uint64_t i = 0; i < h->l1_size; i++) {
-		uint64_t word = fixture_peek(m, h->l1_offset + 8 * i, 8);
+		uint64_t word = image_get(m, h->l1_offset + 8 * i, 8);
 
 		if (!prealloc) {
 			REQUIRE(word == 0);
@@ -69,10 +70,10 @@ static void count_mapping(struct memio *m, uint8_t *used, uint64_t clusters,
 		create_count(used, clusters, h, word & QCOW2_OFFSET_MASK, size);
 		for (uint64_t k = 0; k < per_table; k++) {
 			uint64_t at = (word & QCOW2_OFFSET_MASK) + k * (ext ? 16 : 8);
-			uint64_t entry = fixture_peek(m, at, 8), g = i * per_table + k;
+			uint64_t entry = image_get(m, at, 8), g = i * per_table + k;
 
 			if (ext)
-				REQUIRE(fixture_peek(m, at + 8, 8) == 0);
+				REQUIRE(image_get(m, at + 8, 8) == 0);
 			if (g >= guest) {
 				REQUIRE(entry == 0);
 				continue;
@@ -93,7 +94,7 @@ static void create_walk(struct memio *m, const struct qcow2_create_params *p)
 	uint64_t size, clusters, per_block;
 	uint8_t *used;
 
-	ck_assert_msg(fixture_read(m, true, &h, &err) == 0, "%s", err.msg);
+	ck_assert_msg(image_file_header(m, "disk.qcow2", true, &h, &err) == 0, "%s", err.msg);
 	size = qcow2_header_cluster_size(&h);
 	clusters = memio_size(m) / size;
 	per_block = size * 8 >> h.refcount_order;
@@ -102,7 +103,7 @@ static void create_walk(struct memio *m, const struct qcow2_create_params *p)
 	create_count(used, clusters, &h, 0, size);
 	create_count(used, clusters, &h, h.reftable_offset, h.reftable_clusters * size);
 	for (uint64_t i = 0; i < h.reftable_clusters * size / 8; i++) {
-		uint64_t block = fixture_peek(m, h.reftable_offset + 8 * i, 8);
+		uint64_t block = image_get(m, h.reftable_offset + 8 * i, 8);
 
 		if (block)
 			create_count(used, clusters, &h, block, size);
@@ -124,7 +125,7 @@ static void create_walk(struct memio *m, const struct qcow2_create_params *p)
 
 START_TEST(every_cluster_is_counted_once)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *m;
 
 	p.cluster_bits = 9 + (unsigned)_i % 13;
@@ -135,7 +136,7 @@ START_TEST(every_cluster_is_counted_once)
 		p.data_file = v & 4 ? "d" : NULL;
 		if (p.extended_l2 && p.cluster_bits < 14)
 			continue;
-		m = fixture_create(&p);
+		m = image_file_make(&p, "disk.qcow2", NULL);
 		create_walk(m, &p);
 		memio_free(m);
 	}
@@ -145,7 +146,7 @@ END_TEST
 /* Sizes around the borders where a table needs one cluster more. */
 START_TEST(odd_sizes)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 
 	p.cluster_bits = 9;
 	p.prealloc_metadata = true;
@@ -159,7 +160,7 @@ START_TEST(odd_sizes)
 		p.geo.zone_size = p.geo.zone_capacity = 4096;
 		p.geo.max_append = 512;
 		p.geo.nr_zones = (uint32_t)((size + 4095) / 4096);
-		m = fixture_create(&p);
+		m = image_file_make(&p, "disk.qcow2", NULL);
 		create_walk(m, &p);
 		memio_free(m);
 	}
@@ -168,27 +169,27 @@ END_TEST
 
 START_TEST(write_pointers)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *m;
 
 	p.wp_little_endian = _i;
-	m = fixture_create(&p);
+	m = image_file_make(&p, "disk.qcow2", NULL);
 	for (uint32_t zone = 0; zone < 10; zone++) {
-		uint64_t word = fixture_peek(m, 0x30000 + 8 * zone, 8);
+		uint64_t word = image_get(m, 0x30000 + 8 * zone, 8);
 		uint64_t want = zone * UINT64_C(0x100000);
 
 		if (zone < 2)
 			want |= UINT64_C(1) << 59;
 		ck_assert_uint_eq(_i ? __builtin_bswap64(word) : word, want);
 	}
-	ck_assert_uint_eq(fixture_peek(m, 0x30000 + 80, 8), 0);
+	ck_assert_uint_eq(image_get(m, 0x30000 + 80, 8), 0);
 	memio_free(m);
 }
 END_TEST
 
 START_TEST(data_file_has_the_size)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *data = memio_new(), *m;
 	struct qcow2_header h;
 	struct zq_error err = { "" };
@@ -196,9 +197,9 @@ START_TEST(data_file_has_the_size)
 	p.data_io = memio_open(data, "disk.data", true);
 	p.data_file = "disk.data";
 	p.data_file_raw = true;
-	m = fixture_create(&p);
+	m = image_file_make(&p, "disk.qcow2", NULL);
 	ck_assert_uint_eq(memio_size(data), p.geo.size);
-	ck_assert_int_eq(fixture_read(m, true, &h, &err), 0);
+	ck_assert_int_eq(image_file_header(m, "disk.qcow2", true, &h, &err), 0);
 	ck_assert_uint_eq(h.autoclear, QCOW2_AUTOCLEAR_DATA_RAW);
 	qcow2_header_free(&h);
 	io_close(p.data_io);
@@ -210,7 +211,7 @@ END_TEST
 /* The header is the last thing written, and what it speaks of is on disk before. */
 START_TEST(header_is_last)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *m = memio_new();
 	struct zq_io *io = memio_open(m, "disk.qcow2", true);
 	size_t n;
@@ -237,7 +238,7 @@ START_TEST(failures)
 {
 	static const enum memio_op ops[] = { MEMIO_WRITE, MEMIO_FLUSH, MEMIO_TRUNCATE };
 	static const uint64_t nr[] = { 6, 1, 1 };
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 
 	p.prealloc_metadata = true;
 	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
@@ -251,7 +252,8 @@ START_TEST(failures)
 			ck_assert_int_eq(qcow2_create(io, &p, &err), -ENOSPC);
 			ck_assert_ptr_nonnull(strstr(err.msg, "No space left on device"));
 			ck_assert_uint_gt(memio_failures(m, ops[i]), 0);
-			ck_assert_int_eq(fixture_read(m, true, &h, &err), -EMEDIUMTYPE);
+			ck_assert_int_eq(image_file_header(m, "disk.qcow2", true, &h, &err),
+					 -EMEDIUMTYPE);
 			io_close(io);
 			memio_free(m);
 		}
@@ -262,7 +264,7 @@ END_TEST
 /* 64 TiB, a million zones: what is written stays small, and so does memory. */
 START_TEST(large)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *m;
 	struct qcow2_header h;
 	struct zq_error err = { "" };
@@ -272,14 +274,14 @@ START_TEST(large)
 	p.geo.nr_zones = 1u << 20;
 	p.geo.nr_conv = 1000;
 	p.cluster_bits = _i ? 21 : 16;
-	m = fixture_create(&p);
-	ck_assert_msg(fixture_read(m, true, &h, &err) == 0, "%s", err.msg);
+	m = image_file_make(&p, "disk.qcow2", NULL);
+	ck_assert_msg(image_file_header(m, "disk.qcow2", true, &h, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(h.l1_size, _i ? 128 : 131072);
 	ck_assert_uint_lt(memio_used(m), UINT64_C(12) << 20);
-	ck_assert_uint_eq(fixture_peek(m, h.zoned.meta_offset + 8 * 999, 8),
+	ck_assert_uint_eq(image_get(m, h.zoned.meta_offset + 8 * 999, 8),
 			  (UINT64_C(999) << 26) | UINT64_C(1) << 59);
-	ck_assert_uint_eq(fixture_peek(m, h.zoned.meta_offset + 8 * 1048575, 8), UINT64_C(1048575)
-											 << 26);
+	ck_assert_uint_eq(image_get(m, h.zoned.meta_offset + 8 * 1048575, 8), UINT64_C(1048575)
+										      << 26);
 	qcow2_header_free(&h);
 	memio_free(m);
 }
@@ -287,7 +289,7 @@ END_TEST
 
 START_TEST(too_large)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *m = memio_new();
 	struct zq_io *io = memio_open(m, "disk.qcow2", true);
 	struct zq_error err = { "" };
@@ -314,24 +316,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("create");
-	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_LOOP(every_cluster_is_counted_once, 13 * 7),
+		CHECK_TEST(odd_sizes),
+		CHECK_LOOP(write_pointers, 2),
+		CHECK_TEST(data_file_has_the_size),
+		CHECK_TEST(header_is_last),
+		CHECK_TEST(failures),
+		CHECK_LOOP(large, 2),
+		CHECK_TEST(too_large),
+	};
 
-	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, every_cluster_is_counted_once, 0, 13 * 7);
-	tcase_add_test(t, odd_sizes);
-	tcase_add_loop_test(t, write_pointers, 0, 2);
-	tcase_add_test(t, data_file_has_the_size);
-	tcase_add_test(t, header_is_last);
-	tcase_add_test(t, failures);
-	tcase_add_loop_test(t, large, 0, 2);
-	tcase_add_test(t, too_large);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("create", tests, ARRAY_SIZE(tests));
 }

@@ -3,7 +3,8 @@
  * zq_create on real files: names, what is there already, what is left after a failure; and
  * the options as text. Each test works in a folder of its own.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -455,31 +456,22 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("create_files");
-	TCase *t = tcase_create("files"), *o = tcase_create("options");
-	SRunner *r;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_WITH(defaults, create_files_setup, create_files_teardown),
+		CHECK_WITH(all_options, create_files_setup, create_files_teardown),
+		CHECK_WITH(small_capacities, create_files_setup, create_files_teardown),
+		CHECK_WITH(existing_file_stays, create_files_setup, create_files_teardown),
+		CHECK_WITH(force_replaces, create_files_setup, create_files_teardown),
+		CHECK_WITH(file_in_use, create_files_setup, create_files_teardown),
+		CHECK_WITH(retract_gives_the_old_file_back, create_files_setup,
+			   create_files_teardown),
+		CHECK_WITH(no_room, create_files_setup, create_files_teardown),
+		CHECK_WITH(backing_files, create_files_setup, create_files_teardown),
+		CHECK_LOOP_WITH(refused_combinations, ARRAY_SIZE(refused), create_files_setup,
+				create_files_teardown),
+		CHECK_LOOP(refused_values, ARRAY_SIZE(bad_values)),
+		CHECK_TEST(table),
+	};
 
-	tcase_add_checked_fixture(t, create_files_setup, create_files_teardown);
-	tcase_add_test(t, defaults);
-	tcase_add_test(t, all_options);
-	tcase_add_test(t, small_capacities);
-	tcase_add_test(t, existing_file_stays);
-	tcase_add_test(t, force_replaces);
-	tcase_add_test(t, file_in_use);
-	tcase_add_test(t, retract_gives_the_old_file_back);
-	tcase_add_test(t, no_room);
-	tcase_add_test(t, backing_files);
-	tcase_add_loop_test(t, refused_combinations, 0,
-			    (int)(sizeof(refused) / sizeof(refused[0])));
-	tcase_add_loop_test(o, refused_values, 0,
-			    (int)(sizeof(bad_values) / sizeof(bad_values[0])));
-	tcase_add_test(o, table);
-	suite_add_tcase(s, t);
-	suite_add_tcase(s, o);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("create_files", tests, ARRAY_SIZE(tests));
 }

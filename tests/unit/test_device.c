@@ -248,12 +248,12 @@ START_TEST(much_dirty_metadata_wakes_the_committer)
 	bool some = false;
 
 	zonedev_init(&z);
-	z.geo.size = 64 << 20;
-	z.geo.zone_size = 16 << 20;
-	z.geo.zone_capacity = 16 << 20;
-	z.geo.nr_zones = 4;
-	z.geo.nr_conv = 0;
-	z.cluster_bits = 9;
+	z.p.geo.size = 64 << 20;
+	z.p.geo.zone_size = 16 << 20;
+	z.p.geo.zone_capacity = 16 << 20;
+	z.p.geo.nr_zones = 4;
+	z.p.geo.nr_conv = 0;
+	z.p.cluster_bits = 9;
 	z.opts.cache_bytes = 256 << 10;
 	z.opts.committer = true;
 	z.opts.commit_secs = 1000;
@@ -278,12 +278,12 @@ START_TEST(a_million_zones)
 	struct zq_counts c;
 
 	zonedev_init(&z);
-	z.geo = (struct zq_geometry){ .size = UINT64_C(1000000) << 12,
-				      .zone_size = 4096,
-				      .zone_capacity = 4096,
-				      .nr_zones = 1000000,
-				      .max_append = 512 };
-	z.cluster_bits = 16;
+	z.p.geo = (struct zq_geometry){ .size = UINT64_C(1000000) << 12,
+					.zone_size = 4096,
+					.zone_capacity = 4096,
+					.nr_zones = 1000000,
+					.max_append = 512 };
+	z.p.cluster_bits = 16;
 	zonedev_create(&z);
 	ck_assert_int_eq(zonedev_append(&z, 999999, 'a', 512), 512);
 	clock_gettime(CLOCK_MONOTONIC, &t0);

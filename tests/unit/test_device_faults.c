@@ -20,7 +20,7 @@ static struct zonedev z;
 static void device_faults_setup(enum zq_on_error policy)
 {
 	zonedev_init(&z);
-	z.geo.max_open = 2;
+	z.p.geo.max_open = 2;
 	z.opts.on_error = policy;
 	zonedev_create(&z);
 	ck_assert_int_eq(zonedev_append(&z, 2, 'a', 1000), 1000);
@@ -227,7 +227,7 @@ END_TEST
 START_TEST(a_failed_reset_shows_nothing_old)
 {
 	zonedev_init(&z);
-	z.cluster_bits = 18;
+	z.p.cluster_bits = 18;
 	z.opts.on_error = ZQ_ERRORS_REPAIR;
 	zonedev_create(&z);
 	zonedev_append(&z, 4, 'o', CAP);

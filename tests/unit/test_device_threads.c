@@ -23,14 +23,14 @@ static atomic_uint failures;
 static void device_threads_setup(uint32_t max_open, uint32_t max_active)
 {
 	zonedev_init(&z);
-	z.geo = (struct zq_geometry){ .size = 16 << 20,
-				      .zone_size = 1 << 20,
-				      .zone_capacity = 1 << 20,
-				      .nr_zones = 16,
-				      .nr_conv = 1,
-				      .max_open = max_open,
-				      .max_active = max_active,
-				      .max_append = 4096 };
+	z.p.geo = (struct zq_geometry){ .size = 16 << 20,
+					.zone_size = 1 << 20,
+					.zone_capacity = 1 << 20,
+					.nr_zones = 16,
+					.nr_conv = 1,
+					.max_open = max_open,
+					.max_active = max_active,
+					.max_append = 4096 };
 	z.opts.committer = true;
 	z.opts.commit_secs = 1;
 	zonedev_create(&z);

@@ -76,27 +76,19 @@ static const struct faults_image {
 static void faults_setup(struct run *r, uint64_t seed)
 {
 	const struct faults_image *image = &faults_images[seed % ARRAY_SIZE(faults_images)];
-	struct qcow2_create_params p = {
-		.geo = { .size = NR_ZONES * ZONE_SIZE,
-			 .zone_size = ZONE_SIZE,
-			 .zone_capacity = ZONE_SIZE - 2048,
-			 .nr_zones = NR_ZONES,
-			 .nr_conv = 2,
-			 .max_append = 4096 },
-		.layout = zoned_layout_named(image->layout),
-		.cluster_bits = image->cluster_bits,
-		.refcount_order = image->refcount_order,
-		.extended_l2 = image->extended_l2,
-	};
-	struct zq_error err = { "" };
-	struct zq_io *io;
+	struct qcow2_create_params p = image_params();
 
+	p.geo.zone_size = ZONE_SIZE;
+	p.geo.zone_capacity = ZONE_SIZE - 2048;
+	p.geo.nr_zones = NR_ZONES;
+	p.geo.size = NR_ZONES * ZONE_SIZE;
+	p.layout = zoned_layout_named(image->layout);
+	p.cluster_bits = image->cluster_bits;
+	p.refcount_order = image->refcount_order;
+	p.extended_l2 = image->extended_l2;
 	memset(r, 0, sizeof(*r));
 	r->rng = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
-	r->m = memio_new();
-	io = memio_open(r->m, "mem", true);
-	ck_assert_int_eq(qcow2_create(io, &p, &err), 0);
-	io->ops->close(io);
+	r->m = image_file_make(&p, "mem", NULL);
 	ck_assert_int_eq(open_it(r), 0);
 }
 
@@ -475,21 +467,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("faults");
-	TCase *tc = tcase_create("each operation"), *full = tcase_create("no room");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_LOOP(whatever_fails_nothing_acknowledged_is_lost, ARRAY_SIZE(faults)),
+		CHECK_TEST(a_full_host_loses_nothing_and_goes_on_with_room),
+	};
 
-	tcase_set_timeout(tc, 600);
-	tcase_set_timeout(full, 600);
-	tcase_add_loop_test(tc, whatever_fails_nothing_acknowledged_is_lost, 0,
-			    (int)ARRAY_SIZE(faults));
-	tcase_add_test(full, a_full_host_loses_nothing_and_goes_on_with_room);
-	suite_add_tcase(s, tc);
-	suite_add_tcase(s, full);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main_timeout("faults", tests, ARRAY_SIZE(tests), 600);
 }

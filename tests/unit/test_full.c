@@ -197,13 +197,13 @@ static void full_fill_zone(struct full_run *r, uint32_t zone)
 static void full_setup(struct full_run *r)
 {
 	zonedev_init(&r->z);
-	r->z.geo = (struct zq_geometry){ .size = FULL_ZONES * FULL_ZONE,
-					 .zone_size = FULL_ZONE,
-					 .zone_capacity = FULL_ZONE,
-					 .nr_zones = FULL_ZONES,
-					 .max_append = 4096 };
-	r->z.cluster_bits = r->cluster_bits;
-	r->z.refcount_order = r->cluster_bits == 9 ? 6 : 4;
+	r->z.p.geo = (struct zq_geometry){ .size = FULL_ZONES * FULL_ZONE,
+					   .zone_size = FULL_ZONE,
+					   .zone_capacity = FULL_ZONE,
+					   .nr_zones = FULL_ZONES,
+					   .max_append = 4096 };
+	r->z.p.cluster_bits = r->cluster_bits;
+	r->z.p.refcount_order = r->cluster_bits == 9 ? 6 : 4;
 	memset(r->zone, 0, sizeof(r->zone));
 	zonedev_create(&r->z);
 	r->rng = (r->seed + 1) * UINT64_C(0x9e3779b97f4a7c15);

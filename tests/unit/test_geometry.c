@@ -3,7 +3,8 @@
  * The rules of a zoned device's shape: each bound from both sides, and the arithmetic on
  * zones of different length.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,21 +158,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("geometry");
-	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(zone_size), CHECK_TEST(zone_capacity), CHECK_TEST(size_and_nr_zones),
+		CHECK_TEST(counts),    CHECK_TEST(max_append),	  CHECK_TEST(lengths_of_zones),
+	};
 
-	tcase_add_test(t, zone_size);
-	tcase_add_test(t, zone_capacity);
-	tcase_add_test(t, size_and_nr_zones);
-	tcase_add_test(t, counts);
-	tcase_add_test(t, max_append);
-	tcase_add_test(t, lengths_of_zones);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("geometry", tests, ARRAY_SIZE(tests));
 }

@@ -3,12 +3,13 @@
  * Headers that are good: what was encoded is read again, and what other programs write, or
  * will write one day, is accepted.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "header_fixture.h"
+#include "image_file.h"
 #include "qcow2/format/format.h"
 #include "util/math.h"
 
@@ -16,13 +17,13 @@ static void read_ok(struct memio *m, bool want_zoned, struct qcow2_header *h)
 {
 	struct zq_error err = { "" };
 
-	ck_assert_msg(fixture_read(m, want_zoned, h, &err) == 0, "%s", err.msg);
+	ck_assert_msg(image_file_header(m, "disk.qcow2", want_zoned, h, &err) == 0, "%s", err.msg);
 }
 
 /* Cluster sizes by refcount widths by layouts. */
 START_TEST(round_trip)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct qcow2_header h;
 	struct memio *m;
 
@@ -34,7 +35,7 @@ START_TEST(round_trip)
 	p.compression_type = _i >> 1 & 1;
 	p.lazy_refcounts = _i >> 2 & 1;
 	p.extended_l2 = p.cluster_bits >= 14 && (_i & 1);
-	m = fixture_create(&p);
+	m = image_file_make(&p, "disk.qcow2", NULL);
 	read_ok(m, true, &h);
 	ck_assert_uint_eq(h.version, 3);
 	ck_assert_uint_eq(h.cluster_bits, p.cluster_bits);
@@ -56,10 +57,10 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(h.file_size, memio_size(m));
 	/* the names of features, unless they do not fit */
 	if (p.cluster_bits == 9) {
-		ck_assert_uint_eq(fixture_peek(m, 112, 4), QCOW2_EXT_ZONED);
+		ck_assert_uint_eq(image_get(m, 112, 4), QCOW2_EXT_ZONED);
 	} else {
-		ck_assert_uint_eq(fixture_peek(m, 112, 4), QCOW2_EXT_FEATURE_NAMES);
-		ck_assert_uint_eq(fixture_peek(m, 116, 4), 9 * 48);
+		ck_assert_uint_eq(image_get(m, 112, 4), QCOW2_EXT_FEATURE_NAMES);
+		ck_assert_uint_eq(image_get(m, 116, 4), 9 * 48);
 		ck_assert_uint_eq(h.ext_end, 568 + align_up(p.layout->len, 8));
 	}
 	qcow2_header_free(&h);
@@ -70,8 +71,8 @@ END_TEST
 /* "zoned format" is in the table as type 0, bit 5. */
 START_TEST(feature_names)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	unsigned found = 0;
 
 	for (uint64_t at = 120; at < 120 + 9 * 48; at += 48) {
@@ -79,15 +80,15 @@ START_TEST(feature_names)
 
 		memio_peek(m, at + 2, name, 46);
 		if (!strcmp(name, "zoned format")) {
-			ck_assert_uint_eq(fixture_peek(m, at, 2), 0x0005);
+			ck_assert_uint_eq(image_get(m, at, 2), 0x0005);
 			found++;
 		}
 		if (!strcmp(name, "lazy refcounts")) {
-			ck_assert_uint_eq(fixture_peek(m, at, 2), 0x0100);
+			ck_assert_uint_eq(image_get(m, at, 2), 0x0100);
 			found++;
 		}
 		if (!strcmp(name, "raw external data")) {
-			ck_assert_uint_eq(fixture_peek(m, at, 2), 0x0201);
+			ck_assert_uint_eq(image_get(m, at, 2), 0x0201);
 			found++;
 		}
 	}
@@ -98,14 +99,14 @@ END_TEST
 
 START_TEST(names_of_other_files)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct qcow2_header h;
 	struct memio *m;
 
 	p.backing_file = "../some where/base image.qcow2";
 	p.backing_format = "qcow2";
 	p.data_file = "disk.data";
-	m = fixture_create(&p);
+	m = image_file_make(&p, "disk.qcow2", NULL);
 	read_ok(m, true, &h);
 	ck_assert_str_eq(h.backing_file, p.backing_file);
 	ck_assert_str_eq(h.backing_format, "qcow2");
@@ -176,12 +177,12 @@ static const struct {
 
 START_TEST(accepted)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_header h;
 
-	fixture_poke(m, 624, 4, 0x61626364);
-	fixture_poke(m, harmless[_i].off, harmless[_i].bytes, harmless[_i].value);
+	image_put(m, 624, 4, 0x61626364);
+	image_put(m, harmless[_i].off, harmless[_i].bytes, harmless[_i].value);
 	read_ok(m, true, &h);
 	ck_assert_mem_eq(&h.zoned.geo, &p.geo, sizeof(p.geo));
 	qcow2_header_free(&h);
@@ -192,20 +193,20 @@ END_TEST
 /* Files of QEMU may end right behind the last word of a table. */
 START_TEST(short_end_of_file)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_header h;
 
 	memio_resize(m, 262152); /* L1: one word */
 	read_ok(m, true, &h);
 	qcow2_header_free(&h);
-	fixture_poke(m, 40, 8, 0x30000); /* L1 and write pointers change places */
-	fixture_poke(m, 608, 8, 0x40000);
+	image_put(m, 40, 8, 0x30000); /* L1 and write pointers change places */
+	image_put(m, 608, 8, 0x40000);
 	memio_resize(m, 262144 + 80);
 	read_ok(m, true, &h);
 	qcow2_header_free(&h);
-	fixture_poke(m, 608, 8, 0x10000); /* write pointers and refcount table do */
-	fixture_poke(m, 48, 8, 0x40000);
+	image_put(m, 608, 8, 0x10000); /* write pointers and refcount table do */
+	image_put(m, 48, 8, 0x40000);
 	memio_resize(m, 262144 + 1);
 	read_ok(m, true, &h);
 	qcow2_header_free(&h);
@@ -216,15 +217,15 @@ END_TEST
 /* A larger header, of a revision to come. */
 START_TEST(newer_revision)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_header h;
 	uint8_t exts[512];
 
 	memio_peek(m, 112, exts, sizeof(exts));
-	fixture_poke(m, 112, 8, UINT64_MAX); /* fields that nobody knows */
+	image_put(m, 112, 8, UINT64_MAX); /* fields that nobody knows */
 	memio_poke(m, 120, exts, sizeof(exts));
-	fixture_poke(m, 100, 4, 120);
+	image_put(m, 100, 4, 120);
 	read_ok(m, true, &h);
 	ck_assert_uint_eq(h.header_length, 120);
 	ck_assert_str_eq(h.zoned.layout->name, "56");
@@ -238,14 +239,14 @@ END_TEST
 /* With 104 bytes there is no compression_type: what stands there is an extension. */
 START_TEST(shortest_header)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_header h;
 	uint8_t exts[512];
 
 	memio_peek(m, 112, exts, sizeof(exts));
 	memio_poke(m, 104, exts, sizeof(exts));
-	fixture_poke(m, 100, 4, 104);
+	image_put(m, 100, 4, 104);
 	read_ok(m, true, &h);
 	ck_assert_uint_eq(h.compression_type, 0);
 	ck_assert_mem_eq(&h.zoned.geo, &p.geo, sizeof(p.geo));
@@ -257,13 +258,13 @@ END_TEST
 /* The marker of the end may be missing where the extensions fill their space. */
 START_TEST(no_end_marker)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct qcow2_header h;
 	struct memio *m;
 
 	p.cluster_bits = 9;
-	m = fixture_create(&p);
-	fixture_poke(m, 176, 8, (UINT64_C(0x11111111) << 32) | (512 - 184));
+	m = image_file_make(&p, "disk.qcow2", NULL);
+	image_put(m, 176, 8, (UINT64_C(0x11111111) << 32) | (512 - 184));
 	read_ok(m, true, &h);
 	ck_assert_uint_eq(h.ext_end, 512);
 	qcow2_header_free(&h);
@@ -273,15 +274,15 @@ END_TEST
 
 START_TEST(bitmaps)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_header h;
 
-	fixture_poke(m, 88, 8, 1);
-	fixture_poke(m, 616, 8, 0x2385287500000018);
-	fixture_poke(m, 624, 4, 3);
-	fixture_poke(m, 632, 8, 96);
-	fixture_poke(m, 640, 8, 0x50000);
+	image_put(m, 88, 8, 1);
+	image_put(m, 616, 8, 0x2385287500000018);
+	image_put(m, 624, 4, 3);
+	image_put(m, 632, 8, 96);
+	image_put(m, 640, 8, 0x50000);
 	memio_resize(m, 0x60000);
 	read_ok(m, true, &h);
 	ck_assert_uint_eq(h.nb_bitmaps, 3);
@@ -295,13 +296,13 @@ END_TEST
 /* As backing files of qemu-img, also of old: version 2 with and without extensions. */
 START_TEST(version_2)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_header h;
 
-	fixture_poke(m, 4, 4, 2);
-	fixture_poke(m, 72, 8, 0);
-	fixture_poke(m, 96, 8, UINT64_MAX); /* not a part of this header */
+	image_put(m, 4, 4, 2);
+	image_put(m, 72, 8, 0);
+	image_put(m, 96, 8, UINT64_MAX); /* not a part of this header */
 	read_ok(m, false, &h);
 	ck_assert_uint_eq(h.version, 2);
 	ck_assert_uint_eq(h.refcount_order, 4);
@@ -309,11 +310,11 @@ START_TEST(version_2)
 	ck_assert_uint_eq(h.incompat | h.compat | h.autoclear, 0);
 	ck_assert(!h.zoned.present);
 	qcow2_header_free(&h);
-	fixture_poke(m, 72, 8, 0xe2792aca00000003); /* "raw", then a name without end marker */
-	fixture_poke(m, 80, 4, 0x72617700);
-	fixture_poke(m, 88, 4, 0x62617365);
-	fixture_poke(m, 8, 8, 88);
-	fixture_poke(m, 16, 4, 4);
+	image_put(m, 72, 8, 0xe2792aca00000003); /* "raw", then a name without end marker */
+	image_put(m, 80, 4, 0x72617700);
+	image_put(m, 88, 4, 0x62617365);
+	image_put(m, 8, 8, 88);
+	image_put(m, 16, 4, 4);
 	read_ok(m, false, &h);
 	ck_assert_str_eq(h.backing_format, "raw");
 	ck_assert_str_eq(h.backing_file, "base");
@@ -324,15 +325,15 @@ END_TEST
 
 START_TEST(read_errors)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 
 	for (unsigned n = 0; n < 2; n++) {
-		struct memio *m = fixture_create(&p);
+		struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 		struct qcow2_header h;
 		struct zq_error err = { "" };
 
 		memio_fail(m, MEMIO_READ, n, EIO, true, 0);
-		ck_assert_int_eq(fixture_read(m, true, &h, &err), -EIO);
+		ck_assert_int_eq(image_file_header(m, "disk.qcow2", true, &h, &err), -EIO);
 		ck_assert_str_eq(err.msg, "disk.qcow2: reading the header: Input/output error");
 		memio_free(m);
 	}
@@ -341,27 +342,20 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("header");
-	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_LOOP(round_trip, 13 * 7 * 2),
+		CHECK_TEST(feature_names),
+		CHECK_TEST(names_of_other_files),
+		CHECK_TEST(long_names),
+		CHECK_LOOP(accepted, ARRAY_SIZE(harmless)),
+		CHECK_TEST(short_end_of_file),
+		CHECK_TEST(newer_revision),
+		CHECK_TEST(shortest_header),
+		CHECK_TEST(no_end_marker),
+		CHECK_TEST(bitmaps),
+		CHECK_TEST(version_2),
+		CHECK_TEST(read_errors),
+	};
 
-	tcase_add_loop_test(t, round_trip, 0, 13 * 7 * 2);
-	tcase_add_test(t, feature_names);
-	tcase_add_test(t, names_of_other_files);
-	tcase_add_test(t, long_names);
-	tcase_add_loop_test(t, accepted, 0, (int)ARRAY_SIZE(harmless));
-	tcase_add_test(t, short_end_of_file);
-	tcase_add_test(t, newer_revision);
-	tcase_add_test(t, shortest_header);
-	tcase_add_test(t, no_end_marker);
-	tcase_add_test(t, bitmaps);
-	tcase_add_test(t, version_2);
-	tcase_add_test(t, read_errors);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("header", tests, ARRAY_SIZE(tests));
 }

@@ -3,17 +3,18 @@
  * Broken headers, one fault each: every one is refused with the sentence that names the
  * field, its value and the bound.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "header_fixture.h"
+#include "image_file.h"
 #include "util/math.h"
 
 enum base {
-	PLAIN,	  /* fixture_params() */
+	PLAIN,	  /* image_params_header() */
 	DATA,	  /* with the data file "d.raw": zoned data at 576, end at 632 */
 	BACKING,  /* with "base.qcow2" (at 640) of format qcow2: zoned data at 576, end at 632 */
 	SMALL,	  /* 512-byte clusters: zoned data at 120, end at 176 */
@@ -45,7 +46,7 @@ static const struct bad {
 
 static struct memio *base_image(enum base base)
 {
-	struct qcow2_create_params p = fixture_params();
+	struct qcow2_create_params p = image_params_header();
 	struct memio *m;
 
 	if (base == DATA)
@@ -60,14 +61,14 @@ static struct memio *base_image(enum base base)
 		p.layout = zoned_layout_named("48");
 	if (base == ZSTD)
 		p.compression_type = 1;
-	m = fixture_create(&p);
+	m = image_file_make(&p, "disk.qcow2", NULL);
 	if (base == NOT_ZONED || base == VERSION2) {
-		fixture_poke(m, 72, 8, 0);
-		fixture_poke(m, 552, 4, 0x12345678);
+		image_put(m, 72, 8, 0);
+		image_put(m, 552, 4, 0x12345678);
 	}
 	if (base == VERSION2) {
-		fixture_poke(m, 4, 4, 2);
-		fixture_poke(m, 72, 8, 0); /* the extensions end at once */
+		image_put(m, 4, 4, 2);
+		image_put(m, 72, 8, 0); /* the extensions end at once */
 	}
 	return m;
 }
@@ -83,8 +84,9 @@ START_TEST(bases_are_accepted)
 	struct qcow2_header h;
 	struct zq_error err = { "" };
 
-	ck_assert_msg(fixture_read(m, read_as_zoned((enum base)_i), &h, &err) == 0, "base %d: %s",
-		      _i, err.msg);
+	ck_assert_msg(image_file_header(m, "disk.qcow2", read_as_zoned((enum base)_i), &h, &err) ==
+			      0,
+		      "base %d: %s", _i, err.msg);
 	qcow2_header_free(&h);
 	memio_free(m);
 }
@@ -105,9 +107,9 @@ START_TEST(refused_with_its_sentence)
 		if (p->bytes == RESIZE && p->off)
 			memio_resize(m, p->value);
 		else
-			fixture_poke(m, p->off, p->bytes, p->value);
+			image_put(m, p->off, p->bytes, p->value);
 	}
-	ret = fixture_read(m, read_as_zoned(b->base), &h, &err);
+	ret = image_file_header(m, "disk.qcow2", read_as_zoned(b->base), &h, &err);
 	snprintf(want, sizeof(want), "disk.qcow2: %s", b->msg);
 	ck_assert_str_eq(err.msg, want);
 	ck_assert_int_eq(ret, b->code);
@@ -128,9 +130,10 @@ START_TEST(random_damage)
 		struct zq_error err = { "" };
 
 		for (int n = rand_r(&seed) % 4; n >= 0; n--)
-			fixture_poke(m, (uint64_t)rand_r(&seed) % 660, 1u << rand_r(&seed) % 3,
-				     (uint64_t)rand_r(&seed) >> rand_r(&seed) % 31);
-		if (fixture_read(m, read_as_zoned((enum base)(_i % NR_BASES)), &h, &err) == 0)
+			image_put(m, (uint64_t)rand_r(&seed) % 660, 1u << rand_r(&seed) % 3,
+				  (uint64_t)rand_r(&seed) >> rand_r(&seed) % 31);
+		if (image_file_header(m, "disk.qcow2", read_as_zoned((enum base)(_i % NR_BASES)),
+				      &h, &err) == 0)
 			qcow2_header_free(&h);
 		else
 			ck_assert_msg(!strncmp(err.msg, "disk.qcow2: ", 12), "seed %d: \"%s\"",
@@ -154,8 +157,8 @@ START_TEST(cut_short)
 		struct zq_error err = { "" };
 
 		memio_resize(m, sizes[i]);
-		ck_assert_msg(fixture_read(m, true, &h, &err) < 0, "accepted %lu bytes",
-			      (unsigned long)sizes[i]);
+		ck_assert_msg(image_file_header(m, "disk.qcow2", true, &h, &err) < 0,
+			      "accepted %lu bytes", (unsigned long)sizes[i]);
 		ck_assert_msg(strlen(err.msg) > 12, "%lu bytes", (unsigned long)sizes[i]);
 		memio_free(m);
 	}
@@ -164,19 +167,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("header_bad");
-	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_LOOP(bases_are_accepted, NR_BASES),
+		CHECK_LOOP(refused_with_its_sentence, ARRAY_SIZE(bad)),
+		CHECK_LOOP(random_damage, 2 * NR_BASES),
+		CHECK_TEST(cut_short),
+	};
 
-	tcase_add_loop_test(t, bases_are_accepted, 0, NR_BASES);
-	tcase_add_loop_test(t, refused_with_its_sentence, 0, (int)ARRAY_SIZE(bad));
-	tcase_add_loop_test(t, random_damage, 0, 2 * NR_BASES);
-	tcase_add_test(t, cut_short);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("header_bad", tests, ARRAY_SIZE(tests));
 }

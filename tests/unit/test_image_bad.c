@@ -71,15 +71,15 @@ static void assert_found(const char *text)
 
 static uint64_t image_bad_entry_place(uint64_t guest)
 {
-	uint64_t l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET), cluster = guest / CLUSTER;
-	uint64_t l2 = qimage_be64(&q, l1 + cluster / 512 * 8) & QCOW2_OFFSET_MASK;
+	uint64_t l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8), cluster = guest / CLUSTER;
+	uint64_t l2 = image_get(q.m, l1 + cluster / 512 * 8, 8) & QCOW2_OFFSET_MASK;
 
 	return l2 + cluster % 512 * 8;
 }
 
 static uint64_t reftable(void)
 {
-	return qimage_be64(&q, QCOW2_H_REFTABLE_OFFSET);
+	return image_get(q.m, QCOW2_H_REFTABLE_OFFSET, 8);
 }
 
 static uint64_t meta_offset(void)
@@ -116,7 +116,7 @@ static void assert_far_goes_on(void)
 static void bad_l2(uint64_t word, const char *finding)
 {
 	image_bad_make();
-	qimage_poke_be64(&q, image_bad_entry_place(NEAR), word);
+	image_put(q.m, image_bad_entry_place(NEAR), 8, word);
 	assert_found(finding);
 	qimage_open(&q);
 	assert_eio(NEAR, "L2 entry of guest offset 0x20000 is damaged");
@@ -129,7 +129,7 @@ static void bad_l2(uint64_t word, const char *finding)
 static void learn_good(void)
 {
 	image_bad_make();
-	good = qimage_be64(&q, image_bad_entry_place(NEAR));
+	good = image_get(q.m, image_bad_entry_place(NEAR), 8);
 	ck_assert(good & QCOW2_COPIED);
 	qimage_free(&q);
 }
@@ -158,7 +158,7 @@ START_TEST(l2_into_metadata)
 	uint64_t l1, table, meta;
 
 	image_bad_make();
-	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
+	l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
 	table = reftable();
 	meta = meta_offset();
 	qimage_free(&q);
@@ -185,7 +185,7 @@ START_TEST(compressed_garbage)
 	image_bad_make();
 	host = good & QCOW2_OFFSET_MASK;
 	memio_poke(q.m, host, "\xff\xff\xff\xff", 4);
-	qimage_poke_be64(&q, image_bad_entry_place(NEAR), QCOW2_COMPRESSED | host);
+	image_put(q.m, image_bad_entry_place(NEAR), 8, QCOW2_COMPRESSED | host);
 	qimage_open(&q);
 	assert_eio(NEAR, "compressed cluster");
 	qimage_expect(&q, NEAR + CLUSTER, CLUSTER, 2);
@@ -199,7 +199,7 @@ END_TEST
 static void bad_l1(uint64_t word, const char *finding)
 {
 	image_bad_make();
-	qimage_poke_be64(&q, qimage_be64(&q, QCOW2_H_L1_OFFSET), word);
+	image_put(q.m, image_get(q.m, QCOW2_H_L1_OFFSET, 8), 8, word);
 	assert_found(finding);
 	qimage_open(&q);
 	assert_eio(NEAR, "L1 entry 0 is damaged");
@@ -215,8 +215,8 @@ START_TEST(l1_entries)
 	uint64_t l1, table, meta;
 
 	image_bad_make();
-	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
-	good = qimage_be64(&q, l1);
+	l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
+	good = image_get(q.m, l1, 8);
 	table = reftable();
 	meta = meta_offset();
 	qimage_free(&q);
@@ -253,10 +253,10 @@ static void bad_refcounts(const char *finding, bool overlaps)
 	ck_assert_msg(strstr(q.logged, "refcount"), "%s", q.logged);
 	qimage_close(&q);
 	if (overlaps) {
-		uint64_t bits = qimage_be64(&q, QCOW2_H_INCOMPAT);
+		uint64_t bits = image_get(q.m, QCOW2_H_INCOMPAT, 8);
 
 		ck_assert(bits & QCOW2_INCOMPAT_CORRUPT);
-		qimage_poke_be64(&q, QCOW2_H_INCOMPAT, bits & ~QCOW2_INCOMPAT_CORRUPT);
+		image_put(q.m, QCOW2_H_INCOMPAT, 8, bits & ~QCOW2_INCOMPAT_CORRUPT);
 	}
 	ck_assert(memio_equal(before, q.m, NULL));
 	memio_free(before);
@@ -268,25 +268,25 @@ START_TEST(refcount_table)
 	uint64_t l1;
 
 	image_bad_make();
-	good = qimage_be64(&q, reftable());
-	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
+	good = image_get(q.m, reftable(), 8);
+	l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
 	memio_free(q.m);
 	for (unsigned bit = 0; bit < 64; bit++) {
 		if (bit >= 12 && bit < 30)
 			continue; /* may be a cluster of the file */
 		image_bad_make();
-		qimage_poke_be64(&q, reftable(),
-				 bit < 12 ? good | UINT64_C(1) << bit : UINT64_C(1) << bit);
+		image_put(q.m, reftable(), 8,
+			  bit < 12 ? good | UINT64_C(1) << bit : UINT64_C(1) << bit);
 		bad_refcounts(bit < 9	 ? "reserved bits"
 			      : bit < 12 ? "not cluster aligned"
 					 : "behind the end of the file",
 			      false);
 	}
 	image_bad_make();
-	qimage_poke_be64(&q, reftable(), l1);
+	image_put(q.m, reftable(), 8, l1);
 	bad_refcounts("used for something else", false);
 	image_bad_make();
-	qimage_poke_be64(&q, reftable(), 0);
+	image_put(q.m, reftable(), 8, 0);
 	bad_refcounts("no refcount block", true);
 }
 END_TEST
@@ -300,11 +300,11 @@ START_TEST(counts_of_tables)
 	image_bad_make();
 	off[nr++] = 0;
 	off[nr++] = reftable();
-	off[nr++] = qimage_be64(&q, reftable());
-	off[nr++] = qimage_be64(&q, QCOW2_H_L1_OFFSET);
+	off[nr++] = image_get(q.m, reftable(), 8);
+	off[nr++] = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
 	off[nr++] = meta_offset();
-	off[nr++] = qimage_be64(&q, off[3]) & QCOW2_OFFSET_MASK;
-	off[nr++] = qimage_be64(&q, off[3] + 8) & QCOW2_OFFSET_MASK;
+	off[nr++] = image_get(q.m, off[3], 8) & QCOW2_OFFSET_MASK;
+	off[nr++] = image_get(q.m, off[3] + 8, 8) & QCOW2_OFFSET_MASK;
 	memio_free(q.m);
 	for (unsigned i = 0; i < nr; i++) {
 		image_bad_make();
@@ -321,7 +321,7 @@ static void bad_pointer(uint32_t zone, uint64_t word, const char *finding)
 	enum qcow2_wp_kind kind;
 
 	image_bad_make();
-	qimage_poke_be64(&q, meta_offset() + zone * 8, word);
+	image_put(q.m, meta_offset() + zone * 8, 8, word);
 	assert_found(finding);
 	qimage_open(&q);
 	ck_assert(qcow2_writable(q.img));
@@ -354,7 +354,7 @@ START_TEST(most_pointers)
 	image_bad_make();
 	meta = meta_offset();
 	for (uint32_t i = 2; i < 40; i++)
-		qimage_poke_be64(&q, meta + i * 8, UINT64_C(0x0123456789abcdef));
+		image_put(q.m, meta + i * 8, 8, UINT64_C(0x0123456789abcdef));
 	qimage_open(&q);
 	ck_assert(!qcow2_writable(q.img));
 	ck_assert_str_eq(qcow2_readonly_reason(q.img),

@@ -3,7 +3,8 @@
  * What a debug build watches: the order of locks, pinned slices, counts and pointers. Each test
  * breaks a rule and must be stopped.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,23 +95,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("invariants");
-	TCase *tc = tcase_create("invariants");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_test(tc, what_follows_the_rules_goes_on);
+	static const struct check_test tests[] = {
+		CHECK_TEST(what_follows_the_rules_goes_on),
 #ifndef NDEBUG
-	tcase_add_test_raise_signal(tc, a_lock_out_of_order, SIGABRT);
-	tcase_add_test_raise_signal(tc, a_commit_under_the_lock, SIGABRT);
-	tcase_add_test_raise_signal(tc, a_slice_that_nobody_pins, SIGABRT);
-	tcase_add_test_raise_signal(tc, a_count_below_zero, SIGABRT);
-	tcase_add_test_raise_signal(tc, a_pointer_outside_of_its_zone, SIGABRT);
+		CHECK_SIGNAL(a_lock_out_of_order, SIGABRT),
+		CHECK_SIGNAL(a_commit_under_the_lock, SIGABRT),
+		CHECK_SIGNAL(a_slice_that_nobody_pins, SIGABRT),
+		CHECK_SIGNAL(a_count_below_zero, SIGABRT),
+		CHECK_SIGNAL(a_pointer_outside_of_its_zone, SIGABRT),
 #endif
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	};
+
+	return check_main("invariants", tests, ARRAY_SIZE(tests));
 }

@@ -147,20 +147,20 @@ START_TEST(shared_table_is_copied)
 	l2_create(false);
 	ck_assert_int_eq(qimage_write(&q, 0, 'a', 8192), 0);
 	qimage_commit(&q);
-	l1 = qimage_be64(&q, QCOW2_H_L1_OFFSET);
-	table = qimage_be64(&q, l1) & QCOW2_OFFSET_MASK;
-	entry = qimage_be64(&q, table + 8);
+	l1 = image_get(q.m, QCOW2_H_L1_OFFSET, 8);
+	table = image_get(q.m, l1, 8) & QCOW2_OFFSET_MASK;
+	entry = image_get(q.m, table + 8, 8);
 	qimage_close(&q);
-	qimage_poke_be64(&q, l1, table);
+	image_put(q.m, l1, 8, table);
 	qimage_poke_count(&q, table >> 12, 2);
 	qimage_open(&q);
 	ck_assert_int_eq(qimage_write(&q, 0, 'b', 100), 0);
 	ck_assert_int_eq(qimage_write(&q, 64 << 12, 'b', 100), 0);
 	qimage_reopen(&q);
-	ck_assert_uint_ne(qimage_be64(&q, l1) & QCOW2_OFFSET_MASK, table);
-	ck_assert(qimage_be64(&q, l1) & QCOW2_COPIED);
-	ck_assert_uint_eq(qimage_be64(&q, table + 64 * 8), 0); /* the old one is as it was */
-	ck_assert_uint_eq(qimage_be64(&q, table + 8), entry);
+	ck_assert_uint_ne(image_get(q.m, l1, 8) & QCOW2_OFFSET_MASK, table);
+	ck_assert(image_get(q.m, l1, 8) & QCOW2_COPIED);
+	ck_assert_uint_eq(image_get(q.m, table + 64 * 8, 8), 0); /* the old one is as it was */
+	ck_assert_uint_eq(image_get(q.m, table + 8, 8), entry);
 	qimage_expect(&q, 100, 8092, 'a');
 	qimage_expect(&q, 64 << 12, 100, 'b');
 	qimage_free(&q);
@@ -215,23 +215,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/l2");
-	TCase *tc = tcase_create("l2");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(standard_entries),
+		CHECK_TEST(extended_entries),
+		CHECK_TEST(table_is_made_for_writing_only),
+		CHECK_LOOP(damaged_l1_entry_is_an_error, 5),
+		CHECK_TEST(shared_table_is_copied),
+		CHECK_TEST(new_table_holds_nothing_of_before),
+		CHECK_TEST(references_that_go),
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, standard_entries);
-	tcase_add_test(tc, extended_entries);
-	tcase_add_test(tc, table_is_made_for_writing_only);
-	tcase_add_loop_test(tc, damaged_l1_entry_is_an_error, 0, 5);
-	tcase_add_test(tc, shared_table_is_copied);
-	tcase_add_test(tc, new_table_holds_nothing_of_before);
-	tcase_add_test(tc, references_that_go);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/l2", tests, ARRAY_SIZE(tests));
 }

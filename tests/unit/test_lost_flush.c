@@ -265,17 +265,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("lost flush");
-	TCase *tc = tcase_create("one flush fails");
-	SRunner *sr;
-	int failed;
+	const struct check_test tests[] = {
+		CHECK_LOOP(nothing_is_lost_by_a_flush_that_failed, crash_nr_shapes),
+	};
 
-	tcase_set_timeout(tc, 600);
-	tcase_add_loop_test(tc, nothing_is_lost_by_a_flush_that_failed, 0, (int)crash_nr_shapes);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main_timeout("lost flush", tests, ARRAY_SIZE(tests), 600);
 }

@@ -22,7 +22,7 @@ static void mdcache_setup(void)
 	q.cache_bytes = 64 * S; /* the smallest there is */
 	qimage_create(&q);
 	for (uint64_t i = 0; i < 400; i++)
-		qimage_poke_be64(&q, BASE + i * S, i + 1);
+		image_put(q.m, BASE + i * S, 8, i + 1);
 	memio_resize(q.m, BASE + 10000 * S);
 	image_lock(q.img);
 }
@@ -225,25 +225,17 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/mdcache");
-	TCase *tc = tcase_create("mdcache");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_WITH(found_again_without_reading, mdcache_setup, mdcache_teardown),
+		CHECK_WITH(bounded_and_the_oldest_goes_first, mdcache_setup, mdcache_teardown),
+		CHECK_WITH(pinned_and_dirty_ones_stay, mdcache_setup, mdcache_teardown),
+		CHECK_WITH(fresh_slice_is_zeros_without_reading, mdcache_setup, mdcache_teardown),
+		CHECK_WITH(failed_read_is_tried_again, mdcache_setup, mdcache_teardown),
+		CHECK_WITH(forgotten_slices_are_gone, mdcache_setup, mdcache_teardown),
+		CHECK_LOOP_WITH(commit_takes_values_and_a_failed_one_gives_them_back, 4,
+				mdcache_setup, mdcache_teardown),
+		CHECK_WITH(two_who_miss_read_once, mdcache_setup, mdcache_teardown),
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, mdcache_setup, mdcache_teardown);
-	tcase_add_test(tc, found_again_without_reading);
-	tcase_add_test(tc, bounded_and_the_oldest_goes_first);
-	tcase_add_test(tc, pinned_and_dirty_ones_stay);
-	tcase_add_test(tc, fresh_slice_is_zeros_without_reading);
-	tcase_add_test(tc, failed_read_is_tried_again);
-	tcase_add_test(tc, forgotten_slices_are_gone);
-	tcase_add_loop_test(tc, commit_takes_values_and_a_failed_one_gives_them_back, 0, 4);
-	tcase_add_test(tc, two_who_miss_read_once);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/mdcache", tests, ARRAY_SIZE(tests));
 }

@@ -10,7 +10,7 @@
 
 /* The file system is no part of the library, and these files of it need no FUSE. */
 #include "fs/option_value.c" // NOLINT(bugprone-suspicious-include)
-#include "fs/options.c" // NOLINT(bugprone-suspicious-include)
+#include "fs/options.c"	     // NOLINT(bugprone-suspicious-include)
 
 static struct fs_config cfg;
 static struct zq_error error;

@@ -23,8 +23,8 @@ static atomic_bool stop;
 static void openers_begin(uint32_t max_open, uint32_t max_active, bool explicit)
 {
 	zonedev_init(&z);
-	z.geo.max_open = max_open;
-	z.geo.max_active = max_active;
+	z.p.geo.max_open = max_open;
+	z.p.geo.max_active = max_active;
 	zonedev_create(&z);
 	openers_init(&all, z.dev, explicit);
 	atomic_store(&stop, false);

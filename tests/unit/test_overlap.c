@@ -56,8 +56,8 @@ static uint64_t pointers_offset(void)
 
 static uint64_t place_of(enum target t)
 {
-	uint64_t l1 = qimage_be64(&on_disk, QCOW2_H_L1_OFFSET);
-	uint64_t table = qimage_be64(&on_disk, QCOW2_H_REFTABLE_OFFSET);
+	uint64_t l1 = image_get(on_disk.m, QCOW2_H_L1_OFFSET, 8);
+	uint64_t table = image_get(on_disk.m, QCOW2_H_REFTABLE_OFFSET, 8);
 
 	switch (t) {
 	case REFTABLE:
@@ -67,9 +67,9 @@ static uint64_t place_of(enum target t)
 	case POINTERS:
 		return pointers_offset();
 	case REFBLOCK:
-		return qimage_be64(&on_disk, table);
+		return image_get(on_disk.m, table, 8);
 	case L2_TABLE:
-		return qimage_be64(&on_disk, l1) & QCOW2_OFFSET_MASK;
+		return image_get(on_disk.m, l1, 8) & QCOW2_OFFSET_MASK;
 	default:
 		return 0;
 	}
@@ -192,10 +192,10 @@ START_TEST(an_l2_table_where_another_table_lies_takes_no_writes)
 		uint64_t l1;
 
 		overlap_create();
-		l1 = qimage_be64(&on_disk, QCOW2_H_L1_OFFSET);
+		l1 = image_get(on_disk.m, QCOW2_H_L1_OFFSET, 8);
 		if (i)
 			memio_resize(z.m, memio_size(z.m) + 4096);
-		qimage_poke_be64(&on_disk, l1, place_of(i ? REFBLOCK : POINTERS) | QCOW2_COPIED);
+		image_put(on_disk.m, l1, 8, place_of(i ? REFBLOCK : POINTERS) | QCOW2_COPIED);
 		overlap_open();
 		ck_assert_int_eq(overlap_append(), -EIO);
 		ck_assert(!zq_device_readonly(z.dev));
@@ -216,9 +216,8 @@ START_TEST(a_table_that_the_end_of_the_file_cuts_is_no_zeros)
 	/* the table to the end of the file, and the file to within it */
 	table = memio_size(z.m);
 	for (uint64_t i = 0; i < 4096; i += 8)
-		qimage_poke_be64(&on_disk, table + i,
-				 qimage_be64(&on_disk, place_of(L2_TABLE) + i));
-	qimage_poke_be64(&on_disk, qimage_be64(&on_disk, QCOW2_H_L1_OFFSET), table | QCOW2_COPIED);
+		image_put(on_disk.m, table + i, 8, image_get(on_disk.m, place_of(L2_TABLE) + i, 8));
+	image_put(on_disk.m, image_get(on_disk.m, QCOW2_H_L1_OFFSET, 8), 8, table | QCOW2_COPIED);
 	memio_resize(z.m, table + 8);
 	overlap_open();
 	ck_assert_int_eq(zq_read(z.dev, 3, 0, buf, sizeof(buf)), -EIO);

@@ -205,23 +205,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/refcount");
-	TCase *tc = tcase_create("refcount");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_LOOP(every_width_holds_its_values, 7),
+		CHECK_LOOP(narrow_counts_are_packed_from_the_low_bit, 3),
+		CHECK_TEST(wide_counts_are_big_endian),
+		CHECK_TEST(slice_ends_where_it_says),
+		CHECK_TEST(block_counts_itself),
+		CHECK_TEST(table_grows_and_lets_the_old_one_go),
+		CHECK_LOOP(damaged_table_entry_is_an_error, 5),
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, every_width_holds_its_values, 0, 7);
-	tcase_add_loop_test(tc, narrow_counts_are_packed_from_the_low_bit, 0, 3);
-	tcase_add_test(tc, wide_counts_are_big_endian);
-	tcase_add_test(tc, slice_ends_where_it_says);
-	tcase_add_test(tc, block_counts_itself);
-	tcase_add_test(tc, table_grows_and_lets_the_old_one_go);
-	tcase_add_loop_test(tc, damaged_table_entry_is_an_error, 0, 5);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/refcount", tests, ARRAY_SIZE(tests));
 }

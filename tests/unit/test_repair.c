@@ -75,9 +75,9 @@ static void repair_judge(struct memio *m, uint64_t corruptions, const uint8_t *g
 	struct check_image s = { .m = m };
 
 	ck_assert_int_eq(check_image_check(&s, ZQ_REPAIR_NONE), 0);
-	ck_assert_msg(s.res.corruptions <= corruptions, "%llu corruptions, %llu before:\n%s",
-		      (unsigned long long)s.res.corruptions, (unsigned long long)corruptions,
-		      s.lines);
+	ck_assert_msg(s.f.res.corruptions <= corruptions, "%llu corruptions, %llu before:\n%s",
+		      (unsigned long long)s.f.res.corruptions, (unsigned long long)corruptions,
+		      s.f.lines);
 	check_image_mends(&s, ZQ_REPAIR_ALL);
 	assert_guest(m, guest);
 }
@@ -93,8 +93,8 @@ static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
 	size_t nr;
 
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	damage = t.res.corruptions;
-	ck_assert_msg(damage || t.res.leaks, "nothing is damaged");
+	damage = t.f.res.corruptions;
+	ck_assert_msg(damage || t.f.res.leaks, "nothing is damaged");
 	memio_log_start(t.m);
 	check_image_mends(&t, repair);
 	memio_log_stop(t.m);
@@ -156,14 +156,14 @@ START_TEST(only_leaks)
 
 	check_image_set_count(&t, 900, 1);
 	check_image_set_count(&t, host >> 12, 0);
-	check_image_set(&t, t.wps + 5 * 8, 1);
+	image_put(t.m, t.wps + 5 * 8, 8, 1);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_LEAKS), 0);
-	ck_assert_uint_eq(t.res.leaks_fixed, 1);
-	ck_assert_uint_eq(t.res.corruptions, 2);
-	ck_assert_uint_eq(t.res.corruptions_fixed, 0);
+	ck_assert_uint_eq(t.f.res.leaks_fixed, 1);
+	ck_assert_uint_eq(t.f.res.corruptions, 2);
+	ck_assert_uint_eq(t.f.res.corruptions_fixed, 0);
 	ck_assert_uint_eq(check_image_count(&t, host >> 12), 0);
 	ck_assert_uint_eq(check_image_count(&t, 900), 0);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 1);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 5 * 8, 8), 1);
 	repair_done(guest);
 }
 END_TEST
@@ -177,8 +177,8 @@ START_TEST(counts_and_flags)
 	check_image_set_count(&t, check_image_host(&t, 0x21000) >> 12, 5);
 	check_image_set_count(&t, 0, 0);
 	check_image_set_count(&t, 700, 3);
-	check_image_set(&t, at, check_image_get(&t, at) & ~QCOW2_COPIED);
-	check_image_set(&t, t.l1, check_image_get(&t, t.l1) & ~QCOW2_COPIED);
+	image_put(t.m, at, 8, image_get(t.m, at, 8) & ~QCOW2_COPIED);
+	image_put(t.m, t.l1, 8, image_get(t.m, t.l1, 8) & ~QCOW2_COPIED);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
 	repair_done(guest);
 }
@@ -188,9 +188,9 @@ START_TEST(lost_block)
 {
 	uint8_t *guest = repair_make(NULL);
 
-	check_image_set(&t, t.table, 0);
+	image_put(t.m, t.table, 8, 0);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	ck_assert_uint_ne(check_image_get(&t, t.table), 0);
+	ck_assert_uint_ne(image_get(t.m, t.table, 8), 0);
 	repair_done(guest);
 }
 END_TEST
@@ -199,9 +199,9 @@ START_TEST(block_is_l2_table)
 {
 	uint8_t *guest = repair_make(NULL);
 
-	check_image_set(&t, t.table, t.l2);
+	image_put(t.m, t.table, 8, t.l2);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	ck_assert_uint_ne(check_image_get(&t, t.table), t.l2);
+	ck_assert_uint_ne(image_get(t.m, t.table, 8), t.l2);
 	repair_done(guest);
 }
 END_TEST
@@ -228,7 +228,7 @@ START_TEST(blocks_find_room_within_a_device)
 	end_the_device();
 	size = memio_size(t.m);
 	for (uint64_t i = 0; i < 3; i++)
-		check_image_set(&t, t.table + i * 8, 0);
+		image_put(t.m, t.table + i * 8, 8, 0);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
 	ck_assert_uint_eq(memio_size(t.m), size);
 	repair_done(guest);
@@ -244,10 +244,10 @@ START_TEST(table_moves)
 
 	memio_resize(t.m, far + 512);
 	memio_set_limit(t.m, far + 512);
-	check_image_set(&t, check_image_entry(&t, 0x5000), far | QCOW2_COPIED);
+	image_put(t.m, check_image_entry(&t, 0x5000), 8, far | QCOW2_COPIED);
 	check_image_expect(&t, 1, 0, "no refcount block");
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	place = check_image_get(&t, QCOW2_H_REFTABLE_OFFSET);
+	place = image_get(t.m, QCOW2_H_REFTABLE_OFFSET, 8);
 	ck_assert_uint_ne(place, t.table);
 	ck_assert_uint_lt(place, far);
 	ck_assert_uint_eq(memio_size(t.m), far + 512);
@@ -259,15 +259,15 @@ END_TEST
 START_TEST(hidden_clusters_are_not_free)
 {
 	uint8_t *guest = repair_make(tiny_clusters), *after;
-	uint64_t word = check_image_get(&t, t.l1), size;
+	uint64_t word = image_get(t.m, t.l1, 8), size;
 
 	end_the_device();
 	size = memio_size(t.m);
-	check_image_set(&t, t.l1, word | 512 << 20 | 8);
-	check_image_set(&t, t.table + 8, 0);
+	image_put(t.m, t.l1, 8, word | 512 << 20 | 8);
+	image_put(t.m, t.table + 8, 8, 0);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 	ck_assert_uint_eq(memio_size(t.m), size);
-	check_image_set(&t, t.l1, word);
+	image_put(t.m, t.l1, 8, word);
 	after = check_image_guest(t.m, t.hdr.size);
 	ck_assert_mem_eq(after, guest, t.hdr.size);
 	free(after);
@@ -281,8 +281,8 @@ START_TEST(a_full_device_says_so)
 	struct memio *before;
 
 	/* no count is known, and something is hidden: no cluster is known to be free */
-	check_image_set(&t, t.l1, check_image_get(&t, t.l1) | 512 << 20 | 8);
-	check_image_set(&t, t.table, 0);
+	image_put(t.m, t.l1, 8, image_get(t.m, t.l1, 8) | 512 << 20 | 8);
+	image_put(t.m, t.table, 8, 0);
 	memio_set_limit(t.m, memio_size(t.m));
 	before = memio_clone(t.m);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), -ENOSPC);
@@ -310,11 +310,11 @@ START_TEST(shared_cluster_is_split)
 	uint8_t *guest = repair_make(NULL), *shared;
 	uint64_t a = check_image_entry(&t, 0x20000), b = check_image_entry(&t, 0x30000);
 
-	check_image_set(&t, b, check_image_get(&t, a));
+	image_put(t.m, b, 8, image_get(t.m, a, 8));
 	shared = check_image_guest(t.m, SIZE);
 	mend_and_replay(ZQ_REPAIR_ALL, shared);
-	ck_assert_uint_ne(check_image_get(&t, a), check_image_get(&t, b));
-	ck_assert(check_image_get(&t, a) & check_image_get(&t, b) & QCOW2_COPIED);
+	ck_assert_uint_ne(image_get(t.m, a, 8), image_get(t.m, b, 8));
+	ck_assert(image_get(t.m, a, 8) & image_get(t.m, b, 8) & QCOW2_COPIED);
 	reset_zone(2);
 	check_image_expect(&t, 0, 0, NULL);
 	free(shared);
@@ -326,13 +326,13 @@ END_TEST
 START_TEST(data_that_is_taken_for_a_table_stays_mapped)
 {
 	uint8_t *guest = repair_make(tiny_clusters);
-	uint64_t other = check_image_get(&t, t.l1 + 5 * 8);
-	uint64_t word = check_image_get(&t, check_image_entry(&t, 0));
+	uint64_t other = image_get(t.m, t.l1 + 5 * 8, 8);
+	uint64_t word = image_get(t.m, check_image_entry(&t, 0), 8);
 
 	ck_assert_uint_ne(guest[0], 0);
-	check_image_set(&t, t.l1 + 5 * 8, (word & QCOW2_OFFSET_MASK) | QCOW2_COPIED);
+	image_put(t.m, t.l1 + 5 * 8, 8, (word & QCOW2_OFFSET_MASK) | QCOW2_COPIED);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
-	check_image_set(&t, t.l1 + 5 * 8, other);
+	image_put(t.m, t.l1 + 5 * 8, 8, other);
 	assert_guest(t.m, guest);
 	repair_done(guest);
 }
@@ -360,19 +360,19 @@ START_TEST(pointers)
 {
 	uint8_t *guest = repair_make(NULL);
 
-	check_image_set(&t, t.wps, 0);			       /* conventional without its bit */
-	check_image_set(&t, t.wps + 2 * 8, 0x77000);	       /* of another zone */
-	check_image_set(&t, t.wps + 3 * 8, UINT64_C(1) << 40); /* full: all is mapped */
-	check_image_set(&t, t.wps + 4 * 8, __builtin_bswap64(0x43000));
-	check_image_set(&t, t.wps + 5 * 8, 0x50000 | CONV_BIT);
-	check_image_set(&t, t.wps + 6 * 8, 0); /* nothing is mapped: empty */
+	image_put(t.m, t.wps, 8, 0);			     /* conventional without its bit */
+	image_put(t.m, t.wps + 2 * 8, 8, 0x77000);	     /* of another zone */
+	image_put(t.m, t.wps + 3 * 8, 8, UINT64_C(1) << 40); /* full: all is mapped */
+	image_put(t.m, t.wps + 4 * 8, 8, __builtin_bswap64(0x43000));
+	image_put(t.m, t.wps + 5 * 8, 8, 0x50000 | CONV_BIT);
+	image_put(t.m, t.wps + 6 * 8, 8, 0); /* nothing is mapped: empty */
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	ck_assert_uint_eq(check_image_get(&t, t.wps), CONV_BIT);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 2 * 8), 0x25000);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 3 * 8), 0x40000);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 4 * 8), 0x43000);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 0x50000);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 6 * 8), 0x60000);
+	ck_assert_uint_eq(image_get(t.m, t.wps, 8), CONV_BIT);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 2 * 8, 8), 0x25000);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 3 * 8, 8), 0x40000);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 4 * 8, 8), 0x43000);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 5 * 8, 8), 0x50000);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 6 * 8, 8), 0x60000);
 	repair_done(guest);
 }
 END_TEST
@@ -381,14 +381,14 @@ END_TEST
 START_TEST(damage_keeps_leaks)
 {
 	uint8_t *guest = repair_make(NULL);
-	uint64_t at = check_image_entry(&t, 0x20000), word = check_image_get(&t, at);
+	uint64_t at = check_image_entry(&t, 0x20000), word = image_get(t.m, at, 8);
 
-	check_image_set(&t, at, word | 0x200);
+	image_put(t.m, at, 8, word | 0x200);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
-	ck_assert_uint_eq(t.res.leaks, 1);
-	ck_assert_uint_eq(t.res.leaks_fixed, 0);
-	ck_assert_ptr_nonnull(strstr(t.lines, "leaks are kept"));
-	check_image_set(&t, at, word);
+	ck_assert_uint_eq(t.f.res.leaks, 1);
+	ck_assert_uint_eq(t.f.res.leaks_fixed, 0);
+	ck_assert_ptr_nonnull(strstr(t.f.lines, "leaks are kept"));
+	image_put(t.m, at, 8, word);
 	check_image_expect(&t, 0, 0, NULL);
 	assert_guest(t.m, guest);
 	repair_done(guest);
@@ -400,16 +400,16 @@ START_TEST(feature_bits)
 	uint8_t *guest = repair_make(NULL);
 	uint64_t bits = t.hdr.incompat;
 
-	check_image_set(&t, QCOW2_H_INCOMPAT, bits | QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT);
+	image_put(t.m, QCOW2_H_INCOMPAT, 8, bits | QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT);
 	check_image_expect(&t, 0, 0, "the dirty bit is set");
 	check_image_set_count(&t, 0, 0);
 	mend_and_replay(ZQ_REPAIR_ALL, guest);
-	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits);
+	ck_assert_uint_eq(image_get(t.m, QCOW2_H_INCOMPAT, 8), bits);
 	/* what is not mended keeps the image closed for writing */
-	check_image_set(&t, QCOW2_H_INCOMPAT, bits | QCOW2_INCOMPAT_CORRUPT);
-	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps + 512);
+	image_put(t.m, QCOW2_H_INCOMPAT, 8, bits | QCOW2_INCOMPAT_CORRUPT);
+	image_put(t.m, check_image_entry(&t, 0x20000), 8, t.wps + 512);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
-	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), bits | QCOW2_INCOMPAT_CORRUPT);
+	ck_assert_uint_eq(image_get(t.m, QCOW2_H_INCOMPAT, 8), bits | QCOW2_INCOMPAT_CORRUPT);
 	repair_done(guest);
 }
 END_TEST
@@ -420,17 +420,17 @@ START_TEST(rebuild)
 	struct zq_error err = { "" };
 	struct zq_io *io;
 
-	check_image_set(&t, QCOW2_H_INCOMPAT, t.hdr.incompat | QCOW2_INCOMPAT_DIRTY);
-	check_image_set(&t, t.table, 0);
-	check_image_set(&t, t.wps + 5 * 8, 1); /* no business of a rebuild */
+	image_put(t.m, QCOW2_H_INCOMPAT, 8, t.hdr.incompat | QCOW2_INCOMPAT_DIRTY);
+	image_put(t.m, t.table, 8, 0);
+	image_put(t.m, t.wps + 5 * 8, 8, 1); /* no business of a rebuild */
 	io = memio_open(t.m, "image", true);
 	ck_assert_int_eq(check_rebuild_refcounts(io, &t.hdr, &err), 0);
 	io_close(io);
-	ck_assert_uint_eq(check_image_get(&t, QCOW2_H_INCOMPAT), t.hdr.incompat);
-	ck_assert_uint_eq(check_image_get(&t, t.wps + 5 * 8), 1);
+	ck_assert_uint_eq(image_get(t.m, QCOW2_H_INCOMPAT, 8), t.hdr.incompat);
+	ck_assert_uint_eq(image_get(t.m, t.wps + 5 * 8, 8), 1);
 	check_image_expect(&t, 1, 0, "outside of its zone");
 	/* metadata that data would overwrite: writing is not safe */
-	check_image_set(&t, check_image_entry(&t, 0x20000), t.wps | QCOW2_COPIED);
+	image_put(t.m, check_image_entry(&t, 0x20000), 8, t.wps | QCOW2_COPIED);
 	io = memio_open(t.m, "image", true);
 	ck_assert_int_eq(check_rebuild_refcounts(io, &t.hdr, &err), -EIO);
 	ck_assert_ptr_nonnull(strstr(err.msg, "overlap"));
@@ -451,9 +451,9 @@ START_TEST(write_errors)
 			int ret;
 
 			t.m = memio_clone(good);
-			check_image_set(&t, t.table, 0);
-			check_image_set(&t, t.wps + 5 * 8, 1);
-			check_image_set(&t, t.l1, t.l2);
+			image_put(t.m, t.table, 8, 0);
+			image_put(t.m, t.wps + 5 * 8, 8, 1);
+			image_put(t.m, t.l1, 8, t.l2);
 			memio_fail(t.m, op[k], n, ENOSPC, false, 100);
 			ret = check_image_check(&t, ZQ_REPAIR_ALL);
 			if (!memio_failures(t.m, op[k])) {
@@ -496,21 +496,21 @@ START_TEST(noise)
 				word = (word & 0x3ff) << 12;
 				break;
 			case 1:
-				word = check_image_get(&t, at) ^ UINT64_C(1) << word % 64;
+				word = image_get(t.m, at, 8) ^ UINT64_C(1) << word % 64;
 				break;
 			default:
 				break;
 			}
-			check_image_set(&t, at, word);
+			image_put(t.m, at, 8, word);
 		}
 		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
-		left = t.res.corruptions - t.res.corruptions_fixed;
+		left = t.f.res.corruptions - t.f.res.corruptions_fixed;
 		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-		ck_assert_msg(t.res.corruptions <= left, "round %u: %llu left, then\n%s", round,
-			      (unsigned long long)left, t.lines);
+		ck_assert_msg(t.f.res.corruptions <= left, "round %u: %llu left, then\n%s", round,
+			      (unsigned long long)left, t.f.lines);
 		if (!left)
-			ck_assert_msg(!t.res.leaks, "round %u: leaks after repair\n%s", round,
-				      t.lines);
+			ck_assert_msg(!t.f.res.leaks, "round %u: leaks after repair\n%s", round,
+				      t.f.lines);
 		memio_free(t.m);
 	}
 	t.m = good;

@@ -2,12 +2,13 @@
 /*
  * The snapshot table: entries of all shapes, and hostile ones.
  */
-#include <check.h>
+#include "check_main.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "header_fixture.h"
+#include "image_file.h"
 #include "io/io.h"
 #include "qcow2/tables/snapshot.h"
 #include "qcow2/tables/header_read.h"
@@ -17,12 +18,12 @@
 
 static struct memio *snapshot_with_table(uint32_t nr, uint64_t file_size)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 
 	memio_resize(m, file_size);
-	fixture_poke(m, 60, 4, nr);
-	fixture_poke(m, 64, 8, TABLE);
+	image_put(m, 60, 4, nr);
+	image_put(m, 64, 8, TABLE);
 	return m;
 }
 
@@ -32,21 +33,21 @@ static uint64_t snapshot_put_entry(struct memio *m, uint64_t at, const char *id,
 {
 	uint64_t len = 40 + extra + strlen(id) + strlen(name);
 
-	fixture_poke(m, at, 8, 0x40000);
-	fixture_poke(m, at + 8, 4, 1);
-	fixture_poke(m, at + 12, 2, strlen(id));
-	fixture_poke(m, at + 14, 2, strlen(name));
-	fixture_poke(m, at + 16, 4, 1700000000);
-	fixture_poke(m, at + 20, 4, 123456789);
-	fixture_poke(m, at + 24, 8, 987654321000);
-	fixture_poke(m, at + 32, 4, 77);
-	fixture_poke(m, at + 36, 4, extra);
+	image_put(m, at, 8, 0x40000);
+	image_put(m, at + 8, 4, 1);
+	image_put(m, at + 12, 2, strlen(id));
+	image_put(m, at + 14, 2, strlen(name));
+	image_put(m, at + 16, 4, 1700000000);
+	image_put(m, at + 20, 4, 123456789);
+	image_put(m, at + 24, 8, 987654321000);
+	image_put(m, at + 32, 4, 77);
+	image_put(m, at + 36, 4, extra);
 	for (uint32_t i = 0; i < extra; i++)
-		fixture_poke(m, at + 40 + i, 1, 0xaa);
+		image_put(m, at + 40 + i, 1, 0xaa);
 	if (extra >= 8)
-		fixture_poke(m, at + 40, 8, 0x100000055);
+		image_put(m, at + 40, 8, 0x100000055);
 	if (extra >= 16)
-		fixture_poke(m, at + 48, 8, 4096);
+		image_put(m, at + 48, 8, 4096);
 	memio_poke(m, at + 40 + extra, id, strlen(id));
 	memio_poke(m, at + 40 + extra + strlen(id), name, strlen(name));
 	return at + align_up(len, 8);
@@ -109,8 +110,8 @@ END_TEST
 
 START_TEST(none)
 {
-	struct qcow2_create_params p = fixture_params();
-	struct memio *m = fixture_create(&p);
+	struct qcow2_create_params p = image_params_header();
+	struct memio *m = image_file_make(&p, "disk.qcow2", NULL);
 	struct qcow2_snapshot *s;
 	struct zq_error err = { "" };
 	uint32_t nr;
@@ -154,7 +155,7 @@ START_TEST(hostile)
 	at = snapshot_put_entry(m, TABLE, "1", "abc", 16);
 	ck_assert_uint_eq(at, TABLE + 64);
 	snapshot_put_entry(m, at, "2", "def", 16);
-	fixture_poke(m, bad[_i].off, bad[_i].bytes, bad[_i].value);
+	image_put(m, bad[_i].off, bad[_i].bytes, bad[_i].value);
 	ck_assert_int_eq(snapshot_read_table(m, &s, &nr, NULL, &err), -EINVAL);
 	ck_assert_str_eq(err.msg, bad[_i].msg);
 	ck_assert_ptr_null(s);
@@ -172,7 +173,7 @@ START_TEST(table_limit)
 	uint32_t nr;
 
 	for (int i = 0; i < 17; i++) {
-		fixture_poke(m, at + 36, 4, 4 << 20);
+		image_put(m, at + 36, 4, 4 << 20);
 		at += 40 + (4 << 20);
 	}
 	ck_assert_int_eq(snapshot_read_table(m, &s, &nr, NULL, &err), -EINVAL);
@@ -203,20 +204,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("snapshot");
-	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(entries),
+		CHECK_TEST(none),
+		CHECK_LOOP(hostile, ARRAY_SIZE(bad)),
+		CHECK_TEST(table_limit),
+		CHECK_TEST(read_errors),
+	};
 
-	tcase_add_test(t, entries);
-	tcase_add_test(t, none);
-	tcase_add_loop_test(t, hostile, 0, (int)ARRAY_SIZE(bad));
-	tcase_add_test(t, table_limit);
-	tcase_add_test(t, read_errors);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("snapshot", tests, ARRAY_SIZE(tests));
 }

@@ -140,21 +140,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/table");
-	TCase *tc = tcase_create("table");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_WITH(words_are_big_endian_on_disk, table_setup, table_teardown),
+		CHECK_WITH(failed_read_is_an_error, table_setup, table_teardown),
+		CHECK_WITH(commit_takes_changed_groups_only, table_setup, table_teardown),
+		CHECK_LOOP_WITH(failed_commit_leaves_all_dirty, 2, table_setup, table_teardown),
+		CHECK_WITH(grown_table_keeps_words_and_is_all_dirty, table_setup, table_teardown),
+	};
 
-	tcase_add_checked_fixture(tc, table_setup, table_teardown);
-	tcase_add_test(tc, words_are_big_endian_on_disk);
-	tcase_add_test(tc, failed_read_is_an_error);
-	tcase_add_test(tc, commit_takes_changed_groups_only);
-	tcase_add_loop_test(tc, failed_commit_leaves_all_dirty, 0, 2);
-	tcase_add_test(tc, grown_table_keeps_words_and_is_all_dirty);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/table", tests, ARRAY_SIZE(tests));
 }

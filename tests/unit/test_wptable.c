@@ -265,25 +265,17 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/wptable");
-	TCase *tc = tcase_create("wptable");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(word_is_judged_by_its_zone),
+		CHECK_LOOP(byte_order_is_that_of_more_sane_words, 2),
+		CHECK_LOOP(few_bad_words_do_not_change_the_order, 2),
+		CHECK_TEST(tie_is_big_endian),
+		CHECK_TEST(mostly_damaged_table_is_read_only),
+		CHECK_LOOP(writing_keeps_order_and_other_words, 2),
+		CHECK_TEST(foreign_words_are_not_written_again),
+		CHECK_TEST(many_zones_in_few_writes),
+		CHECK_TEST(settle_brings_pointers_back_on_disk),
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, word_is_judged_by_its_zone);
-	tcase_add_loop_test(tc, byte_order_is_that_of_more_sane_words, 0, 2);
-	tcase_add_loop_test(tc, few_bad_words_do_not_change_the_order, 0, 2);
-	tcase_add_test(tc, tie_is_big_endian);
-	tcase_add_test(tc, mostly_damaged_table_is_read_only);
-	tcase_add_loop_test(tc, writing_keeps_order_and_other_words, 0, 2);
-	tcase_add_test(tc, foreign_words_are_not_written_again);
-	tcase_add_test(tc, many_zones_in_few_writes);
-	tcase_add_test(tc, settle_brings_pointers_back_on_disk);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/wptable", tests, ARRAY_SIZE(tests));
 }

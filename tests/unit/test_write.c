@@ -320,28 +320,20 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/write");
-	TCase *tc = tcase_create("write");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(first_write_maps_and_later_ones_stay_in_place),
+		CHECK_TEST(large_write_is_one_run),
+		CHECK_TEST(recycled_cluster_shows_nothing_of_before),
+		CHECK_TEST(padding_is_written_as_zeros),
+		CHECK_TEST(pointer_moves_with_the_last_byte_only),
+		CHECK_TEST(shared_cluster_is_copied_first),
+		CHECK_TEST(zero_flag_with_a_cluster_is_reused),
+		CHECK_TEST(damaged_entry_is_refused_and_stays),
+		CHECK_TEST(range_is_checked),
+		CHECK_TEST(subclusters_are_written_alone),
+		CHECK_LOOP(rest_of_a_cluster_comes_from_the_backing_file, 2),
+		CHECK_LOOP(append_over_a_backing_file_is_followed_by_zeros, 2),
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, first_write_maps_and_later_ones_stay_in_place);
-	tcase_add_test(tc, large_write_is_one_run);
-	tcase_add_test(tc, recycled_cluster_shows_nothing_of_before);
-	tcase_add_test(tc, padding_is_written_as_zeros);
-	tcase_add_test(tc, pointer_moves_with_the_last_byte_only);
-	tcase_add_test(tc, shared_cluster_is_copied_first);
-	tcase_add_test(tc, zero_flag_with_a_cluster_is_reused);
-	tcase_add_test(tc, damaged_entry_is_refused_and_stays);
-	tcase_add_test(tc, range_is_checked);
-	tcase_add_test(tc, subclusters_are_written_alone);
-	tcase_add_loop_test(tc, rest_of_a_cluster_comes_from_the_backing_file, 0, 2);
-	tcase_add_loop_test(tc, append_over_a_backing_file_is_followed_by_zeros, 0, 2);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/write", tests, ARRAY_SIZE(tests));
 }

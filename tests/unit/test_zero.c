@@ -199,24 +199,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("qcow2/zero");
-	TCase *tc = tcase_create("zero");
-	SRunner *sr;
-	int failed;
+	static const struct check_test tests[] = {
+		CHECK_TEST(whole_clusters_are_unmapped_and_given_back),
+		CHECK_TEST(parts_are_overwritten_where_they_are),
+		CHECK_TEST(what_is_zero_costs_nothing),
+		CHECK_TEST(last_cluster_is_whole_where_the_disk_ends),
+		CHECK_TEST(in_place_is_said_beforehand),
+		CHECK_TEST(shared_cluster_only_loses_a_reference),
+		CHECK_TEST(damaged_entry_is_replaced_and_nothing_freed),
+		CHECK_LOOP(backing_file_does_not_come_back, 2),
+	};
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, whole_clusters_are_unmapped_and_given_back);
-	tcase_add_test(tc, parts_are_overwritten_where_they_are);
-	tcase_add_test(tc, what_is_zero_costs_nothing);
-	tcase_add_test(tc, last_cluster_is_whole_where_the_disk_ends);
-	tcase_add_test(tc, in_place_is_said_beforehand);
-	tcase_add_test(tc, shared_cluster_only_loses_a_reference);
-	tcase_add_test(tc, damaged_entry_is_replaced_and_nothing_freed);
-	tcase_add_loop_test(tc, backing_file_does_not_come_back, 0, 2);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return check_main("qcow2/zero", tests, ARRAY_SIZE(tests));
 }

@@ -15,8 +15,8 @@ static struct zonedev z;
 static void zone_limits_setup(uint32_t max_open, uint32_t max_active)
 {
 	zonedev_init(&z);
-	z.geo.max_open = max_open;
-	z.geo.max_active = max_active;
+	z.p.geo.max_open = max_open;
+	z.p.geo.max_active = max_active;
 	zonedev_create(&z);
 }
 

@@ -18,7 +18,7 @@ static struct zonedev z;
 static void zone_reset_setup(unsigned cluster_bits)
 {
 	zonedev_init(&z);
-	z.cluster_bits = cluster_bits;
+	z.p.cluster_bits = cluster_bits;
 	zonedev_create(&z);
 }
 
@@ -202,7 +202,7 @@ END_TEST
 START_TEST(finish_of_a_short_last_zone)
 {
 	zonedev_init(&z);
-	z.geo.size = 7 * 64 * KIB + 5 * KIB;
+	z.p.geo.size = 7 * 64 * KIB + 5 * KIB;
 	zonedev_create(&z);
 	ck_assert_int_eq(zonedev_append(&z, 7, 'a', 100), 100);
 	ck_assert_int_eq(zq_zone_finish(z.dev, 7), 0);

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "qcow2/create/create.h"
-#include "util/bytes.h"
 #include "zone/zone.h"
 #include "zonedev.h"
 
@@ -23,16 +21,8 @@ static void zonedev_keep_line(void *data, int priority, const char *line)
 void zonedev_init(struct zonedev *z)
 {
 	memset(z, 0, sizeof(*z));
-	z->geo = (struct zq_geometry){
-		.size = 8 << 16,
-		.zone_size = 1 << 16,
-		.zone_capacity = 48 << 10,
-		.nr_zones = 8,
-		.nr_conv = 2,
-		.max_append = 4096,
-	};
-	z->cluster_bits = 12;
-	z->refcount_order = 4;
+	z->p = image_params();
+	z->p.geo.zone_capacity = 48 << 10;
 	z->opts.log = zonedev_keep_line;
 	z->opts.log_data = z;
 }
@@ -47,22 +37,7 @@ static void zonedev_open_device(struct zonedev *z)
 
 void zonedev_create(struct zonedev *z)
 {
-	struct qcow2_create_params p = {
-		.geo = z->geo,
-		.layout = zoned_layout_named("56"),
-		.cluster_bits = z->cluster_bits,
-		.refcount_order = z->refcount_order,
-	};
-	struct zq_error err = { "" };
-	struct zq_io *io;
-	int rc;
-
-	z->m = memio_new();
-	ck_assert_ptr_nonnull(z->m);
-	io = memio_open(z->m, "mem", true);
-	rc = qcow2_create(io, &p, &err);
-	ck_assert_msg(rc == 0, "create: %d %s", rc, err.msg);
-	io->ops->close(io);
+	z->m = image_file_make(&z->p, "mem", NULL);
 	zonedev_open_device(z);
 }
 
@@ -106,7 +81,7 @@ static bool takes_data(const struct zq_zone_info *i)
 
 void zonedev_check_counts(struct zonedev *z)
 {
-	uint32_t n = z->geo.nr_zones, by_state[ZQ_NR_STATES] = { 0 };
+	uint32_t n = z->p.geo.nr_zones, by_state[ZQ_NR_STATES] = { 0 };
 	struct zq_zone_info *info = calloc(n, sizeof(*info));
 	uint64_t unwritten = 0, usable = 0;
 	struct zq_counts c;
@@ -127,11 +102,11 @@ void zonedev_check_counts(struct zonedev *z)
 	ck_assert_uint_eq(c.usable, usable);
 	ck_assert_uint_eq(c.active, by_state[ZQ_IMPLICIT_OPEN] + by_state[ZQ_EXPLICIT_OPEN] +
 					    by_state[ZQ_CLOSED]);
-	if (z->geo.max_active)
-		ck_assert_uint_le(c.active, z->geo.max_active);
-	if (z->geo.max_open)
+	if (z->p.geo.max_active)
+		ck_assert_uint_le(c.active, z->p.geo.max_active);
+	if (z->p.geo.max_open)
 		ck_assert_uint_le(by_state[ZQ_IMPLICIT_OPEN] + by_state[ZQ_EXPLICIT_OPEN],
-				  z->geo.max_open);
+				  z->p.geo.max_open);
 }
 
 ssize_t zonedev_append(struct zonedev *z, uint32_t zone, int fill, size_t len)
@@ -160,10 +135,8 @@ void zonedev_expect(struct zonedev *z, uint32_t zone, uint64_t off, size_t len, 
 void zonedev_poke_wp(struct zonedev *z, uint32_t zone, uint64_t word)
 {
 	uint64_t table = qcow2_zoned(z->dev->img)->table_offset;
-	uint8_t raw[8];
 
 	ck_assert_int_eq(zq_close_device(z->dev), 0);
 	z->dev = NULL;
-	put_be64(raw, word);
-	memio_poke(z->m, table + zone * 8, raw, sizeof(raw));
+	image_put(z->m, table + zone * 8, 8, word);
 }

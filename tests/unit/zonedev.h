@@ -7,12 +7,11 @@
 
 #include <zqfs/device.h>
 
-#include "memio.h"
+#include "image_file.h"
 
 struct zonedev {
-	struct zq_geometry geo; /* set before zonedev_create */
-	unsigned cluster_bits, refcount_order;
-	struct zq_open_opts opts; /* used by every open */
+	struct qcow2_create_params p; /* set before zonedev_create */
+	struct zq_open_opts opts;     /* used by every open */
 	struct memio *m;
 	struct zq_device *dev;
 	int nr_logged;
@@ -21,7 +20,7 @@ struct zonedev {
 	int nr_critical;  /* lines that told of a change of state */
 };
 
-/* 8 zones of 64 KiB, capacity 48 KiB, 2 of them conventional, no limits, clusters of 4 KiB. */
+/* The usual parameters, with a capacity of 48 KiB. */
 void zonedev_init(struct zonedev *z);
 /* Makes the image and opens it. Fails the test when that fails. */
 void zonedev_create(struct zonedev *z);
