@@ -77,6 +77,40 @@ assert_size "$M/seq/0" 0
 wait "$reader" || true
 finish
 
+# Who gets the first new answer drops the pages, in his own time. Our own question comes later here.
+begin "4: a page that somebody else is about to drop"
+# Who waits for a page cannot be woken.
+assert_sleeps() { # PID
+    local n
+    for ((n = 0; n < 100; n++)); do
+        [ "$(cut -d' ' -f3 "/proc/$1/stat")" != D ] || return 0
+        sleep 0.1
+    done
+    fail "nobody waits for the page"
+}
+head -c 1M /dev/zero >"$M/seq/0"
+unmount "$M"
+mount_faulty "$image" "$M"
+guard 40 "$M"
+# another page: what the reset needs of the image's tables is in memory then
+"$zio" "$M/seq/0" r pread:512K:4096 >/dev/null
+"$zio" "$M/seq/0" r sizes:20000 >/dev/null &
+other=$!
+fault ask-slow 300
+fault read-hang
+spawn "$zio" "$M/seq/0" r read:4096 >/dev/null
+assert_sleeps $!
+command_of "$M/seq/0" reset &
+reset=$!
+assert_sleeps $other
+sleep 1
+kill -0 "$reset" 2>/dev/null || fail "a reset did not wait for pages that are still to be dropped"
+heal
+wait "$reset"
+kill "$other"
+wait_spawned
+finish
+
 begin "5: a page that a buffered WRITE has locked, when the file becomes read-only"
 fault write-slow 500
 "$zio" "$M/cnv/1" rw pwrite:100:100:7 >/dev/null &

@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "fs/refresh.h"
 #include "util/math.h"
 
 #define REPORT_BATCH 64u
@@ -186,6 +187,8 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fi;
 	if (ret)
 		fuse_reply_err(req, -ret);
+	else if (refresh_mark_answer(fs, fuse_req_ctx(req)->pid, &st))
+		fuse_reply_attr(req, &st, 0);
 	else
 		fuse_reply_attr(req, &st, fs->timeout);
 }

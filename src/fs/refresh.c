@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "fs/outside.h"
 #include "fs/serve.h"
@@ -35,6 +36,13 @@ struct refresh_job {
 	bool waited, done;
 };
 
+/* A thread that asks, as the kernel names it, and the mark of the answer that is meant for it. */
+struct asker {
+	struct asker *next;
+	pid_t tid;
+	uint32_t mark;
+};
+
 struct refresh {
 	struct fs *fs;
 	pthread_mutex_t lock;
@@ -43,6 +51,9 @@ struct refresh {
 	unsigned nr, idle;		   /* [lock] threads, and those of them without a job */
 	unsigned later;			   /* [lock] jobs in the queue that nobody waits for */
 	bool off, stop;			   /* [lock] off: cannot be done on this system */
+	struct asker *askers;		   /* [lock] */
+	_Atomic unsigned nr_askers;	   /* written under lock */
+	uint32_t last_mark;		   /* [lock] */
 };
 
 /* ---- what a thread does ---------------------------------------------------------------------- */
@@ -55,8 +66,8 @@ static bool same(const struct statx *a, const struct statx *b)
 
 /*
  * The kernel throws an answer away when the file's attributes have become invalid since it asked.
- * So this looks at what it has taken. Where the path leads elsewhere, nothing is lost: the
- * kernel asks with the next stat or read.
+ * So this looks at what it has taken: with the mark, that is this answer and no other. Where the
+ * path leads elsewhere, nothing is lost: the kernel asks with the next stat or read.
  */
 static void ask(const char *path)
 {
@@ -77,6 +88,45 @@ static void ask_for_node(struct fs *fs, uint64_t node)
 
 	if (n > 0 && (size_t)n < sizeof(path))
 		ask(path);
+}
+
+/* [lock] */
+static void add_asker(struct refresh *r, struct asker *a)
+{
+	r->last_mark = (r->last_mark + 1) % (uint32_t)NSEC_PER_SEC;
+	a->mark = r->last_mark;
+	a->next = r->askers;
+	r->askers = a;
+	atomic_fetch_add(&r->nr_askers, 1);
+}
+
+/* [lock] */
+static void remove_asker(struct refresh *r, const struct asker *a)
+{
+	struct asker **p = &r->askers;
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+	atomic_fetch_sub(&r->nr_askers, 1);
+}
+
+/* The time is past, so that no change to come can have it. */
+bool refresh_mark_answer(struct fs *fs, pid_t tid, struct stat *st)
+{
+	struct refresh *r = fs->refresh;
+
+	if (!atomic_load_explicit(&r->nr_askers, memory_order_relaxed))
+		return false;
+	SCOPE_LOCK(&r->lock);
+	for (const struct asker *a = r->askers; a; a = a->next) {
+		if (a->tid == tid) {
+			st->st_mtim.tv_sec--;
+			st->st_mtim.tv_nsec = a->mark;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* [lock] */
@@ -112,6 +162,7 @@ static struct refresh_job *next_job(struct refresh *r)
 static void *refresh_main(void *data)
 {
 	struct refresh *r = data;
+	struct asker self = { .tid = gettid() };
 	int ret = outside_enter();
 	struct refresh_job *job;
 
@@ -126,10 +177,12 @@ static void *refresh_main(void *data)
 	while ((job = next_job(r))) {
 		bool ask_now = !r->off && !r->stop;
 
+		add_asker(r, &self);
 		pthread_mutex_unlock(&r->lock);
 		if (ask_now)
 			ask_for_node(r->fs, job->node);
 		pthread_mutex_lock(&r->lock);
+		remove_asker(r, &self);
 		job->done = true;
 		pthread_cond_broadcast(&r->done);
 		job_put(job);

@@ -9,15 +9,23 @@
  * another. The second step may wait for pages that others have locked. README has the argument
  * why it always ends.
  *
+ * It is the caller who got the first new answer that drops the pages, and that may be anybody who
+ * asks at the same time, in his own time. So the answer to our own question has a time of change
+ * that no other answer has: whatever the kernel has taken from others by then, the pages are gone
+ * when the question returns.
+ *
  * Only for handlers. Never between these and the answer of a request that may hold pages: READ, and
  * WRITE to a conventional file.
  */
 #ifndef ZQ_FS_REFRESH_H
 #define ZQ_FS_REFRESH_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct fs;
+struct stat;
 
 /* 0 or -errno. */
 int refresh_new(struct fs *fs);
@@ -32,5 +40,9 @@ void refresh_attributes(struct fs *fs, uint64_t node);
 void refresh_file(struct fs *fs, uint64_t node);
 /* The same, for later: does not wait. */
 void refresh_file_soon(struct fs *fs, uint64_t node);
+
+/* For GETATTR. True: this is the question, st has its mark, and the kernel may not keep the answer.
+ */
+bool refresh_mark_answer(struct fs *fs, pid_t tid, struct stat *st);
 
 #endif

@@ -45,7 +45,8 @@ static void zio_usage(void)
 	      "  map:shared|private:r|rw:LEN mis:OFF:LEN:BYTE mset:OFF:LEN:BYTE msync unmap\n"
 	      "  mapof:LEN:OTHER-FILE wmap:OFF (writes what is mapped)\n"
 	      "  open:FLAGS (once more) use:N (of those that were opened) close\n"
-	      "  ioctl fiemap clone sleep:MS sh:COMMAND (its exit status)\n",
+	      "  ioctl fiemap clone sleep:MS sh:COMMAND (its exit status)\n"
+	      "  sizes:MS (asks for the size all the time, for so long)\n",
 	      stderr);
 	exit(2);
 }
@@ -286,6 +287,24 @@ static int64_t do_size(struct zio *z)
 	return fstat(z->fd, &st) ? -(int64_t)errno : st.st_size;
 }
 
+static int64_t zio_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t do_sizes(struct zio *z, const struct tool_op *op)
+{
+	int64_t end = zio_now_ms() + tool_number(op->word[1]), size;
+
+	do
+		size = do_size(z);
+	while (size >= 0 && zio_now_ms() < end);
+	return size;
+}
+
 static void do_sleep(const struct tool_op *op)
 {
 	int64_t ms = tool_number(op->word[1]);
@@ -324,6 +343,8 @@ static bool zio_run(struct zio *z, const struct tool_op *op)
 		zio_say(result(lseek(z->fd, tool_number(op->word[1]), SEEK_HOLE)));
 	else if (!strcmp(name, "size"))
 		zio_say(do_size(z));
+	else if (!strcmp(name, "sizes"))
+		zio_say(do_sizes(z, op));
 	else if (!strcmp(name, "trunc"))
 		zio_say(result(ftruncate(z->fd, tool_number(op->word[1]))));
 	else if (!strcmp(name, "fsync"))

@@ -7,7 +7,9 @@
  *     OPERATION-hang   does not return as long as the file is there
  *     OPERATION-slow   takes as many milliseconds as the file says
  *
- * OPERATION is read, write or sync.
+ * OPERATION is read, write or sync. And one that is no disk's:
+ *
+ *     ask-slow         what a file system is asked for anew takes so many milliseconds more
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -94,3 +96,15 @@ WRAP(ssize_t, pwrite64, "write", (int fd, const void *b, size_t n, off_t o), fd,
 WRAP(ssize_t, pwritev64, "write", (int fd, const struct iovec *v, int n, off_t o), fd, v, n, o)
 WRAP(int, fdatasync, "sync", (int fd), fd)
 WRAP(int, fsync, "sync", (int fd), fd)
+
+int statx(int dir, const char *path, int flags, unsigned mask, struct statx *to)
+{
+	static int (*next)(int, const char *, int, unsigned, struct statx *);
+
+	if (!next)
+		next = (int (*)(int, const char *, int, unsigned, struct statx *))(uintptr_t)dlsym(
+			RTLD_NEXT, "statx");
+	if (flags & AT_STATX_FORCE_SYNC)
+		fault_slow("ask");
+	return next(dir, path, flags, mask, to);
+}
