@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Runs contrib/setup.sh demo and check in bare Debians, as root and as an ordinary user:
 #
-#     contrib/try-debian.sh [-k] [-m MIRROR] [-o FOLDER] SUITE[:WAY[:USER[:WORD,WORD...]]]...
+#     contrib/try-debian.sh [-k] [-r ROOT] [-m MIRROR] [-o FOLDER] SUITE[:WAY[:USER[:WORD,WORD...]]]...
 #
 # SUITE is trixie, bookworm ...; WAY is clone or tarball (default: clone); USER is root or user
 # (default: root); words choose tests. Without arguments: trixie and bookworm, both ways, both users.
-# Needs root and debootstrap. -k keeps the chroots. Logs are left in FOLDER (build/debian).
+# Needs root and debootstrap. -k keeps the chroots, -r takes a kept one again. Logs are left in FOLDER (build/debian).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
 
-keep='' mirror=http://deb.debian.org/debian out=$top/build/debian
-while getopts 'km:o:h' opt; do
+keep='' again='' mirror=http://deb.debian.org/debian out=$top/build/debian
+while getopts 'kr:m:o:h' opt; do
     case $opt in
         k) keep=1 ;;
+        r) again=$(realpath "$OPTARG") keep=1 ;;
         m) mirror=$OPTARG ;;
         o) out=$(realpath -m "$OPTARG") ;;
         h) sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
@@ -39,13 +40,14 @@ release() {
 trap release EXIT
 trap 'exit 130' INT TERM HUP
 
+clean=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb) # our TMPDIR, for one, is not in there
+
 inside() { # USER COMMAND...: in the chroot, in the folder of the sources
     local user=$1
     shift
     # namespaces of its own: what a test leaves running or mounted ends with it
     unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \
-        chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp TERM=dumb \
-        ZQFS_NO_INSTALL="${no_install:-}" su "$user" -s /bin/bash -c \
+        chroot "$root" "${clean[@]}" HOME=/tmp su "$user" -s /bin/bash -c \
         "cd /home/zqfs/src && $(printf '%q ' "$@")"
 }
 
@@ -74,19 +76,24 @@ END
     done
 }
 
-prepare() { # SUITE WAY
+bootstrap() { # SUITE
     mkdir -p "$out/cache"
     root=$(mktemp -d "${TMPDIR:-/var/tmp}/zqfs-$1.XXXXXX")
     chmod 755 "$root" # users must get in
     debootstrap --variant=minbase --cache-dir="$out/cache" "$1" "$root" "$mirror" >"$out/$1.bootstrap" 2>&1 ||
         { tail -n 3 "$out/$1.bootstrap"; return 1; }
+    rm -f "$root/etc/mtab" # as in many containers
+    chroot "$root" "${clean[@]}" useradd -m -s /bin/bash zqfs
+}
+
+prepare() { # SUITE WAY
+    if [ -n "$again" ]; then root=$again; else bootstrap "$1" || return; fi
+    rm -rf "$root/home/zqfs/src"
     mount --bind "$root" "$root" # so that it is a mount point, as / is everywhere
     make_devices
     mount -t proc proc "$root/proc"
     mount -t sysfs sysfs "$root/sys" -o ro
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
-    rm -f "$root/etc/mtab" # as in many containers
-    chroot "$root" useradd -m -s /bin/bash zqfs
     case $2 in
         clone) git clone -q --no-hardlinks "file://$top" "$root/home/zqfs/src" ;;
         tarball)
@@ -98,19 +105,25 @@ prepare() { # SUITE WAY
     esac
 }
 
+# An ordinary user may not install: he is told what to type, and root types it.
+install_for_user() { # LOG
+    local what
+    inside zqfs contrib/setup.sh check >>"$1" 2>&1 && { echo "not refused" >>"$1"; return 1; }
+    what=$(sed -n 's/.*please install first, as root: //p' "$1")
+    [ -n "$what" ] || return 1
+    chroot "$root" "${clean[@]}" apt-get update -q >>"$1" 2>&1 || return
+    chroot "$root" "${clean[@]}" DEBIAN_FRONTEND=noninteractive \
+        sh -c "$what -y -q --no-install-recommends" >>"$1" 2>&1
+}
+
 attempt() { # SUITE WAY USER WORDS
     local log="$out/$1-$2-$3.log" user=root rc=0
-    prepare "$1" "$2"
+    : >"$log"
+    prepare "$1" "$2" || return
     if [ "$3" = user ]; then
         user=zqfs
         chroot "$root" chown -R zqfs: /home/zqfs/src
-        # an ordinary user may not install: he is told what to type, and root types it
-        inside zqfs contrib/setup.sh check >"$log" 2>&1 && { echo "not refused" >>"$log"; return 1; }
-        sed -n 's/.*please install first, as root: //p' "$log" >"$root/tmp/packages"
-        [ -s "$root/tmp/packages" ] || { tail -n 3 "$log"; return 1; }
-        chroot "$root" apt-get update -q >>"$log" 2>&1
-        chroot "$root" env DEBIAN_FRONTEND=noninteractive sh -c "$(cat "$root/tmp/packages") -y -q --no-install-recommends" \
-            >>"$log" 2>&1 || { tail -n 3 "$log"; return 1; }
+        [ -n "$again" ] || install_for_user "$log" || { tail -n 3 "$log"; return 1; }
     fi
     for command in demo check; do
         echo "== $1 $2 $3: contrib/setup.sh $command" >>"$log"
