@@ -17,7 +17,7 @@ src/qcow2/create: include/zqfs src/util src/io src/qcow2/format src/qcow2/tables
 src/qcow2/codec:
 src/qcow2/engine: include/zqfs src/util src/io src/qcow2/format src/qcow2/tables src/qcow2/codec src/qcow2/check src/qcow2/qcow2.h
 src/qcow2: include/zqfs
-src/zone: include/zqfs src/util src/qcow2/qcow2.h
+src/zone: include/zqfs src/util src/io/io.h src/qcow2/qcow2.h
 src/offline: include/zqfs src/util src/io src/qcow2/format src/qcow2/tables src/qcow2/check src/qcow2/create src/qcow2/qcow2.h
 src/convert: include/zqfs src/util src/io src/offline/inherit.h src/offline/new_file.h src/offline/new_image.h src/qcow2/qcow2.h src/qcow2/format src/qcow2/tables/named_file.h
 src/fs: include/zqfs src/util

@@ -117,3 +117,11 @@ assert_eq "$(tail -n 1 out)" 512 "size in CI"
 rc=0
 "$E/ci-zoned.sh" 8M true || rc=$?
 assert_eq "$rc" 0 "status of true"
+
+# ---- power cuts: a log that calls fsync keeps what it has called safe, one that forgets it does not
+if command -v python3 >/dev/null; then
+    assert_status 0 env TMPDIR="$DIR" "$E/powercut.sh" -n 5
+    grep -q '^5 power cuts, [1-9][0-9]* records safe, none lost$' out || fail "said: $(cat out)"
+    assert_status 1 env TMPDIR="$DIR" "$E/powercut.sh" -n 5 "$E/log-writer.py" --no-fsync
+    grep -q '^round 0 (-o powercut): lost; the disk is ' out || fail "said: $(cat out)"
+fi

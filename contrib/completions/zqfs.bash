@@ -16,7 +16,7 @@ _zqfs_options() { # COMMAND
         check) options='-r --repair --json --data-file -h --help' ;;
         convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
         compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
-        umount) options='-h --help' ;;
+        umount) options='--power-cut -h --help' ;;
         trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;
     esac
@@ -26,7 +26,7 @@ _zqfs_options() { # COMMAND
 _zqfs_keys() { # COMMAND
     local keys=''
     case $1 in
-        mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= trace= clone_fd seccomp auto_unmount compress= nonempty fsname=' ;;
+        mount) keys='ro rw uid= gid= perm= explicit-open aggr_cnv errors= strict sync commit= cache= layout= data_file= force_share allow_other default_permissions max_threads= end_timeout= trace= clone_fd seccomp auto_unmount compress= powercut= nonempty fsname=' ;;
         create) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= size= compat= zoned_profile= zone_model=' ;;
         amend) keys='zone.layout= zone.wp_order= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= compression_type= lazy_refcounts= backing_file= backing_fmt=' ;;
         convert) keys='zone.size= zone.capacity= zone.conventional_zones= zone.max_open_zones= zone.max_active_zones= zone.max_append_bytes= zone.mode= zone.layout= zone.wp_order= cluster_size= refcount_bits= compression_type= extended_l2= lazy_refcounts= preallocation= data_file= data_file_raw= backing_file= backing_fmt= zone_size= zone_capacity= nr_conv_zones= conventional_zones= max_open_zones= max_active_zones= max_append_bytes= max_append_sectors= size= compat= zoned_profile= zone_model=' ;;

@@ -40,6 +40,7 @@ function __zqfs_keys
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \
                 'compress=\tcompress full zones in the background; without a value the method\'s own level' \
+                'powercut=\tat the end lose what fsync has not confirmed, with SEED a random part of it' \
                 'nonempty\tmount over a zqfs that is mounted there already' \
                 'fsname=\tthe source that mount shows; default: the image\'s path'
         case create
@@ -197,6 +198,7 @@ complete -c zqfs -n '__fish_seen_subcommand_from compare' -s q -l quiet -d 'prin
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -l power-cut -d 'kill the process of a mount with -o powercut, also while files in it are open'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a trace -d 'show the zone operations of a mount as they happen'
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -l summary -d 'count per zone instead; of a mount until interrupted, or of the file of trace='

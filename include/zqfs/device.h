@@ -85,6 +85,12 @@ struct zq_open_opts {
 	 * default of the image's compression_type. */
 	bool compress;
 	int compress_level;
+	/* For tests of programs: what has not been confirmed by zq_sync(), zq_sync_zones() or
+	 * ZQ_WRITE_SYNC is lost at the end, however the process ends, and zq_close_device()
+	 * confirms nothing. With a seed other than 0 a random part of it that a disk might have
+	 * kept is there. Not together with compress; a read-only device ignores it. */
+	bool powercut;
+	uint64_t powercut_seed;
 };
 
 int zq_open_device_sized(const char *path, const struct zq_open_opts *opts, size_t size,
@@ -293,6 +299,8 @@ int zq_zone_set_state(struct zq_device *dev, uint32_t zone, enum zq_zone_state s
 
 /* Everything done before the call is on stable storage when it returns 0 (fsync). */
 int zq_sync(struct zq_device *dev);
+/* The same for what was done to count zones from first on. Changes of other zones may be too. */
+int zq_sync_zones(struct zq_device *dev, uint32_t first, uint32_t count);
 /* Asks the committer to start a commit now; does not wait. */
 void zq_sync_soon(struct zq_device *dev);
 

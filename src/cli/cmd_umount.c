@@ -7,106 +7,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/mounts.h"
 #include "cli/servers.h"
+#include "cli/take_away.h"
 #include "cli/term.h"
 #include "util/cleanup.h"
+
+enum { OPT_POWER_CUT = CLI_LONG_ONLY };
 
 /* A reader writes nothing: how long it is waited for at most, in seconds. */
 #define READER_PATIENCE 2.0
 /* A process that cannot be seen may have ended, and another one have its image. */
 #define UNSEEN_PATIENCE	  10.0
 #define POLL_MICROSECONDS 3000
-#define BUSY_TRIES	  20
-#define BUSY_MICROSECONDS 10000
 /* When to look for the mount in other namespaces, in seconds: most sandboxes end sooner. */
 #define ELSEWHERE_AFTER 10.0
-
-extern char **environ;
-
-/* ---- unmounting ---------------------------------------------------------------------------- */
-
-/* Runs fusermount3 -u; its words, without the newline, go to said. 0 when it succeeded. */
-static int fusermount(const char *dir, char *said, size_t size)
-{
-	const char *argv[] = { "fusermount3", "-u", "--", dir, NULL };
-	posix_spawn_file_actions_t actions;
-	int fd[2], status, ret;
-	size_t len = 0;
-	ssize_t n;
-	pid_t pid;
-
-	said[0] = '\0';
-	if (pipe2(fd, O_CLOEXEC))
-		return -errno;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fd[1], STDERR_FILENO);
-	ret = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(fd[1]);
-	while (!ret && len + 1 < size && (n = read(fd[0], said + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	close(fd[0]);
-	said[len] = '\0';
-	said[strcspn(said, "\n")] = '\0';
-	if (ret)
-		return -ret;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EBUSY;
-}
-
-static int say_busy(const char *dir)
-{
-	return cli_error("%s: busy: a process has a file in it open or stands in it; "
-			 "fuser -vm %s shows which",
-			 dir, dir);
-}
-
-/* 0, -EBUSY or another negative errno, with the words of fusermount3 if it was run. */
-static int take_away_once(const char *dir, char *said, size_t size)
-{
-	int ret;
-
-	said[0] = '\0';
-	if (!geteuid() && !umount2(dir, UMOUNT_NOFOLLOW))
-		return 0;
-	if (!geteuid() && errno == EBUSY)
-		return -EBUSY;
-	ret = fusermount(dir, said, size);
-	/* The tool's words are its only way to say what went wrong. */
-	return ret == -EBUSY && !strstr(said, "busy") ? -EIO : ret;
-}
-
-static int take_away(const char *dir)
-{
-	char said[256];
-	int ret = take_away_once(dir, said, sizeof(said));
-
-	/* Somebody may just be looking, as "zqfs trace" does again and again. */
-	for (int i = 0; i < BUSY_TRIES && ret == -EBUSY; i++) {
-		usleep(BUSY_MICROSECONDS);
-		ret = take_away_once(dir, said, sizeof(said));
-	}
-	if (!ret)
-		return CLI_DONE;
-	if (ret == -EBUSY)
-		return say_busy(dir);
-	if (ret == -ENOENT)
-		return cli_error("%s: cannot unmount: fusermount3 is not installed (package fuse3)",
-				 dir);
-	return cli_error("%s: cannot unmount: %s", dir, *said ? said : strerror(-ret));
-}
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
@@ -267,7 +190,48 @@ static int umount_entry(const struct mount_entry *e)
 	return ret;
 }
 
-static int umount_operand(const struct mount_list *mounts, const char *operand)
+/* ---- with the power cut ---------------------------------------------------------------------- */
+
+/* The processes are killed, and what the mount still shows is taken away. */
+static int kill_servers(const struct mount_entry *e, const struct servers *s)
+{
+	for (nfds_t i = 0; i < s->nr; i++)
+		if (syscall(SYS_pidfd_send_signal, s->fd[i].fd, SIGKILL, NULL, 0) < 0 &&
+		    errno != ESRCH)
+			return cli_error("%s: cannot kill its process: %s", e->dir,
+					 strerror(errno));
+	for (nfds_t i = 0; i < s->nr; i++) {
+		struct pollfd fd = s->fd[i];
+
+		if (poll(&fd, 1, (int)(UNSEEN_PATIENCE * 1000)) <= 0)
+			return cli_error("%s: its process is killed, but its disk does not answer",
+					 e->dir);
+	}
+	return take_away_dead(e->dir);
+}
+
+static int cut_power(const struct mount_entry *e)
+{
+	struct servers servers;
+	char is[8];
+	int ret;
+
+	if (!mount_ask(e, "user.zone.powercut", is, sizeof(is)))
+		return cli_error("%s: mounted without -o powercut, which --power-cut is for",
+				 e->dir);
+	servers_find(&servers, e);
+	if (servers.nr && servers.sure)
+		ret = kill_servers(e, &servers);
+	else
+		ret = cli_error("%s: cannot find its process", e->dir);
+	servers_close(&servers);
+	return ret;
+}
+
+/* ---- operands ----------------------------------------------------------------------------------
+ */
+
+static int umount_operand(const struct mount_list *mounts, const char *operand, bool cut)
 {
 	char *dir CLEANUP_FREE = mounts_resolve(operand);
 	const struct mount_entry *e;
@@ -280,7 +244,7 @@ static int umount_operand(const struct mount_list *mounts, const char *operand)
 		e = mounts_of_image(mounts, operand);
 	if (!e || !mount_is_zqfs(e))
 		return explain(mounts, operand, dir);
-	return umount_entry(e);
+	return cut ? cut_power(e) : umount_entry(e);
 }
 
 static int run_umount(const struct cli_args *args)
@@ -289,12 +253,14 @@ static int run_umount(const struct cli_args *args)
 	int ret = mounts_load(&mounts);
 
 	ret = ret ? cli_error("cannot read the list of mounts: %s", strerror(-ret))
-		  : umount_operand(&mounts, args->operands[0]);
+		  : umount_operand(&mounts, args->operands[0], cli_given(args, OPT_POWER_CUT));
 	mounts_free(&mounts);
 	return ret;
 }
 
 static const struct cli_option umount_options[] = {
+	{ OPT_POWER_CUT, "power-cut", NULL, NULL,
+	  "kill the process of a mount with -o powercut, also while files in it are open" },
 	{ 0 },
 };
 

@@ -55,6 +55,8 @@ static int open_image(struct fs *fs, const char *image, struct zq_error *err)
 		.strict = c->strict,
 		.compress = c->compress != 0,
 		.compress_level = c->compress > FS_COMPRESS_MAX ? 0 : (int)c->compress,
+		.powercut = c->powercut != 0,
+		.powercut_seed = c->powercut == FS_NO_SEED ? 0 : c->powercut,
 		.on_error = (enum zq_on_error)c->on_error,
 		.log = on_device_log,
 		.log_data = &fs->log,

@@ -78,6 +78,9 @@ static const struct option {
 	    "compress full zones in the background; without a value the "
 	    "method's own level" },
 	  { LEVEL, .to = TO(compress), .min = 1, .max = FS_COMPRESS_MAX } },
+	{ { "powercut", "SEED",
+	    "at the end lose what fsync has not confirmed, with SEED a random part of it" },
+	  { LEVEL, .to = TO(powercut), .min = 1, .max = FS_NO_SEED - 1 } },
 	{ { "nonempty", NULL, "mount over a zqfs that is mounted there already" },
 	  { FLAG, .to = TO(nonempty) } },
 	{ { "fsname", "NAME", "the source that mount shows; default: the image's path" },

@@ -22,6 +22,7 @@ enum fs_on_error {
 enum fs_layout { FS_LAYOUT_ZONEFS, FS_LAYOUT_ZLOOP };
 
 #define FS_COMPRESS_MAX 22u
+#define FS_NO_SEED	UINT32_MAX
 
 struct fs_config {
 	uint32_t uid, gid;    /* owner of the zone files; the mounting user */
@@ -32,6 +33,7 @@ struct fs_config {
 	uint32_t max_threads; /* 0: by the number of processors */
 	uint32_t end_timeout; /* seconds */
 	uint32_t compress;    /* level; FS_COMPRESS_MAX + 1: the method's own; 0: not at all */
+	uint32_t powercut;    /* seed; FS_NO_SEED: none; 0: without the option */
 	uint64_t cache;	      /* bytes; 0: the device's default */
 	char *data_file;      /* owned, or NULL */
 	char *trace;	      /* likewise */

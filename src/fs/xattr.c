@@ -107,6 +107,12 @@ static bool dev_pid(const struct source *s, char *buf)
 	return number(buf, (uint64_t)s->fs->pid);
 }
 
+/* Present with the option powercut only. */
+static bool dev_powercut(const struct source *s, char *buf)
+{
+	return s->fs->cfg.powercut && word(buf, "1");
+}
+
 static bool dev_image(const struct source *s, char *buf)
 {
 	return *s->fs->image_id && word(buf, s->fs->image_id);
@@ -137,6 +143,7 @@ static const struct attribute of_device[] = {
 	{ "nr_write_open", nr_write_open, false },
 	{ "pid", dev_pid, true },
 	{ "image", dev_image, true },
+	{ "powercut", dev_powercut, true },
 	{ NULL, NULL, false },
 };
 

@@ -16,6 +16,7 @@
 #include "util/clock.h"
 #include "util/math.h"
 #include "zone/append.h"
+#include "zone/wcache.h"
 
 /* How long a write waits for those before it, counted from the last one that came: they are in
  * the hands of other threads already, so this is about a thread that gets no processor. */
@@ -211,7 +212,7 @@ static void scrub_tail(struct append *a)
 		return;
 	w.len = (size_t)(a->wp - a->pos);
 	w.zero_end = a->wp;
-	qcow2_write(a->dev->img, &w); /* what it returns adds nothing to the failure at hand */
+	cached_write(a->dev, &w); /* what it returns adds nothing to the failure at hand */
 }
 
 /* Zeros from a pointer within a block to the end of the block, which the pointer does not cover
@@ -228,7 +229,7 @@ static int complete_block(const struct append *a)
 		.stream = a->zone,
 	};
 
-	return w.len ? qcow2_write(a->dev->img, &w) : 0;
+	return w.len ? cached_write(a->dev, &w) : 0;
 }
 
 /* The state, the data, the pointer: all of it or nothing. */
@@ -260,7 +261,7 @@ static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 	if (rc == 0)
 		rc = complete_block(a);
 	if (rc == 0)
-		rc = qcow2_write(a->dev->img, &w);
+		rc = cached_write(a->dev, &w);
 	if (!within) {
 		zone_end(a->dev, a->zone, &c, rc == 0, new_wp, fills);
 	} else if (rc == 0) {

@@ -12,6 +12,8 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/math.h"
+#include "zone/wcache.h"
 #include "zone/zone.h"
 
 #define DEFAULT_COMMIT_SECS 5
@@ -63,7 +65,7 @@ static bool give_reserve_back(struct zq_device *dev)
 	return p != NULL;
 }
 
-static int commit(struct zq_device *dev)
+int device_commit(struct zq_device *dev)
 {
 	int rc = qcow2_commit(dev->img);
 
@@ -75,6 +77,14 @@ static int commit(struct zq_device *dev)
 	return rc;
 }
 
+/* What a caller was promised of these zones. Without locks. */
+static int confirm(struct zq_device *dev, uint32_t first, uint32_t count)
+{
+	int rc = wcache_confirm(dev, first, count);
+
+	return rc < 0 ? rc : device_commit(dev);
+}
+
 int zq_sync(struct zq_device *dev)
 {
 	struct call c = { "sync", ZONE_NONE, 0, 0 };
@@ -82,7 +92,20 @@ int zq_sync(struct zq_device *dev)
 
 	if (rc < 0 || dev->readonly)
 		return rc;
-	rc = commit(dev);
+	rc = confirm(dev, 0, dev->geo.nr_zones);
+	return rc < 0 ? call_failed(dev, &c, rc, NULL) : 0;
+}
+
+int zq_sync_zones(struct zq_device *dev, uint32_t first, uint32_t count)
+{
+	struct call c = { "sync", count == 1 ? first : ZONE_NONE, 0, 0 };
+	int rc = device_enter(dev);
+
+	if (rc == 0 && !range_within(first, count, dev->geo.nr_zones))
+		return call_failed(dev, &c, -EINVAL, "not all of the zones exist");
+	if (rc < 0 || dev->readonly)
+		return rc;
+	rc = confirm(dev, first, count);
 	return rc < 0 ? call_failed(dev, &c, rc, NULL) : 0;
 }
 
@@ -133,7 +156,7 @@ static void *committer_main(void *arg)
 	while (wait_for_work(&dev->committer)) {
 		/* What could not be committed stays dirty and is tried again. Nobody asked for this
 		 * commit: the log has its failure, and whoever syncs learns of his own commit. */
-		if (qcow2_dirty(dev->img) && commit(dev) < 0 &&
+		if (qcow2_dirty(dev->img) && device_commit(dev) < 0 &&
 		    !atomic_exchange(&dev->committer.armed, true))
 			arm(dev, false);
 	}
@@ -211,12 +234,13 @@ void zq_sync_soon(struct zq_device *dev)
 		arm(dev, true);
 }
 
-int device_changed(struct zq_device *dev, bool sync)
+int device_changed(struct zq_device *dev, uint32_t first, uint32_t count, bool sync)
 {
 	struct zone_committer *c = &dev->committer;
 
 	if (sync || dev->opts.sync)
-		return dev->readonly ? 0 : commit(dev);
+		return dev->readonly ? 0 : confirm(dev, first, count);
+	wcache_changed(dev, first, count);
 	/* armed is set without a committer too: one may be started later */
 	if (!atomic_load(&c->armed) && !atomic_exchange(&c->armed, true))
 		arm(dev, false);

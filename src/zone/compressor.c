@@ -53,7 +53,7 @@ static void compress_zone(struct zq_device *dev, uint32_t zone)
 			break;
 		off += cluster;
 	}
-	device_changed(dev, false);
+	device_changed(dev, zone, 1, false);
 }
 
 /* ---- the thread -------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include "util/clock.h"
 #include "util/sized.h"
+#include "zone/wcache.h"
 #include "zone/zone.h"
 
 /* What qcow2/ has to say is about damage. */
@@ -107,6 +108,9 @@ static int set_up(struct zq_device *dev, bool wanted, const char *why, struct zq
 	rc = dev->readonly ? 0 : compressor_check(dev, err);
 	if (rc < 0)
 		return rc;
+	rc = wcache_open(dev, err);
+	if (rc < 0)
+		return rc;
 	if (dev->opts.committer)
 		rc = zq_start_committer(dev);
 	if (rc < 0)
@@ -138,8 +142,10 @@ static int open_io(struct zq_io *io, const struct zq_open_opts *opts, bool writa
 	rc = open_zoned_image(dev, io, writable, err);
 	if (rc == 0) {
 		rc = set_up(dev, writable, why, err);
-		if (rc < 0)
+		if (rc < 0) {
+			wcache_close(dev);
 			qcow2_close(dev->img);
+		}
 	}
 	if (rc < 0) {
 		free_device(dev);
@@ -156,6 +162,8 @@ static int check_opts(const struct zq_open_opts *opts, const char *name, struct 
 	if (opts->readonly && opts->require_rw)
 		return zq_fail(err, -EINVAL, "%s: asked for read-only and read-write at once",
 			       name);
+	if (opts->powercut && opts->compress)
+		return zq_fail(err, -EINVAL, "%s: powercut and compress exclude each other", name);
 	return 0;
 }
 
@@ -239,6 +247,13 @@ int zq_open_device_sized(const char *path, const struct zq_open_opts *opts, size
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
+/* The files of a forked process's copy. */
+static void abandon(struct zq_device *dev)
+{
+	qcow2_abandon(dev->img);
+	wcache_abandon(dev->wcache);
+}
+
 int zq_close_device(struct zq_device *dev)
 {
 	int rc = dev ? device_enter(dev) : 0;
@@ -246,14 +261,15 @@ int zq_close_device(struct zq_device *dev)
 	/* of a forked process the locks and the memory are of no use, but its copies of the files
 	 * would keep the image in use */
 	if (rc == -ESTALE)
-		qcow2_abandon(dev->img);
+		abandon(dev);
 	if (!dev || rc < 0)
 		return rc;
 	zq_stop_committer(dev);
-	rc = zq_sync(dev);
+	rc = dev->readonly ? 0 : device_commit(dev);
 	/* a commit frees clusters at its end; the next one writes that down */
 	for (int i = 0; i < 3 && rc == 0 && !dev->readonly && qcow2_dirty(dev->img); i++)
-		rc = zq_sync(dev);
+		rc = device_commit(dev);
+	wcache_close(dev);
 	qcow2_close(dev->img);
 	free_device(dev);
 	return rc;

@@ -7,6 +7,7 @@
 
 #include "util/cleanup.h"
 #include "util/math.h"
+#include "zone/wcache.h"
 #include "zone/zone.h"
 
 /* The last stream's padding is final: nobody goes on within it. [stripe] */
@@ -66,12 +67,12 @@ static int close_for_caller(struct zq_device *dev, uint32_t zone)
  * pointer on disk can cover what is overwritten here: a reset either unmapped all of the
  * zone's clusters or was on disk before it zeroed in place.
  */
-static int finish_data(struct zq_device *dev, uint32_t zone, uint64_t wp)
+static int finish_data(struct zq_device *dev, uint32_t zone, uint64_t wp, uint64_t new_wp)
 {
 	uint64_t end = zq_zone_start(&dev->geo, zone) + zq_zone_cap(&dev->geo, zone);
 	int rc = zone_purge(dev, zone);
 
-	return rc < 0 || wp >= end ? rc : qcow2_zero(dev->img, wp, end - wp);
+	return rc < 0 ? rc : cached_finish(dev, zone, wp, end, new_wp);
 }
 
 /* *changed: there was something to do. [stripe] */
@@ -83,9 +84,7 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 
 	if (rc < 0 || c.before == ZQ_FULL)
 		return rc;
-	rc = finish_data(dev, zone, c.wp);
-	if (rc == 0)
-		qcow2_wp_forward(dev->img, zone, new_wp);
+	rc = finish_data(dev, zone, c.wp, new_wp);
 	zone_end(dev, zone, &c, rc == 0, new_wp, true);
 	if (rc < 0)
 		return zone_fault(dev, zone, rc, "finish");
@@ -99,7 +98,7 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 /* ---- reset ---------------------------------------------------------------------------- */
 
 /* Where zeroing overwrites bytes, no pointer on disk may cover them any more. */
-static int erase(struct zq_device *dev, uint32_t zone)
+int zone_erase_image(struct zq_device *dev, uint32_t zone)
 {
 	uint64_t start = zq_zone_start(&dev->geo, zone), len = zq_zone_len(&dev->geo, zone);
 	int rc = 0;
@@ -117,7 +116,7 @@ int zone_purge(struct zq_device *dev, uint32_t zone)
 	int rc = 0;
 
 	if (dev->zones[zone].stale) {
-		rc = erase(dev, zone);
+		rc = cached_erase(dev, zone);
 		dev->zones[zone].stale = rc < 0;
 	}
 	return rc;
@@ -134,7 +133,7 @@ static int rewind_zone(struct zq_device *dev, uint32_t zone, bool *changed)
 	rc = zone_take_step(dev, zone, ZONE_OP_RESET, wp == start, false, &step);
 	if (rc < 0 || wp == start)
 		return rc;
-	qcow2_wp_back(dev->img, zone);
+	cached_wp_back(dev, zone);
 	zone_move(dev, zone, step.next, wp, start);
 	zone_touch(dev, zone);
 	*changed = true;
@@ -148,7 +147,7 @@ static int reset(struct zq_device *dev, uint32_t zone, bool *changed)
 
 	/* the pointer may reach the disk before the data is touched */
 	if (zone_wp(dev, zone) != zq_zone_start(&dev->geo, zone))
-		rc = qcow2_begin_change(dev->img);
+		rc = cached_begin_change(dev, zone);
 	if (rc == 0)
 		rc = rewind_zone(dev, zone, changed);
 	if (rc < 0)
@@ -182,7 +181,7 @@ static int run_locked(struct zq_device *dev, uint32_t zone,
 	pthread_cond_broadcast(&s->cond);
 	pthread_mutex_unlock(&s->lock);
 	if (changed) {
-		int synced = device_changed(dev, false);
+		int synced = device_changed(dev, zone, 1, false);
 
 		rc = rc < 0 ? rc : synced;
 	}

@@ -7,6 +7,7 @@
 
 #include "util/cleanup.h"
 #include "util/math.h"
+#include "zone/wcache.h"
 #include "zone/zone.h"
 
 /* The zones that a range of the device touches; len > 0. */
@@ -60,8 +61,8 @@ static ssize_t read_once(struct zq_device *dev, uint32_t zone, uint64_t off,
 		int rc = 0;
 
 		if (len)
-			rc = qcow2_read(dev->img, zq_zone_start(&dev->geo, zone) + at,
-					iov[i].iov_base, len);
+			rc = cached_read(dev, zq_zone_start(&dev->geo, zone) + at, iov[i].iov_base,
+					 len);
 		if (rc < 0)
 			return rc;
 		at += len;
@@ -112,7 +113,7 @@ ssize_t zq_read_conv(struct zq_device *dev, uint64_t off, void *buf, size_t len)
 	len = (size_t)min_u64(len, conv_end(dev) - off);
 	do {
 		rc = check_access(dev, off, len, false);
-		n = rc == 0 ? qcow2_read(dev->img, off, buf, len) : rc;
+		n = rc == 0 ? cached_read(dev, off, buf, len) : rc;
 	} while (read_again(dev, &n, &tries));
 	return n < 0 ? call_failed(dev, &c, (int)n, NULL) : (ssize_t)len;
 }
@@ -130,9 +131,10 @@ static int check_conv(const struct zq_device *dev, uint64_t off, uint64_t len)
 static int conv_done(struct zq_device *dev, uint64_t off, uint64_t len, int rc, const char *what,
 		     bool sync)
 {
+	uint32_t first = zone_at(dev, off), last = zone_at(dev, off + len - 1);
 	int told = rc;
 
-	for (uint32_t i = zone_at(dev, off); i <= zone_at(dev, off + len - 1); i++) {
+	for (uint32_t i = first; i <= last; i++) {
 		if (rc < 0) {
 			told = zone_fault(dev, i, rc, what);
 		} else {
@@ -140,7 +142,7 @@ static int conv_done(struct zq_device *dev, uint64_t off, uint64_t len, int rc, 
 			zone_touch(dev, i);
 		}
 	}
-	return rc < 0 ? told : device_changed(dev, sync);
+	return rc < 0 ? told : device_changed(dev, first, last - first + 1, sync);
 }
 
 /* 0 with len shortened to the conventional space, or why not; why tells more. */
@@ -184,7 +186,7 @@ ssize_t zq_write(struct zq_device *dev, uint64_t off, const void *buf, size_t le
 	w.len = (size_t)c.len;
 	w.zero_end = off + w.len; /* the rest of a cluster keeps what it reads as */
 	w.stream = zone_at(dev, off);
-	rc = qcow2_write(dev->img, &w);
+	rc = cached_write(dev, &w);
 	rc = conv_done(dev, off, w.len, rc, "write", flags & ZQ_WRITE_SYNC);
 	return rc < 0 ? call_failed(dev, &c, rc, NULL) : (ssize_t)w.len;
 }
@@ -199,7 +201,7 @@ int64_t zq_zero(struct zq_device *dev, uint64_t off, uint64_t len)
 		return rc;
 	rc = write_range(dev, &c, 0, &why);
 	if (rc == 0 && c.len) {
-		rc = qcow2_zero(dev->img, off, c.len);
+		rc = cached_zero(dev, off, c.len);
 		rc = conv_done(dev, off, c.len, rc, "zeroing", false);
 	}
 	return rc < 0 ? call_failed(dev, &c, rc, why) : (int64_t)c.len;
@@ -226,7 +228,7 @@ static int seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, u
 	while (off < end) {
 		uint64_t run;
 		bool data;
-		int rc = qcow2_block_status(dev->img, start + off, end - off, &data, &run);
+		int rc = cached_status(dev, start + off, end - off, &data, &run);
 
 		if (rc < 0)
 			return rc;

@@ -82,7 +82,7 @@ static ssize_t append_done(const struct append *a, const struct call *c, uint64_
 
 	if (where)
 		*where = pos - zq_zone_start(&a->dev->geo, a->zone);
-	rc = device_changed(a->dev, a->flags & ZQ_WRITE_SYNC);
+	rc = device_changed(a->dev, a->zone, 1, a->flags & ZQ_WRITE_SYNC);
 	return rc < 0 ? call_failed(a->dev, c, rc, "written, but not committed") : (ssize_t)written;
 }
 

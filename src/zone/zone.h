@@ -10,6 +10,7 @@
  *           ordered, those of neighbouring zones do not meet. Its condition is signalled
  *           whenever a zone of the stripe has changed.
  *   lock    states, counters, times, the list of implicitly open zones. Memory work only.
+ *   wcache.lock     with the option powercut only, before lock; see wcache.h
  *   (the locks of qcow2/)
  *   compressor.lock the queue of full zones; no other lock is taken under it.
  *   committer.lock  the committer's deadline and flags; no other lock is taken under it.
@@ -120,6 +121,7 @@ struct zq_device {
 	pthread_mutex_t refresh_lock; /* one look at a time; before all other locks but stripes */
 	atomic_llong refreshed;	      /* CLOCK_MONOTONIC ns of the last one */
 	struct zone_compressor compressor;
+	struct wcache *wcache; /* NULL: what is written goes to the image */
 };
 
 /* ---- caller.c: who calls, and what a caller and the log are told ------------------------- */
@@ -216,6 +218,8 @@ void zone_follow(struct zq_device *dev, uint32_t zone, uint64_t wp_old);
 
 /* Zeroes what a reset had to leave behind, if anything. [stripe] */
 int zone_purge(struct zq_device *dev, uint32_t zone);
+/* Makes the zone read as zeros in the image, after its pointer went back there. [stripe] */
+int zone_erase_image(struct zq_device *dev, uint32_t zone);
 
 /* ---- fault.c: what failures do ----------------------------------------------------------- */
 
@@ -243,9 +247,12 @@ int commit_failed(struct zq_device *dev, int rc);
 /* Before a change: sees to it that its commit, if sync or the option asks for one, will have
  * memory. -ENOMEM when there is none: then nothing has been done yet. */
 int device_reserve(struct zq_device *dev, bool sync);
-/* After every change: commits when sync or the option says so (the result is the commit's),
- * else sees to it that a commit comes. Without locks. */
-int device_changed(struct zq_device *dev, bool sync);
+/* Commits what the image has, also on behalf of those who have not asked for it. -ENOMEM is met
+ * with what device_reserve() has set aside. */
+int device_commit(struct zq_device *dev);
+/* After every change, of count zones: commits when sync or the option says so (the result is the
+ * commit's), else sees to it that a commit comes. Without locks. */
+int device_changed(struct zq_device *dev, uint32_t first, uint32_t count, bool sync);
 
 /* ---- compressor.c: full zones are compressed in the background ---------------------------- */
 

@@ -12,13 +12,14 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/math.h"
+#include "zone/wcache.h"
 #include "zone/zone.h"
 
 _Static_assert(sizeof(struct zone) <= 40, "a million zones must stay small");
 
 uint64_t zone_wp(struct zq_device *dev, uint32_t zone)
 {
-	return qcow2_wp_get(dev->img, zone, NULL);
+	return cached_wp(dev, zone);
 }
 
 uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
