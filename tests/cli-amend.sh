@@ -77,7 +77,9 @@ amend lazy_refcounts=on,compression_type=zstd
 assert_eq "$(info '[.lazy_refcounts, .compression_type] | @csv')" 'true,"zstd"' features
 amend lazy_refcounts=off,compression_type=zlib
 assert_eq "$(info '[.lazy_refcounts, .compression_type] | @csv')" 'false,"zlib"' "features again"
-refused "has no backing file" backing_file=base.raw
+refused "has no backing file" backing_fmt=raw
+refused "a backing file that is added needs backing_fmt" backing_file=base.raw
+refused "backing_fmt without a backing file" backing_file=,backing_fmt=raw
 refused '"cluster_size" cannot be changed in an image' cluster_size=4K
 refused 'unknown option "zone.layuot"; did you mean zone.layout?' zone.layuot=44
 zones | diff want - || fail "zones after all that"
@@ -118,6 +120,28 @@ cp base.raw other.raw
 amend backing_file=other.raw,zone.layout=56
 assert_eq "$(info '[.backing_file, .backing_fmt, .layout] | @csv')" '"other.raw","raw","56"' names
 assert_eq "$("$zdev" a.qcow2 append:1:512:1 is:1:0:512:1)" "512 yes " "work over the other file"
+# it goes, and what it held with it; it comes back; an overlay of zones forgets its base
+amend backing_file= 2>err
+grep -qF "a.qcow2: warning: what only the backing file holds reads as zeros now" err || fail "$(cat err)"
+assert_eq "$(info '[.backing_file, .backing_fmt] | @csv')" , "no backing file"
+assert_eq "$("$zdev" a.qcow2 append:1:512:2 is:1:0:512:1)" "512 yes " "work over nothing"
+cp a.qcow2 before
+amend backing_file= 2>err
+assert_same a.qcow2 before
+[ ! -s err ] || fail "warned of nothing: $(cat err)"
+amend backing_file=base.raw,backing_fmt=raw
+assert_eq "$("$zdev" a.qcow2 append:2:512:3 is:1:0:512:1 is:1:512:512:2)" "512 yes yes " "over it again"
+assert_status 0 "$ZQFS" check a.qcow2
+"$ZQFS" create -q --force -o zone.size=1M base.qcow2 8M
+"$zdev" base.qcow2 append:1:512:1 >done
+"$ZQFS" create -q --force -b base.qcow2 -F qcow2 a.qcow2
+amend backing_file= 2>err
+"$zdev" base.qcow2 reset:1 >done # which an overlay would notice
+assert_eq "$("$zdev" a.qcow2 is:1:0:512:0 append:1:512:3)" "yes 512 " "an overlay that has lost its base"
+assert_status 0 "$ZQFS" check a.qcow2
+"$ZQFS" create -q --force -o zone.size=1M,data_file=raw.data,data_file_raw=on a.qcow2 8M
+refused "exclude each other" backing_file=base.raw,backing_fmt=raw
+
 "$ZQFS" create -q --force -o zone.size=1M,data_file=some.data a.qcow2 8M
 amend zone.layout=48
 assert_eq "$(info .data_file)" some.data "the data file's name"

@@ -85,7 +85,7 @@ function __zqfs_keys
                 'zone.max_append_bytes=\tlargest append of a virtual machine; not in layout 44' \
                 'compression_type=\tmethod, while nothing is compressed' \
                 'lazy_refcounts=\tallow a virtual machine to postpone refcounts' \
-                'backing_file=\tnew name of the backing file; its contents are the same' \
+                'backing_file=\tname of the backing file, nothing is copied; empty: none any more' \
                 'backing_fmt=\tformat of the backing file'
         case convert
             printf "$before%b\n" \

@@ -32,11 +32,16 @@ static void warn_of_loss(const struct amend *a)
 	uint32_t append = a->from.zoned.geo.max_append;
 	struct zq_error line;
 
-	if (!a->o->warn || !append || a->to.zoned.geo.max_append)
+	if (!a->o->warn)
 		return;
-	zq_fail(&line, 0, "max_append_bytes %" PRIu32 " is lost: layout %s has no such field",
-		append, a->to.zoned.layout->name);
-	a->o->warn(a->o->warn_data, line.msg);
+	if (append && !a->to.zoned.geo.max_append) {
+		zq_fail(&line, 0,
+			"max_append_bytes %" PRIu32 " is lost: layout %s has no such field", append,
+			a->to.zoned.layout->name);
+		a->o->warn(a->o->warn_data, line.msg);
+	}
+	if (a->from.backing_file && !a->to.backing_file)
+		a->o->warn(a->o->warn_data, "what only the backing file holds reads as zeros now");
 }
 
 /* ---- what it becomes ---------------------------------------------------------------------- */
@@ -104,6 +109,54 @@ static int plan_order(struct amend *a, struct zq_error *err)
 	return 0;
 }
 
+/* No backing file any more, nor what an overlay remembers of it. */
+static int plan_no_backing(struct amend *a, struct zq_error *err)
+{
+	if (a->o->backing_fmt)
+		return zq_fail(err, -EINVAL, "backing_fmt without a backing file makes no sense");
+	a->to.backing_file = a->to.backing_format = NULL;
+	a->to.base_id.present = false;
+	return 0;
+}
+
+static int plan_new_backing(const struct amend *a, struct zq_error *err)
+{
+	if (a->from.backing_file)
+		return 0;
+	if (!a->o->backing_file)
+		return zq_fail(err, -EINVAL, "has no backing file");
+	if (!a->o->backing_fmt)
+		return zq_fail(err, -EINVAL,
+			       "a backing file that is added needs backing_fmt, raw or qcow2");
+	if (a->from.autoclear & QCOW2_AUTOCLEAR_DATA_RAW)
+		return zq_fail(err, -EINVAL,
+			       "a raw external data file and a backing file exclude each other");
+	return 0;
+}
+
+/* As "qemu-img rebase -u": the names change, and nothing is read or copied. */
+static int plan_backing(struct amend *a, struct zq_error *err)
+{
+	const struct zq_amend_opts *o = a->o;
+	int ret;
+
+	if (!o->backing_file && !o->backing_fmt)
+		return 0;
+	if (o->backing_file && !*o->backing_file)
+		return plan_no_backing(a, err);
+	ret = plan_new_backing(a, err);
+	if (ret)
+		return ret;
+	if (o->backing_file)
+		a->to.backing_file = o->backing_file;
+	if (o->backing_fmt)
+		a->to.backing_format = o->backing_fmt;
+	if (strlen(a->to.backing_file) > QCOW2_MAX_BACKING_NAME)
+		return zq_fail(err, -E2BIG, "backing_file: %zu bytes are more than %u",
+			       strlen(a->to.backing_file), QCOW2_MAX_BACKING_NAME);
+	return 0;
+}
+
 static int plan_features(struct amend *a, struct zq_error *err)
 {
 	const struct zq_amend_opts *o = a->o;
@@ -116,19 +169,7 @@ static int plan_features(struct amend *a, struct zq_error *err)
 		a->to.incompat = o->zstd ? a->to.incompat | QCOW2_INCOMPAT_COMPRESSION
 					 : a->to.incompat & ~QCOW2_INCOMPAT_COMPRESSION;
 	}
-	if (!o->backing_file && !o->backing_fmt)
-		return 0;
-	if (!a->from.backing_file)
-		return zq_fail(err, -EINVAL,
-			       "has no backing file: a name for one can be changed, not added");
-	if (o->backing_file)
-		a->to.backing_file = o->backing_file;
-	if (o->backing_fmt)
-		a->to.backing_format = o->backing_fmt;
-	if (strlen(a->to.backing_file) > QCOW2_MAX_BACKING_NAME)
-		return zq_fail(err, -E2BIG, "backing_file: %zu bytes are more than %u",
-			       strlen(a->to.backing_file), QCOW2_MAX_BACKING_NAME);
-	return 0;
+	return plan_backing(a, err);
 }
 
 /* ---- is the image fit for it? ------------------------------------------------------------- */

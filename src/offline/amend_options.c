@@ -44,7 +44,7 @@ static const struct zq_create_option options[] = {
 	  { NULL } },
 	{ "backing_file",
 	  "FILE",
-	  "new name of the backing file; its contents are the same",
+	  "name of the backing file, nothing is copied; empty: none any more",
 	  false,
 	  { NULL } },
 	{ "backing_fmt", "raw|qcow2", "format of the backing file", false, { NULL } },
@@ -64,7 +64,7 @@ static const struct {
 	{ AT(max_append), AT(set_append), option_set_size },
 	{ AT(zstd), AT(set_compression), option_set_compression },
 	{ AT(lazy_refcounts), AT(set_lazy), option_set_switch },
-	{ AT(backing_file), 0, option_set_string },
+	{ AT(backing_file), 0, option_set_text },
 	{ AT(backing_fmt), 0, option_set_format },
 #undef AT
 };

@@ -77,11 +77,16 @@ int option_set_sectors(void *field, const char *name, const char *value, struct 
 
 int option_set_string(void *field, const char *name, const char *value, struct zq_error *err)
 {
-	char *copy;
-
 	if (!*value)
 		return zq_fail(err, -EINVAL, "%s is empty", name);
-	copy = strdup(value);
+	return option_set_text(field, name, value, err);
+}
+
+int option_set_text(void *field, const char *name, const char *value, struct zq_error *err)
+{
+	char *copy = strdup(value);
+
+	(void)name;
 	if (!copy)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	free(*(char **)field);

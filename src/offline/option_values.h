@@ -22,6 +22,7 @@ int option_set_positive_size(void *field, const char *name, const char *value,
 int option_set_number(void *field, const char *name, const char *value, struct zq_error *err);
 int option_set_sectors(void *field, const char *name, const char *value, struct zq_error *err);
 int option_set_string(void *field, const char *name, const char *value, struct zq_error *err);
+int option_set_text(void *field, const char *name, const char *value, struct zq_error *err);
 int option_set_switch(void *field, const char *name, const char *value, struct zq_error *err);
 int option_set_compression(void *field, const char *name, const char *value, struct zq_error *err);
 int option_set_order(void *field, const char *name, const char *value, struct zq_error *err);

@@ -27,8 +27,20 @@ struct replay {
 	uint64_t wp[NR_ZONES]; /* of a full zone: UINT64_MAX */
 	uint64_t rng;
 	unsigned states, old, new;
-	const char *backing; /* of the image, or NULL */
+	/* of the image, or NULL; the name that it gets: NULL the same, "" none */
+	const char *backing, *new_backing;
+	const char *data_file; /* likewise */
 };
+
+/* Names stay or change together with the layout. */
+static void expect_names(const struct replay *r, const struct qcow2_header *h)
+{
+	bool new = !strcmp(h->zoned.layout->name, r->to);
+	const char *backing = new && r->new_backing ? r->new_backing : r->backing;
+
+	ck_assert_str_eq(h->backing_file ? h->backing_file : "", backing ? backing : "");
+	ck_assert_str_eq(h->data_file ? h->data_file : "", r->data_file ? r->data_file : "");
+}
 
 static uint64_t replay_rng(void *data)
 {
@@ -75,8 +87,7 @@ static void look_at_left(void *data, const struct crash_disk *left, size_t at, u
 	ck_assert_msg(!strcmp(h.zoned.layout->name, r->to) ||
 			      !strcmp(h.zoned.layout->name, r->from),
 		      "layout %s", h.zoned.layout->name);
-	if (r->backing)
-		ck_assert_str_eq(h.backing_file, r->backing);
+	expect_names(r, &h);
 	expect_pointers(r, io, &h, at);
 	ck_assert_int_eq(qcow2_check(io, &h, &opts, &res, &err), 0);
 	ck_assert_msg(!res.corruptions, "at %zu/%u: %" PRIu64 " corruptions", at, variant,
@@ -102,10 +113,11 @@ static void fill_zones(struct qimage *q, struct replay *r)
 	qimage_commit(q);
 }
 
-static void make_over_backing(struct qimage *q, struct replay *r)
+static void make_with_names(struct qimage *q, struct replay *r)
 {
 	q->p.backing_file = r->backing;
-	q->p.backing_format = "raw";
+	q->p.backing_format = r->backing ? "raw" : NULL;
+	q->p.data_file = r->data_file;
 	q->m = image_file_make(&q->p, q->name, NULL);
 	for (uint32_t i = 0; i < NR_ZONES; i++)
 		r->wp[i] = zq_zone_start(&q->p.geo, i);
@@ -128,8 +140,9 @@ static void make_image(struct qimage *q, struct replay *r, unsigned cluster_bits
 	q->p.wp_little_endian = r->from_little;
 	q->p.cluster_bits = cluster_bits;
 	q->p.refcount_order = refcount_order;
-	if (r->backing) { /* which is not there: the image is not opened, its zones stay empty */
-		make_over_backing(q, r);
+	/* files which are not there: the image is not opened, its zones stay empty */
+	if (r->backing || r->new_backing || r->data_file) {
+		make_with_names(q, r);
 		return;
 	}
 	qimage_create(q);
@@ -137,11 +150,25 @@ static void make_image(struct qimage *q, struct replay *r, unsigned cluster_bits
 	qimage_close(q);
 }
 
-static void replay_one(struct replay *r, unsigned cluster_bits, unsigned refcount_order)
+static struct zq_amend_opts options_of(const struct replay *r, char *backing, size_t size)
 {
+	static char format[] = "qcow2";
 	struct zq_amend_opts o = { .layout = r->to,
 				   .set_order = true,
 				   .wp_little_endian = r->to_little };
+
+	if (r->new_backing) {
+		snprintf(backing, size, "%s", r->new_backing);
+		o.backing_file = backing;
+		o.backing_fmt = *backing ? format : NULL;
+	}
+	return o;
+}
+
+static void replay_one(struct replay *r, unsigned cluster_bits, unsigned refcount_order)
+{
+	char backing[256];
+	struct zq_amend_opts o = options_of(r, backing, sizeof(backing));
 	struct zq_error err = { "" };
 	struct crash_disk d = { 0 };
 	struct qimage q;
@@ -206,23 +233,98 @@ START_TEST(small_clusters)
 }
 END_TEST
 
-/* The name stands behind the extensions and moves with them. */
-START_TEST(backing_name)
+/* Names stand in and behind the extensions and move with them; they come and go in the same step. */
+static void replay_names(const struct replay *names)
 {
 	static const char *const layouts[] = { "44", "56", "48", "48b", "44" };
 
 	for (unsigned bits = 9; bits <= 16; bits++) {
 		for (unsigned i = 0; i + 1 < ARRAY_SIZE(layouts); i++) {
-			struct replay r = { .from = layouts[i],
-					    .to = layouts[i + 1],
-					    .backing = "/somewhere/else/base.raw",
-					    .rng = 1 + bits };
+			struct replay r = *names;
 
+			r.from = layouts[i];
+			r.to = layouts[i + 1];
+			r.rng = 1 + bits;
 			replay_one(&r, bits, 4);
 			ck_assert_uint_gt(r.old, 0);
 			ck_assert_uint_gt(r.new, 0);
 		}
 	}
+}
+
+#define BASE "/somewhere/else/base.raw"
+#define DATA "/somewhere/else/of.a.longer.name/zones.data"
+
+static const struct replay named[] = {
+	{ .backing = BASE },
+	{ .backing = BASE, .new_backing = "/a/name/that/is/longer/than/the/one/before.qcow2" },
+	{ .backing = BASE, .new_backing = "b" },
+	{ .backing = BASE, .new_backing = "" },
+	{ .new_backing = BASE },
+	{ .data_file = DATA },
+	{ .data_file = DATA, .backing = BASE },
+	{ .data_file = DATA, .new_backing = BASE },
+};
+
+START_TEST(names)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(named); i++)
+		replay_names(&named[i]);
+}
+END_TEST
+
+/* The host has no room, or an error, from some write on: the image is whole, and a second try with
+ * room makes it the new one. */
+static void fail_one(struct replay *r, unsigned cluster_bits, enum memio_op op, uint64_t n)
+{
+	struct zq_amend_opts o = options_of(r, NULL, 0);
+	struct crash_disk d = { 0 };
+	struct zq_error err = { "" };
+	struct qimage q;
+	struct zq_io *io;
+	int ret;
+
+	make_image(&q, r, cluster_bits, 4);
+	d.image = q.m;
+	io = memio_open(d.image, "disk.qcow2", true);
+	memio_fail(d.image, op, n, ENOSPC, true, 256);
+	ret = amend_image(io, &o, &err);
+	memio_fail(d.image, op, 0, 0, false, 0);
+	if (memio_failures(d.image, op)) {
+		ck_assert_int_eq(ret, -ENOSPC);
+		ck_assert_ptr_nonnull(strstr(err.msg, "No space left on device"));
+	}
+	io_close(io);
+	look_at_left(r, &d, (size_t)n, 0);
+	io = memio_open(d.image, "disk.qcow2", true);
+	ck_assert_msg(!amend_image(io, &o, &err), "%s", err.msg);
+	io_close(io);
+	r->old = r->new = 0;
+	look_at_left(r, &d, (size_t)n, 1);
+	ck_assert_uint_eq(r->new, 1);
+	r->states = (unsigned)memio_failures(d.image, op);
+	memio_free(d.image);
+}
+
+START_TEST(no_room_midway)
+{
+	static const unsigned bits[] = { 9, 11, 16 };
+	static const enum memio_op ops[] = { MEMIO_WRITE, MEMIO_TRUNCATE, MEMIO_FLUSH };
+	unsigned nr = 0;
+
+	for (unsigned b = 0; b < ARRAY_SIZE(bits); b++) {
+		for (unsigned k = 0; k < ARRAY_SIZE(ops); k++) {
+			struct replay r = { .from = "44", .to = "56", .rng = 1 };
+			uint64_t n = 0;
+
+			do {
+				fail_one(&r, bits[b], ops[k], n++);
+				nr += !!r.states;
+			} while (r.states);
+			ck_assert_uint_gt(n, 1);
+		}
+	}
+	printf("amend without room: %u places\n", nr);
 }
 END_TEST
 
@@ -237,7 +339,8 @@ int main(void)
 	static const struct check_test tests[] = {
 		CHECK_TEST(one_sector),
 		CHECK_TEST(small_clusters),
-		CHECK_TEST(backing_name),
+		CHECK_TEST(names),
+		CHECK_TEST(no_room_midway),
 		CHECK_TEST(usual_clusters),
 	};
 

@@ -38,6 +38,14 @@ static struct header_area area_of(const uint8_t *cluster, const struct qcow2_hea
 	return a;
 }
 
+/* Is an extension copied as it is? The format of the backing file has been written before. */
+static bool stays(const struct qcow2_header *h, uint32_t type, bool feature_names)
+{
+	if (type == QCOW2_EXT_BASE_ID)
+		return h->base_id.present;
+	return type == QCOW2_EXT_FEATURE_NAMES ? feature_names : type != QCOW2_EXT_BACKING_FORMAT;
+}
+
 static int append_extensions(struct header_out *r, const struct header_area *old,
 			     const struct qcow2_header *h, bool feature_names, struct zq_error *err)
 {
@@ -51,8 +59,7 @@ static int append_extensions(struct header_out *r, const struct header_area *old
 	while (!ret && header_next_ext(old, &pos, &e) > 0) {
 		if (e.type == QCOW2_EXT_ZONED)
 			ret = append_zoned(r, &h->zoned, err);
-		else if (e.type != QCOW2_EXT_BACKING_FORMAT &&
-			 (feature_names || e.type != QCOW2_EXT_FEATURE_NAMES))
+		else if (stays(h, e.type, feature_names))
 			append_bytes(r, e.type, e.data, e.len);
 	}
 	header_out_ext(r, QCOW2_EXT_END, 0);
