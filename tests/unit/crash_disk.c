@@ -87,7 +87,7 @@ struct memio *crash_image_before(const struct crash_disk *d)
 	return d->record->before[0];
 }
 
-void crash_disk_free(struct crash_disk *d)
+void crash_record_free(struct crash_disk *d)
 {
 	struct crash_record *r = d->record;
 
@@ -96,6 +96,12 @@ void crash_disk_free(struct crash_disk *d)
 	if (r)
 		free(r->step);
 	free(r);
+	d->record = NULL;
+}
+
+void crash_disk_free(struct crash_disk *d)
+{
+	crash_record_free(d);
 	memio_free(d->image);
 	if (d->data)
 		memio_free(d->data);

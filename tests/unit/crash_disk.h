@@ -24,6 +24,8 @@ void crash_record_end(struct crash_disk *d);
 size_t crash_position(const struct crash_disk *d);
 /* The image as it was when recording began. */
 struct memio *crash_image_before(const struct crash_disk *d);
+/* Forgets what was recorded; the files stay. */
+void crash_record_free(struct crash_disk *d);
 /* Frees the files as well. */
 void crash_disk_free(struct crash_disk *d);
 

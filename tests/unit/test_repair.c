@@ -17,10 +17,11 @@
 #include "qcow2/format/format.h"
 #include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
+#include "repair_replay.h"
+#include "rng.h"
 
 #define CONV_BIT (UINT64_C(1) << 59)
 #define SIZE	 0x100000u
-#define SUBSETS	 20 /* random ones for each position in the log */
 
 static struct check_image t;
 
@@ -33,90 +34,13 @@ static void assert_guest(struct memio *m, const uint8_t *want)
 	free(got);
 }
 
-/* Which of the writes since the last flush arrived, and how much of each. */
-struct chance {
-	size_t sure; /* entries before this one are on stable storage */
-	uint64_t seed;
-};
-
-static uint64_t next_random(uint64_t *seed)
+/* Mends all that is damaged, and again after power failures within that. */
+static void mend_and_replay(repair_fn mend, const uint8_t *guest)
 {
-	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return *seed >> 33;
-}
-
-static bool arrived(void *data, size_t i, const struct memio_entry *e, uint64_t *len)
-{
-	struct chance *c = data;
-
-	if (i < c->sure)
-		return true;
-	switch (next_random(&c->seed) % 3) {
-	case 0:
-		return false;
-	case 1:
-		if (e->op == MEMIO_WRITE) { /* torn behind some sector */
-			uint64_t sectors = (e->off % 512 + e->len + 511) / 512;
-			uint64_t cut = next_random(&c->seed) % (sectors + 1) * 512;
-
-			*len = cut > e->off % 512 ? cut - e->off % 512 : 0;
-			if (*len > e->len)
-				*len = e->len;
-		}
-		return true;
-	default:
-		return true;
-	}
-}
-
-/* One state after a power failure: no worse than the damage was, and it can be mended. */
-static void repair_judge(struct memio *m, uint64_t corruptions, const uint8_t *guest)
-{
-	struct check_image s = { .m = m };
-
-	ck_assert_int_eq(check_image_check(&s, ZQ_REPAIR_NONE), 0);
-	ck_assert_msg(s.f.res.corruptions <= corruptions, "%llu corruptions, %llu before:\n%s",
-		      (unsigned long long)s.f.res.corruptions, (unsigned long long)corruptions,
-		      s.f.lines);
-	check_image_mends(&s, ZQ_REPAIR_ALL);
-	assert_guest(m, guest);
-}
-
-/*
- * Repairs the image in t, then replays what it wrote: each prefix, and random parts of what
- * was not flushed at that moment. damage: corruptions of the image as it is.
- */
-static void mend_and_replay(enum zq_repair repair, const uint8_t *guest)
-{
-	struct memio *before = memio_clone(t.m);
-	uint64_t damage, seed = 1;
-	size_t nr;
-
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
-	damage = t.f.res.corruptions;
-	ck_assert_msg(damage || t.f.res.leaks, "nothing is damaged");
-	memio_log_start(t.m);
-	check_image_mends(&t, repair);
-	memio_log_stop(t.m);
-	assert_guest(t.m, guest);
-	nr = memio_log_count(t.m);
-	ck_assert_uint_gt(nr, 1);
-	for (size_t at = 0; at <= nr; at++) {
-		size_t flushed = memio_log_last_flush(t.m, at);
-
-		for (unsigned k = 0; k <= SUBSETS; k++) {
-			struct chance c = { .sure = k ? flushed : at, .seed = seed };
-			struct memio *m = memio_clone(before);
-
-			seed++;
-			memio_replay(t.m, 0, at, m, arrived, &c);
-			repair_judge(m, damage, guest);
-			memio_free(m);
-			if (flushed == at)
-				break;
-		}
-	}
-	memio_free(before);
+	ck_assert_msg(t.f.res.corruptions || t.f.res.leaks, "nothing is damaged");
+	repair_replay(&t, mend, guest, 21);
+	check_image_expect(&t, 0, 0, NULL);
 }
 
 static uint8_t *repair_make(void (*change)(struct qcow2_create_params *p))
@@ -136,13 +60,38 @@ static void repair_done(uint8_t *guest)
 	check_image_free(&t);
 }
 
+/* Repair cannot mend it all, or is told not to; the image stays as it is. */
+static void replay_copy(repair_fn mend)
+{
+	struct check_image copy = t;
+
+	copy.m = memio_clone(t.m);
+	repair_replay(&copy, mend, NULL, 21);
+	memio_free(copy.m);
+}
+
+static int mend_counts(struct check_image *s)
+{
+	struct zq_io *io = memio_open(s->m, "image", true);
+	struct zq_error err = { "" };
+	struct qcow2_header h;
+	int rc = qcow2_header_read(io, HEADER_ZONED, &h, &err);
+
+	if (rc == 0) {
+		rc = check_rebuild_refcounts(io, &h, &err);
+		qcow2_header_free(&h);
+	}
+	io_close(io);
+	return rc;
+}
+
 START_TEST(leaks)
 {
 	uint8_t *guest = repair_make(NULL);
 
 	check_image_set_count(&t, 900, 1);
 	check_image_set_count(&t, 1500, 7);
-	mend_and_replay(ZQ_REPAIR_LEAKS, guest);
+	mend_and_replay(repair_mend_leaks, guest);
 	ck_assert_uint_eq(check_image_count(&t, 900), 0);
 	repair_done(guest);
 }
@@ -157,6 +106,7 @@ START_TEST(only_leaks)
 	check_image_set_count(&t, 900, 1);
 	check_image_set_count(&t, host >> 12, 0);
 	image_put(t.m, t.wps + 5 * 8, 8, 1);
+	replay_copy(repair_mend_leaks);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_LEAKS), 0);
 	ck_assert_uint_eq(t.f.res.leaks_fixed, 1);
 	ck_assert_uint_eq(t.f.res.corruptions, 2);
@@ -179,7 +129,7 @@ START_TEST(counts_and_flags)
 	check_image_set_count(&t, 700, 3);
 	image_put(t.m, at, 8, image_get(t.m, at, 8) & ~QCOW2_COPIED);
 	image_put(t.m, t.l1, 8, image_get(t.m, t.l1, 8) & ~QCOW2_COPIED);
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	repair_done(guest);
 }
 END_TEST
@@ -189,7 +139,7 @@ START_TEST(lost_block)
 	uint8_t *guest = repair_make(NULL);
 
 	image_put(t.m, t.table, 8, 0);
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	ck_assert_uint_ne(image_get(t.m, t.table, 8), 0);
 	repair_done(guest);
 }
@@ -200,7 +150,7 @@ START_TEST(block_is_l2_table)
 	uint8_t *guest = repair_make(NULL);
 
 	image_put(t.m, t.table, 8, t.l2);
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	ck_assert_uint_ne(image_get(t.m, t.table, 8), t.l2);
 	repair_done(guest);
 }
@@ -229,7 +179,7 @@ START_TEST(blocks_find_room_within_a_device)
 	size = memio_size(t.m);
 	for (uint64_t i = 0; i < 3; i++)
 		image_put(t.m, t.table + i * 8, 8, 0);
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	ck_assert_uint_eq(memio_size(t.m), size);
 	repair_done(guest);
 }
@@ -246,7 +196,7 @@ START_TEST(table_moves)
 	memio_set_limit(t.m, far + 512);
 	image_put(t.m, check_image_entry(&t, 0x5000), 8, far | QCOW2_COPIED);
 	check_image_expect(&t, 1, 0, "no refcount block");
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	place = image_get(t.m, QCOW2_H_REFTABLE_OFFSET, 8);
 	ck_assert_uint_ne(place, t.table);
 	ck_assert_uint_lt(place, far);
@@ -265,6 +215,7 @@ START_TEST(hidden_clusters_are_not_free)
 	size = memio_size(t.m);
 	image_put(t.m, t.l1, 8, word | 512 << 20 | 8);
 	image_put(t.m, t.table + 8, 8, 0);
+	replay_copy(repair_mend_all);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 	ck_assert_uint_eq(memio_size(t.m), size);
 	image_put(t.m, t.l1, 8, word);
@@ -312,7 +263,7 @@ START_TEST(shared_cluster_is_split)
 
 	image_put(t.m, b, 8, image_get(t.m, a, 8));
 	shared = check_image_guest(t.m, SIZE);
-	mend_and_replay(ZQ_REPAIR_ALL, shared);
+	mend_and_replay(repair_mend_all, shared);
 	ck_assert_uint_ne(image_get(t.m, a, 8), image_get(t.m, b, 8));
 	ck_assert(image_get(t.m, a, 8) & image_get(t.m, b, 8) & QCOW2_COPIED);
 	reset_zone(2);
@@ -331,6 +282,7 @@ START_TEST(data_that_is_taken_for_a_table_stays_mapped)
 
 	ck_assert_uint_ne(guest[0], 0);
 	image_put(t.m, t.l1 + 5 * 8, 8, (word & QCOW2_OFFSET_MASK) | QCOW2_COPIED);
+	replay_copy(repair_mend_all);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 	image_put(t.m, t.l1 + 5 * 8, 8, other);
 	assert_guest(t.m, guest);
@@ -350,7 +302,7 @@ START_TEST(space_goes_back_to_the_host)
 	for (uint64_t i = 0; i < 5; i++)
 		check_image_set_count(&t, end / t.cluster + i, 1);
 	ck_assert_uint_eq(memio_used(t.m), used + 10 * t.cluster);
-	mend_and_replay(ZQ_REPAIR_LEAKS, guest);
+	mend_and_replay(repair_mend_leaks, guest);
 	ck_assert_uint_le(memio_used(t.m), used);
 	repair_done(guest);
 }
@@ -366,7 +318,7 @@ START_TEST(pointers)
 	image_put(t.m, t.wps + 4 * 8, 8, __builtin_bswap64(0x43000));
 	image_put(t.m, t.wps + 5 * 8, 8, 0x50000 | CONV_BIT);
 	image_put(t.m, t.wps + 6 * 8, 8, 0); /* nothing is mapped: empty */
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	ck_assert_uint_eq(image_get(t.m, t.wps, 8), CONV_BIT);
 	ck_assert_uint_eq(image_get(t.m, t.wps + 2 * 8, 8), 0x25000);
 	ck_assert_uint_eq(image_get(t.m, t.wps + 3 * 8, 8), 0x40000);
@@ -403,11 +355,13 @@ START_TEST(feature_bits)
 	image_put(t.m, QCOW2_H_INCOMPAT, 8, bits | QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT);
 	check_image_expect(&t, 0, 0, "the dirty bit is set");
 	check_image_set_count(&t, 0, 0);
-	mend_and_replay(ZQ_REPAIR_ALL, guest);
+	mend_and_replay(repair_mend_all, guest);
 	ck_assert_uint_eq(image_get(t.m, QCOW2_H_INCOMPAT, 8), bits);
 	/* what is not mended keeps the image closed for writing */
 	image_put(t.m, QCOW2_H_INCOMPAT, 8, bits | QCOW2_INCOMPAT_CORRUPT);
 	image_put(t.m, check_image_entry(&t, 0x20000), 8, t.wps + 512);
+	check_image_set_count(&t, 0, 0);
+	replay_copy(repair_mend_all);
 	ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 	ck_assert_uint_eq(image_get(t.m, QCOW2_H_INCOMPAT, 8), bits | QCOW2_INCOMPAT_CORRUPT);
 	repair_done(guest);
@@ -423,6 +377,7 @@ START_TEST(rebuild)
 	image_put(t.m, QCOW2_H_INCOMPAT, 8, t.hdr.incompat | QCOW2_INCOMPAT_DIRTY);
 	image_put(t.m, t.table, 8, 0);
 	image_put(t.m, t.wps + 5 * 8, 8, 1); /* no business of a rebuild */
+	replay_copy(mend_counts);
 	io = memio_open(t.m, "image", true);
 	ck_assert_int_eq(check_rebuild_refcounts(io, &t.hdr, &err), 0);
 	io_close(io);
@@ -482,16 +437,17 @@ START_TEST(noise)
 
 	for (unsigned round = 0; round < 1500; round++) {
 		const uint64_t area[] = { t.l1, t.l2, t.l2, t.table, t.block, t.wps };
-		unsigned spots = 1 + (unsigned)next_random(&seed) % 4;
+		unsigned spots = 1 + (unsigned)rng_below(&seed, 4);
 		uint64_t left;
 
 		t.m = memio_clone(good);
 		for (unsigned i = 0; i < spots; i++) {
-			uint64_t at = area[next_random(&seed) % ARRAY_SIZE(area)];
-			uint64_t word = next_random(&seed) << 33 ^ next_random(&seed);
+			uint64_t at = area[rng_below(&seed, ARRAY_SIZE(area))];
+			uint64_t word =
+				rng_below(&seed, UINT32_MAX) << 33 ^ rng_below(&seed, UINT32_MAX);
 
-			at += next_random(&seed) % 40 * 8;
-			switch (next_random(&seed) % 3) {
+			at += rng_below(&seed, 40) * 8;
+			switch (rng_below(&seed, 3)) {
 			case 0:
 				word = (word & 0x3ff) << 12;
 				break;
@@ -503,6 +459,8 @@ START_TEST(noise)
 			}
 			image_put(t.m, at, 8, word);
 		}
+		if (round % 30 == 0)
+			replay_copy(repair_mend_all);
 		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_ALL), 0);
 		left = t.f.res.corruptions - t.f.res.corruptions_fixed;
 		ck_assert_int_eq(check_image_check(&t, ZQ_REPAIR_NONE), 0);
