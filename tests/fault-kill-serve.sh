@@ -5,13 +5,7 @@
 # KILLS (default 15): how often. SEED replays the random choices.
 source "${0%/*}/lib.sh"
 source "${0%/*}/serve.bash"
-requires_fuse
-requires_tool zload
-requires_abort
-M=$DIR/mnt
-image=$DIR/a.qcow2
-RANDOM=${SEED:=$(($(date +%s) % 32768))}
-echo "SEED=$SEED"
+loaded_mount
 options=("" max_threads=1 explicit-open sync commit=1 "clone_fd,max_threads=2" errors=zone-offline errors=repair)
 slowest=0
 
@@ -19,8 +13,7 @@ now_ms() { date +%s%3N; }
 
 for ((n = 1; n <= ${KILLS:-15}; n++)); do
     if [ $((n % 10)) -eq 1 ]; then
-        rm -f "$image"
-        "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2,zone.max_active_zones=3 "$image" 32M
+        new_loaded_image
     fi
     mount_faulty "$image" "$M" -o "fsname=kill,${options[RANDOM % ${#options[@]}]}"
     guard 30 "$M"
@@ -41,8 +34,7 @@ for ((n = 1; n <= ${KILLS:-15}; n++)); do
     [ "$took" -le "$slowest" ] || slowest=$took
     heal
     assert_none_stuck "after kill -9, round $n"
-    kill -KILL "$load" 2>/dev/null || true
-    wait "$load" 2>/dev/null || true
+    end_load "$load"
     assert_none_stuck "after their end, round $n"
     unguard
     # a second is what is promised; to find that out takes time too

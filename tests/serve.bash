@@ -114,3 +114,25 @@ assert_unlocked() { # IMAGE SECONDS
     cat "$DIR/check"
     fail "not whole and unlocked after $2 seconds: $1"
 }
+
+# For tests that end a mount $M of $image under load, again and again. SEED replays their choices.
+loaded_mount() {
+    requires_fuse
+    requires_tool zload
+    requires_abort
+    # shellcheck disable=SC2034 # the tests use it
+    M=$DIR/mnt
+    image=$DIR/a.qcow2
+    RANDOM=${SEED:=$(($(date +%s) % 32768))}
+    echo "SEED=$SEED"
+}
+
+new_loaded_image() {
+    rm -f "$image"
+    "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2,zone.max_active_zones=3 "$image" 32M
+}
+
+end_load() { # PID OF zload
+    kill -KILL "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}

@@ -5,13 +5,7 @@
 # STRESS_SECONDS (default 30) for all of it, SEED replays the random choices.
 source "${0%/*}/lib.sh"
 source "${0%/*}/serve.bash"
-requires_fuse
-requires_tool zload
-requires_abort
-M=$DIR/mnt
-image=$DIR/a.qcow2
-RANDOM=${SEED:=$(($(date +%s) % 32768))}
-echo "SEED=$SEED"
+loaded_mount
 until=$((SECONDS + ${STRESS_SECONDS:-30}))
 # shellcheck disable=SC2034 # any() takes them by name
 options=("" max_threads=1 max_threads=2 explicit-open sync commit=1 clone_fd errors=zone-offline
@@ -63,8 +57,7 @@ end_it() { # HOW
 
 for ((n = 1; SECONDS < until; n++)); do
     if [ $((n % 5)) -eq 1 ]; then
-        rm -f "$image"
-        "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2,zone.max_active_zones=3 "$image" 32M
+        new_loaded_image
     fi
     mount_faulty "$image" "$M" -o "end_timeout=1,$(any options "$RANDOM")" 2>"$DIR/said"
     guard 60 "$M"
@@ -90,8 +83,7 @@ for ((n = 1; SECONDS < until; n++)); do
     fi
     heal
     wait_gone "$pid" 20 || fail "round $n: the process is still there 20 seconds after its end by $how"
-    kill -KILL "$load" 2>/dev/null || true
-    wait "$load" 2>/dev/null || true
+    end_load "$load"
     assert_none_stuck "round $n, after the end by $how"
     unguard
     if is_mounted "$M"; then

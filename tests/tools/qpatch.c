@@ -73,20 +73,51 @@ static uint64_t zoned_ext(const struct qheader *q)
 	return off;
 }
 
-/* By the length; of the two with 48 bytes, 48b has the high half of zone_size at 8. */
-static const struct zoned_layout *layout_at(const unsigned char *ext)
+static uint64_t ext_value(const struct qheader *q, uint64_t ext, struct zoned_field f)
 {
-	uint32_t len = get_be32(ext + 4);
+	const unsigned char *at = q->head + ext + 8 + f.at;
 
-	if (len == 48)
-		return zoned_layout_named(get_be32(ext + 8 + 8) ? "48" : "48b");
-	return zoned_layout_named(len == 44 ? "44" : "56");
+	return f.bytes == 8 ? get_be64(at) : f.bytes == 4 ? get_be32(at) : 0;
+}
+
+/* How many of the fields make sense when they are read as this layout has them. */
+static unsigned sense(const struct qheader *q, uint64_t ext, const struct zoned_layout *l)
+{
+	uint64_t size = get_be64(q->head + Q_SIZE), zone = ext_value(q, ext, l->zone_size);
+	uint64_t nr = ext_value(q, ext, l->nr_zones), meta = ext_value(q, ext, l->meta_offset);
+	unsigned points = 0;
+
+	points += zone && !(zone & (zone - 1));
+	points += zone && nr == size / zone + (size % zone != 0);
+	points += meta && meta % q->cluster == 0;
+	points += ext_value(q, ext, l->nr_conv) < nr;
+	points += ext_value(q, ext, l->zone_capacity) <= zone;
+	return points;
+}
+
+/* The row of that length that makes the most sense; with no such length the first row. A field that
+ * a test has spoiled does not change the choice. */
+static const struct zoned_layout *layout_at(const struct qheader *q, uint64_t ext)
+{
+	const struct zoned_layout *best = zoned_layout_at(0), *l;
+	unsigned points, most = 0;
+
+	for (unsigned i = 0; (l = zoned_layout_at(i)); i++) {
+		if (l->len != get_be32(q->head + ext + 4))
+			continue;
+		points = 1 + sense(q, ext, l);
+		if (points > most) {
+			most = points;
+			best = l;
+		}
+	}
+	return best;
 }
 
 static uint64_t zoned_field(const struct qheader *q, const char *name, unsigned *len)
 {
 	uint64_t ext = zoned_ext(q);
-	const struct zoned_layout *l = layout_at(q->head + ext);
+	const struct zoned_layout *l = layout_at(q, ext);
 	const struct {
 		const char *name;
 		struct zoned_field f;

@@ -259,7 +259,6 @@ static void client_run(struct client *c)
 		do_open,   zload_read, do_look,		do_punch,
 	};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGBUS, take_fault);
 	c->buf = aligned_alloc(4096, ROOM);
@@ -275,9 +274,12 @@ static void client_run(struct client *c)
 static pid_t client_start(const char *mount, uint64_t seed)
 {
 	struct client c = { .mount = mount, .rng = seed };
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent) /* it has ended before that call */
+			_exit(1);
 		/* what a sick mount makes the engines say is no matter here */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(1);
