@@ -4,7 +4,8 @@
 # tests/fuzz/seeds.c. Each line of the table is a seed and the bytes that turn it bad, so that
 # the folder gets bad-NAME. tests/fuzz-replay.sh runs every target on them, and on bad-*.zst
 # beside this file: bad-used-three-times (the refcount table and two other things in one
-# cluster; repair called it mended after the first).
+# cluster; repair called it mended after the first), bad-table-and-two-entries-share (the same, and
+# another cluster that two entries lead to; repair left a leak behind).
 set -euo pipefail
 cd "$1"
 

@@ -105,9 +105,10 @@ bool check_count(struct check *c, uint64_t off, uint64_t len, unsigned use, uint
 					use_name(use));
 			k->use[slot] |= (uint16_t)told;
 			/* Data in the refcount table hides no references; anything else may. */
-			if (!movable)
+			if (!movable) {
 				c->damaged = c->conflict = true;
-			good = false;
+				good = false;
+			}
 		}
 		k->use[slot] = (uint16_t)(k->use[slot] | use);
 		if (__builtin_add_overflow(k->count[slot], weight, &k->count[slot]))

@@ -176,7 +176,7 @@ void check_note_features(struct check *c);
 
 void counts_free(struct counts *n);
 /* Counts weight references to each cluster of [off, off + len), which lies within the file.
- * False, with a finding, when one of them is in use for something else. */
+ * False, with a finding, when one of them is in use for something else that has to stay there. */
 bool check_count(struct check *c, uint64_t off, uint64_t len, unsigned use, uint32_t weight);
 /* The chunk of a cluster, or NULL where nothing is referenced; created with make. */
 struct count_chunk *counts_chunk(struct check *c, uint64_t cluster, bool make);
