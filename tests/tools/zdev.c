@@ -5,6 +5,7 @@
  *
  *     zdev [ro] IMAGE OPERATION...
  *       cat:ZONE (to stdout, nothing else is printed) state:ZONE size:ZONE
+ *       sum:ZONE (of the bytes that are not zeros, and where they are; holes are not read)
  *       append:ZONE:LEN[:BYTE] at:ZONE:OFF:LEN[:BYTE] is:ZONE:OFF:LEN:BYTE
  *       write:OFF:LEN[:BYTE] zero:OFF:LEN isconv:OFF:LEN:BYTE (absolute, conventional)
  *       open:ZONE close:ZONE finish:ZONE reset:ZONE sync again (close and open)
@@ -16,6 +17,7 @@
 #include "tool.h"
 
 #define MEMORY (64u << 20)
+#define PRIME  0x100000001b3u /* of FNV-1a */
 
 struct zdev {
 	const char *path;
@@ -83,6 +85,35 @@ static void cat_zone(struct zdev *z, uint32_t zone)
 		tool_die("zone %u at %llu: %s", zone, (unsigned long long)off, tool_errno((int)-n));
 }
 
+/* Takes the bytes of [off, off + len) that are not zeros into a hash. */
+static uint64_t sum_range(struct zdev *z, uint32_t zone, uint64_t off, uint64_t len, uint64_t hash)
+{
+	ssize_t n = zq_read(z->dev, zone, off, z->mem, (size_t)len);
+
+	if (n != (ssize_t)len)
+		tool_die("zone %u at %llu: read gives %zd", zone, (unsigned long long)off, n);
+	for (uint64_t at = 0; at < len; at++) {
+		if (z->mem[at])
+			hash = ((hash ^ (off + at)) * PRIME ^ z->mem[at]) * PRIME;
+	}
+	return hash;
+}
+
+static void sum_zone(struct zdev *z, uint32_t zone)
+{
+	uint64_t hash = 0xcbf29ce484222325, at = 0, end;
+
+	while (!zq_seek(z->dev, zone, at, false, 0, &at)) {
+		if (zq_seek(z->dev, zone, at, true, 0, &end))
+			tool_die("zone %u: no end of the data at %llu", zone,
+				 (unsigned long long)at);
+		for (; at < end; at += MEMORY)
+			hash = sum_range(z, zone, at, end - at < MEMORY ? end - at : MEMORY, hash);
+		at = end;
+	}
+	printf("%016llx ", (unsigned long long)hash);
+}
+
 /* Compares what a read gives; a short one differs. */
 static bool same_bytes(struct zdev *z, const struct tool_op *op, bool conv)
 {
@@ -130,6 +161,8 @@ static void zdev_run(struct zdev *z, const struct tool_op *op)
 		return;
 	if (!strcmp(name, "cat")) {
 		cat_zone(z, zone);
+	} else if (!strcmp(name, "sum")) {
+		sum_zone(z, zone);
 	} else if (!strcmp(name, "state")) {
 		printf("%s ", zq_state_name(info_of(z, zone).state));
 	} else if (!strcmp(name, "size")) {
