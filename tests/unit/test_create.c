@@ -208,7 +208,7 @@ START_TEST(data_file_has_the_size)
 }
 END_TEST
 
-/* The header is the last thing written, and what it speaks of is on disk before. */
+/* The header's first block is the last thing written, and what it speaks of is on disk before. */
 START_TEST(header_is_last)
 {
 	struct qcow2_create_params p = image_params_header();
@@ -224,10 +224,11 @@ START_TEST(header_is_last)
 	ck_assert_int_eq(memio_log_get(m, n - 1)->op, MEMIO_FLUSH);
 	ck_assert_int_eq(memio_log_get(m, n - 2)->op, MEMIO_WRITE);
 	ck_assert_uint_eq(memio_log_get(m, n - 2)->off, 0);
+	ck_assert_uint_eq(memio_log_get(m, n - 2)->len, ZQ_BLOCK);
 	ck_assert_int_eq(memio_log_get(m, n - 3)->op, MEMIO_FLUSH);
 	for (size_t i = 0; i + 3 < n; i++)
 		if (memio_log_get(m, i)->op == MEMIO_WRITE)
-			ck_assert_uint_ge(memio_log_get(m, i)->off, 65536);
+			ck_assert_uint_ge(memio_log_get(m, i)->off, ZQ_BLOCK);
 	io_close(io);
 	memio_free(m);
 }

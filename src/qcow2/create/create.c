@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A new image: lays it out, has the tables written, and writes the header last of all, so
- * that a crash before the end leaves a file that no program takes for an image.
+ * A new image: lays it out, has the tables written, and writes the beginning of the header last of
+ * all, so that a crash before the end leaves a file that no program takes for an image.
  * Holds one cluster and one small buffer, whatever the size of the image.
  */
 #include <errno.h>
@@ -135,18 +135,21 @@ static int set_sizes(struct zq_io *io, const struct create_layout *l,
 	return 0;
 }
 
-/* Everything but the header is on stable storage before the header is written. */
+/* Everything else is on stable storage before the header's first block is written, which makes an
+ * image of the file and cannot be torn. */
 static int write_image(struct zq_io *io, const struct create_layout *l,
 		       const struct qcow2_create_params *p, const uint8_t *header)
 {
 	int ret = create_write_tables(io, l, p);
 
+	if (!ret)
+		ret = io_write(io, header + ZQ_BLOCK, (size_t)l->cluster_size - ZQ_BLOCK, ZQ_BLOCK);
 	if (!ret && p->data_io)
 		ret = io_flush(p->data_io);
 	if (!ret)
 		ret = io_flush(io);
 	if (!ret)
-		ret = io_write(io, header, (size_t)l->cluster_size, 0);
+		ret = io_write(io, header, ZQ_BLOCK, 0);
 	if (!ret)
 		ret = io_flush(io);
 	return ret;
