@@ -202,7 +202,8 @@ static void replay_all(unsigned cluster_bits, unsigned refcount_order)
 					    .from_little = kinds[i].little,
 					    .to = kinds[k].name,
 					    .to_little = kinds[k].little,
-					    .rng = 1 + i * 64 + k };
+					    .rng = 1 + from_env("ZQ_CRASH_SEED", 1) * 4096 +
+						   i * 64 + k };
 
 			if (i == k)
 				continue;
@@ -216,8 +217,9 @@ static void replay_all(unsigned cluster_bits, unsigned refcount_order)
 			new += r.new;
 		}
 	}
-	printf("amend, clusters of %u bytes: %u states of the old layout, %u of the new\n",
-	       1u << cluster_bits, old, new);
+	printf("amend: clusters of %u: seed %" PRIu64
+	       ", %u crash states, nothing lost: %u are of the old layout, %u of the new\n",
+	       1u << cluster_bits, from_env("ZQ_CRASH_SEED", 1), old + new, old, new);
 }
 
 START_TEST(one_sector)
@@ -233,7 +235,8 @@ START_TEST(small_clusters)
 }
 END_TEST
 
-/* Names stand in and behind the extensions and move with them; they come and go in the same step. */
+/* Names stand in and behind the extensions and move with them; they come and go in the same step.
+ */
 static void replay_names(const struct replay *names)
 {
 	static const char *const layouts[] = { "44", "56", "48", "48b", "44" };
@@ -244,7 +247,7 @@ static void replay_names(const struct replay *names)
 
 			r.from = layouts[i];
 			r.to = layouts[i + 1];
-			r.rng = 1 + bits;
+			r.rng = 1 + from_env("ZQ_CRASH_SEED", 1) * 4096 + bits;
 			replay_one(&r, bits, 4);
 			ck_assert_uint_gt(r.old, 0);
 			ck_assert_uint_gt(r.new, 0);
@@ -337,11 +340,8 @@ END_TEST
 int main(void)
 {
 	static const struct check_test tests[] = {
-		CHECK_TEST(one_sector),
-		CHECK_TEST(small_clusters),
-		CHECK_TEST(names),
-		CHECK_TEST(no_room_midway),
-		CHECK_TEST(usual_clusters),
+		CHECK_TEST(one_sector),	    CHECK_TEST(small_clusters), CHECK_TEST(names),
+		CHECK_TEST(no_room_midway), CHECK_TEST(usual_clusters),
 	};
 
 	return check_main_timeout("offline/amend replay", tests, ARRAY_SIZE(tests), 240);

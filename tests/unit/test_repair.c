@@ -2,6 +2,7 @@
 /*
  * Repair mends what the check finds, changes no guest byte, and may be interrupted: whatever
  * part of its writes arrived, the image is no worse than before, and repair can be run again.
+ * ZQ_CRASH_SEED and ZQ_CRASH_VARIANTS go to repair_replay.c.
  */
 #include "check_image.h"
 #include "check_main.h"
