@@ -80,10 +80,15 @@ mount_image a.qcow2 mnt
 here=$(pwd -P)
 expect_fail "zqfs: mnt: $here/a.qcow2 is mounted there already; first run: zqfs umount mnt" \
     "$ZQFS" second.qcow2 mnt
-assert_status 0 "$ZQFS" -o nonempty second.qcow2 mnt
-assert_eq "$(cat out)" "" "what nonempty says"
-assert_attr mnt nr_zones 4
-"$ZQFS" umount mnt
+if [ "$(id -u)" -eq 0 ]; then
+    assert_status 0 "$ZQFS" -o nonempty second.qcow2 mnt
+    assert_eq "$(cat out)" "" "what nonempty says"
+    assert_attr mnt nr_zones 4
+    "$ZQFS" umount mnt
+else # nobody may write to the root of a mount, which fusermount3 wants
+    expect_fail "mnt: cannot mount there: only root can mount over a zqfs" \
+        "$ZQFS" -o nonempty second.qcow2 mnt
+fi
 assert_status 1 "$ZQFS" second.qcow2 mnt
 "$ZQFS" umount mnt
 

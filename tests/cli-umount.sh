@@ -76,6 +76,15 @@ for what in new.qcow2 "$here/mnt"; do
     assert_eq "$("$ZQFS" report --json -l 1 "$what" | grep -E '"(image|mountpoint)"' | tr -d ' \n')" \
         "\"image\":\"$here/new.qcow2\",\"mountpoint\":\"$here/mnt\"," "report of $what"
 done
+# also while another mount, of whatever image, does not answer
+mount_image a.qcow2 mnt3
+kill -STOP "$(mount_pid mnt3)"
+rc=0
+timeout -k 1 40 "$ZQFS" report --json -l 1 new.qcow2 >out || rc=$?
+kill -CONT "$(mount_pid mnt3)"
+assert_eq "$rc" 0 "status beside a mount that does not answer"
+grep -qF "\"$here/mnt\"" out || fail "said: $(cat out)"
+unmount mnt3
 "$ZQFS" info mnt >out
 grep -q "^image:  *$here/new.qcow2$" out || fail "info of a mount point: $(head -n 2 out)"
 grep -q "^mounted on:  *$here/mnt$" out || fail "info does not tell the mount point: $(head -n 2 out)"
@@ -91,6 +100,22 @@ running_ "$(mount_pid mnt3)" || fail "the process of mnt3 is gone"
 unmount mnt3
 assert_status 0 "$ZQFS" check new.qcow2
 
+# the number of its device is free once it is unmounted, and another mount may get it at once
+"$ZQFS" create -q -o zone.size=1M next.qcow2 8M
+mount_image a.qcow2 mnt
+mkdir -p mnt6
+export ZQFS_AFTER_UMOUNT="unset LD_PRELOAD; '$ZQFS' next.qcow2 mnt6"
+if [ "$(id -u)" -eq 0 ]; then
+    [ -n "$SANITIZED" ] || assert_status 0 env LD_PRELOAD="$TOOLS/after_umount.so" "$ZQFS" umount mnt
+else
+    mkdir bin
+    printf '#!/bin/sh\nPATH=${PATH#*:}\nfusermount3 "$@" || exit\nsh -c "$ZQFS_AFTER_UMOUNT"\n' >bin/fusermount3
+    chmod +x bin/fusermount3
+    PATH=$PWD/bin:$PATH assert_status 0 "$ZQFS" umount mnt
+fi
+forget_mount_ mnt
+[ -n "$SANITIZED" ] || "$ZQFS" umount mnt6
+
 # a bind mount keeps the process alive: umount names it and does not wait
 if [ "$(id -u)" -eq 0 ]; then
     mount_image a.qcow2 mnt4
@@ -102,7 +127,15 @@ if [ "$(id -u)" -eq 0 ]; then
     timeout 5 "$ZQFS" umount other || fail "umount of the bind mount: status $?"
     ! running_ "$(mount_pid mnt4)" || fail "the process goes on"
 
-    # so does another mount namespace
+    # so does another mount namespace; one that ends soon is waited for
+    if command -v unshare >/dev/null; then
+        mount_image a.qcow2 mnt5
+        unshare -m --propagation private sleep 3 &
+        sleep 0.3
+        echo x >>mnt5/seq/0
+        unmount mnt5
+        wait $!
+    fi
     if command -v unshare >/dev/null; then
         mount_image a.qcow2 mnt5
         unshare -m --propagation private sleep 60 &

@@ -72,7 +72,7 @@ static bool wait_for_server(struct servers *s, struct patience *p, const struct 
 		else if (waited(p) > READER_PATIENCE && e->readonly && !s->sure)
 			break;
 		else if (waited(p) > ELSEWHERE_AFTER &&
-			 servers_mounted_elsewhere(e->dev, elsewhere, size))
+			 servers_mounted_elsewhere(e, elsewhere, size))
 			return false;
 	}
 	return true;
@@ -140,8 +140,8 @@ static char *still_mounted(const struct mount_entry *e)
 	char *dir = NULL;
 
 	if (!mounts_load(&now)) {
-		other = mounts_of_dev(&now, e->dev);
-		if (other && mount_is_zqfs(other))
+		other = mounts_again(&now, e);
+		if (other)
 			dir = strdup(other->dir);
 	}
 	mounts_free(&now);

@@ -2,8 +2,9 @@
 /*
  * Reader of /proc/self/mountinfo. Owns the list that it returns, keeps nothing between
  * calls. Asks a mount only what it alone can tell: one whose server hangs keeps us waiting then,
- * until we are interrupted.
+ * until we are interrupted, if it is the very one that the caller is about.
  */
+#include "cli/ask.h"
 #include "cli/mounts.h"
 
 #include <errno.h>
@@ -96,12 +97,20 @@ static void free_entry(struct mount_entry *e)
 
 int mounts_load(struct mount_list *list)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
+	return mounts_load_of(list, "self");
+}
+
+int mounts_load_of(struct mount_list *list, const char *pid)
+{
+	char path[64];
+	FILE *f;
 	char *line CLEANUP_FREE = NULL;
 	size_t room = 0, size = 0;
 	int ret = 0;
 
 	*list = (struct mount_list){ 0 };
+	snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
+	f = fopen(path, "re");
 	if (!f)
 		return -errno;
 	while (!ret && getline(&line, &size, f) >= 0) {
@@ -183,15 +192,6 @@ static const struct mount_entry *by_source(const struct mount_list *list, const 
 	return found;
 }
 
-/* Asks every mount, so only where some process must have the image. */
-static const struct mount_entry *by_id(const struct mount_list *list, const char *id)
-{
-	for (size_t i = 0; i < list->nr; i++)
-		if (mount_is_zqfs(&list->e[i]) && shows_image(&list->e[i], id, false))
-			return &list->e[i];
-	return NULL;
-}
-
 const struct mount_entry *mounts_of_image(const struct mount_list *list, const char *path)
 {
 	char *real CLEANUP_FREE = realpath(path, NULL);
@@ -203,13 +203,23 @@ const struct mount_entry *mounts_of_image(const struct mount_list *list, const c
 		return NULL;
 	file_id(&st, id);
 	found = by_source(list, real, id);
-	return found || !mounts_image_locked(real) ? found : by_id(list, id);
+	/* asks every mount, so only where some process must have the image */
+	return found || !mounts_image_locked(real) ? found : ask_for_image(list, id);
 }
 
 const struct mount_entry *mounts_at(const struct mount_list *list, const char *dir)
 {
 	for (size_t i = list->nr; i-- > 0;)
 		if (!strcmp(list->e[i].dir, dir))
+			return &list->e[i];
+	return NULL;
+}
+
+const struct mount_entry *mounts_again(const struct mount_list *list, const struct mount_entry *e)
+{
+	for (size_t i = list->nr; i-- > 0;)
+		if (list->e[i].dev == e->dev && mount_is_zqfs(&list->e[i]) &&
+		    !strcmp(list->e[i].source, e->source))
 			return &list->e[i];
 	return NULL;
 }

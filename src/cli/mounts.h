@@ -23,6 +23,8 @@ struct mount_list {
 
 /* Reads the list; 0 or a negative errno. Free with mounts_free in every case. */
 int mounts_load(struct mount_list *list);
+/* The same of the mount namespace of a process. */
+int mounts_load_of(struct mount_list *list, const char *pid);
 void mounts_free(struct mount_list *list);
 
 bool mount_is_zqfs(const struct mount_entry *e);
@@ -42,6 +44,9 @@ bool mounts_image_locked(const char *path);
 
 /* The mount of any type on that directory, the topmost; dir is absolute. */
 const struct mount_entry *mounts_at(const struct mount_list *list, const char *dir);
+/* The same mount at a place where it still is, as far as can be told: a device number soon belongs
+ * to another mount once its own is gone. */
+const struct mount_entry *mounts_again(const struct mount_list *list, const struct mount_entry *e);
 /* The mount with that device number. */
 const struct mount_entry *mounts_of_dev(const struct mount_list *list, dev_t dev);
 

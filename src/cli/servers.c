@@ -201,25 +201,16 @@ char *servers_image(const struct mount_entry *e)
 
 /* ---- other namespaces ------------------------------------------------------------------------ */
 
-static bool has_mount(const char *pid, dev_t dev)
+static bool has_mount(const char *pid, const struct mount_entry *e)
 {
-	char path[PROC_PATH_MAX], *line CLEANUP_FREE = NULL;
-	unsigned major_nr, minor_nr;
-	bool found = false;
-	size_t size = 0;
-	FILE *f;
+	struct mount_list list;
+	bool found = !mounts_load_of(&list, pid) && mounts_again(&list, e);
 
-	snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
-	f = fopen(path, "re");
-	while (f && !found && getline(&line, &size, f) >= 0)
-		found = sscanf(line, "%*u %*u %u:%u", &major_nr, &minor_nr) == 2 &&
-			makedev(major_nr, minor_nr) == dev;
-	if (f)
-		fclose(f);
+	mounts_free(&list);
 	return found;
 }
 
-bool servers_mounted_elsewhere(dev_t dev, char *buf, size_t size)
+bool servers_mounted_elsewhere(const struct mount_entry *e, char *buf, size_t size)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
@@ -228,7 +219,7 @@ bool servers_mounted_elsewhere(dev_t dev, char *buf, size_t size)
 
 	while (d && !found && (entry = readdir(d))) {
 		found = entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
-			has_mount(entry->d_name, dev);
+			has_mount(entry->d_name, e);
 		if (!found)
 			continue;
 		process_name(entry->d_name, name, sizeof(name));

@@ -30,8 +30,7 @@ void servers_close(struct servers *s);
  */
 char *servers_image(const struct mount_entry *e);
 
-/* A process that has the mount with that device number in its mount namespace, as "123 (name)"
- * in buf; false when there is none, as far as can be seen. */
-bool servers_mounted_elsewhere(dev_t dev, char *buf, size_t size);
+/* A process that has the mount in its mount namespace, as "123 (name)" in buf; false when there is none, as far as can be seen. */
+bool servers_mounted_elsewhere(const struct mount_entry *e, char *buf, size_t size);
 
 #endif

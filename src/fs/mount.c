@@ -276,6 +276,25 @@ static void __attribute__((noreturn)) run_child(struct daemon *d, const struct f
 	exit(ret ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
+/* May it be mounted where zqfs has something mounted already? */
+static int check_occupied(const struct fs_mount_args *args, const struct fs_config *cfg,
+			  struct zq_error *err)
+{
+	if (!args->occupied_by)
+		return 0;
+	if (!cfg->nonempty)
+		return zq_fail(err, -EBUSY,
+			       "%s: %s is mounted there already; first run: zqfs umount %s (or "
+			       "mount over it with -o nonempty)",
+			       args->mountpoint, args->occupied_by, args->mountpoint);
+	/* fusermount3 wants a folder that the user may write to, which no root of ours is */
+	if (geteuid())
+		return zq_fail(err, -EPERM,
+			       "%s: cannot mount there: only root can mount over a zqfs",
+			       args->mountpoint);
+	return 0;
+}
+
 int fs_mount(const struct fs_mount_args *args, struct zq_error *err)
 {
 	struct daemon d = { .report = -1, .ready_fd = args->ready_fd, .pid_fd = -1 };
@@ -286,12 +305,8 @@ int fs_mount(const struct fs_mount_args *args, struct zq_error *err)
 		return zq_fail(err, ret, "/dev/null: %s", strerror(-ret));
 	harden_note_fds(&d.inherited, args->ready_fd);
 	ret = fs_config_parse(&cfg, args->options, err);
-	if (!ret && args->occupied_by && !cfg.nonempty)
-		ret = zq_fail(
-			err, -EBUSY,
-			"%s: %s is mounted there already; first run: zqfs umount %s (or mount "
-			"over it with -o nonempty)",
-			args->mountpoint, args->occupied_by, args->mountpoint);
+	if (!ret)
+		ret = check_occupied(args, &cfg, err);
 	if (!ret && args->foreground) {
 		ret = run(&d, args, &cfg, err);
 	} else if (!ret) {

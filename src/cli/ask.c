@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A child for each mount asks it, since nobody who waits for a mount can stop waiting but by being
+ * killed. The children that still wait at the end are killed.
+ */
+#include "cli/ask.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/file_id.h"
+
+#define PATIENCE_MS 5000
+
+struct asker {
+	const struct mount_entry *mount;
+	pid_t pid;
+};
+
+/* The child's exit status is the answer; *fd becomes readable when it has ended. */
+static bool start(struct asker *a, const struct mount_entry *e, const char *id, int *fd)
+{
+	char shown[FILE_ID_MAX];
+	int ends[2];
+
+	if (pipe(ends))
+		return false;
+	*a = (struct asker){ e, fork() };
+	if (!a->pid)
+		_exit(mount_ask(e, "user.zone.image", shown, sizeof(shown)) && !strcmp(shown, id)
+			      ? EXIT_SUCCESS
+			      : EXIT_FAILURE);
+	close(ends[1]);
+	*fd = ends[0];
+	if (a->pid < 0)
+		close(*fd);
+	return a->pid > 0;
+}
+
+static bool says_yes(const struct asker *a)
+{
+	int status;
+
+	return waitpid(a->pid, &status, 0) == a->pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+/* The first that says yes, out of nr askers. */
+static const struct mount_entry *listen(struct asker *asker, struct pollfd *fd, nfds_t nr)
+{
+	int64_t end = clock_ns(CLOCK_MONOTONIC) + PATIENCE_MS * (NSEC_PER_SEC / 1000);
+	const struct mount_entry *found = NULL;
+	nfds_t waiting = nr;
+
+	while (waiting && !found && clock_ns(CLOCK_MONOTONIC) < end) {
+		poll(fd, nr, 100);
+		for (nfds_t i = 0; i < nr && !found; i++) {
+			if (fd[i].fd < 0 || !fd[i].revents)
+				continue;
+			if (says_yes(&asker[i]))
+				found = asker[i].mount;
+			asker[i].pid = 0;
+			close(fd[i].fd);
+			fd[i].fd = -1;
+			waiting--;
+		}
+	}
+	return found;
+}
+
+static void stop_waiting(const struct asker *asker, const struct pollfd *fd, nfds_t nr)
+{
+	for (nfds_t i = 0; i < nr; i++)
+		if (asker[i].pid) {
+			kill(asker[i].pid, SIGKILL);
+			waitpid(asker[i].pid, NULL, 0);
+			close(fd[i].fd);
+		}
+}
+
+const struct mount_entry *ask_for_image(const struct mount_list *list, const char *id)
+{
+	struct asker *asker CLEANUP_FREE = calloc(list->nr, sizeof(*asker));
+	struct pollfd *fd CLEANUP_FREE = calloc(list->nr, sizeof(*fd));
+	const struct mount_entry *found;
+	nfds_t nr = 0;
+
+	for (size_t i = 0; asker && fd && i < list->nr; i++) {
+		fd[nr].events = POLLIN;
+		if (mount_is_zqfs(&list->e[i]) && start(&asker[nr], &list->e[i], id, &fd[nr].fd))
+			nr++;
+	}
+	found = listen(asker, fd, nr);
+	stop_waiting(asker, fd, nr);
+	return found;
+}
