@@ -5,7 +5,7 @@
  */
 #include <zqfs/amend.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/image_options.h"
 
 static bool amend_key(size_t i, struct cli_key *key)

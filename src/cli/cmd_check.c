@@ -10,7 +10,7 @@
 
 #include <zqfs/check.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/term.h"
 #include "util/json.h"

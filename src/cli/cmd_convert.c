@@ -11,7 +11,7 @@
 
 #include <zqfs/convert.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/image_options.h"
 #include "cli/term.h"
 #include "util/json.h"

@@ -11,7 +11,7 @@
 #include <zqfs/create.h>
 #include <zqfs/info.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/image_options.h"
 #include "util/cleanup.h"
 #include "util/printable.h"

@@ -13,7 +13,7 @@
 
 #include <zqfs/info.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/zones.h"
 #include "util/cleanup.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/mounts.h"
 #include "cli/images.h"
 #include "fs/fs.h"
@@ -154,6 +154,7 @@ static const char *const mount_operands[] = { "IMAGE", "MOUNTPOINT", NULL };
 
 const struct cli_command cmd_mount = {
 	.name = "mount",
+	.unnamed = true,
 	.summary = "show the zones of an image as files; needs no name",
 	.details = "Returns once the mount answers. Conventional zones are cnv/0, cnv/1 ..., "
 		   "sequential ones seq/0, seq/1 ...: the size of a file is its write pointer. "

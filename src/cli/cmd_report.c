@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/report_output.h"
 #include "cli/term.h"

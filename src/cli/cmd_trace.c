@@ -12,7 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/term.h"
 #include "cli/trace_summary.h"
 #include "util/cleanup.h"

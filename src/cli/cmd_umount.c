@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/mounts.h"
 #include "cli/servers.h"
 #include "cli/take_away.h"

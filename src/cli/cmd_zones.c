@@ -11,7 +11,7 @@
 
 #include <zqfs/device.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/term.h"
 #include "cli/zones.h"
@@ -25,10 +25,13 @@ struct action {
 	int (*offline)(struct zq_device *dev, uint32_t zone); /* NULL: mounts only */
 };
 
-static const struct action reset = { "reset", "resetting zones", zq_zone_reset };
-static const struct action finish = { "finish", "finishing zones", zq_zone_finish };
-static const struct action open_zones = { "open", "opening zones", NULL };
-static const struct action close_zones = { "close", "closing zones", NULL };
+/* By the name of the command. */
+static const struct action actions[] = {
+	{ "reset", "resetting zones", zq_zone_reset },
+	{ "finish", "finishing zones", zq_zone_finish },
+	{ "open", "opening zones", NULL },
+	{ "close", "closing zones", NULL },
+};
 
 /* What the zones are changed in: an image (dev), or a mount (src). */
 struct target {
@@ -154,12 +157,15 @@ static int change_image(const struct cli_args *args, const struct action *act)
 	return status;
 }
 
-static int run_action(const struct cli_args *args, const struct action *act)
+static int run_zones(const struct cli_args *args)
 {
+	const struct action *act = actions;
 	const char *what = args->operands[0];
 	char *dir CLEANUP_FREE = NULL;
 	struct stat st;
 
+	while (strcmp(act->verb, args->cmd->name) != 0)
+		act++;
 	if (stat(what, &st) ? errno == ENOTCONN : S_ISDIR(st.st_mode))
 		return change_mount(args, act);
 	dir = images_mounted_on(what);
@@ -173,35 +179,13 @@ static int run_action(const struct cli_args *args, const struct action *act)
 	return change_image(args, act);
 }
 
-static int run_reset(const struct cli_args *args)
-{
-	return run_action(args, &reset);
-}
-
-static int run_finish(const struct cli_args *args)
-{
-	return run_action(args, &finish);
-}
-
-static int run_open(const struct cli_args *args)
-{
-	return run_action(args, &open_zones);
-}
-
-static int run_close(const struct cli_args *args)
-{
-	return run_action(args, &close_zones);
-}
-
 static const struct cli_option zone_options[] = {
 	{ OPT_DATA_FILE, "data-file", "PATH", NULL,
 	  "external data file, when the image names none or it moved" },
 	{ 0 },
 };
 
-static const struct cli_option mount_zone_options[] = {
-	{ 0 },
-};
+static const struct cli_option no_options[] = { { 0 } };
 
 static const char *const zone_operands[] = { "IMAGE|MOUNTPOINT", "ZONES", NULL };
 static const char *const mount_zone_operands[] = { "MOUNTPOINT", "ZONES", NULL };
@@ -211,24 +195,22 @@ static const char *const mount_zone_operands[] = { "MOUNTPOINT", "ZONES", NULL }
 	"all zones, as the report does; seq/3 and cnv/0 count as the names of the files do. all "  \
 	"leaves conventional zones out. "
 
+#define ON_ZONES	  .min_operands = 2, .run = run_zones
+#define IN_IMAGE_OR_MOUNT ON_ZONES, .operands = zone_operands, .options = zone_options
+#define IN_MOUNT	  ON_ZONES, .operands = mount_zone_operands, .options = no_options
+
 const struct cli_command cmd_reset = {
 	.name = "reset",
 	.summary = "empty zones of an image or of a mount",
 	.details = ZONES_TEXT "What the zones held is gone, and their space goes back to the host.",
-	.operands = zone_operands,
-	.min_operands = 2,
-	.options = zone_options,
-	.run = run_reset,
+	IN_IMAGE_OR_MOUNT,
 };
 
 const struct cli_command cmd_finish = {
 	.name = "finish",
 	.summary = "make zones of an image or of a mount full",
 	.details = ZONES_TEXT "What was not written reads as zeros.",
-	.operands = zone_operands,
-	.min_operands = 2,
-	.options = zone_options,
-	.run = run_finish,
+	IN_IMAGE_OR_MOUNT,
 };
 
 const struct cli_command cmd_open = {
@@ -237,18 +219,12 @@ const struct cli_command cmd_open = {
 	.details = ZONES_TEXT "Zones stay open until they are closed, finished, reset, full or "
 			      "unmounted. An image keeps no open zones, so there is nothing to "
 			      "open in one that is not mounted.",
-	.operands = mount_zone_operands,
-	.min_operands = 2,
-	.options = mount_zone_options,
-	.run = run_open,
+	IN_MOUNT,
 };
 
 const struct cli_command cmd_close = {
 	.name = "close",
 	.summary = "close open zones of a mount",
 	.details = ZONES_TEXT "A closed zone stays active; one that is empty becomes empty again.",
-	.operands = mount_zone_operands,
-	.min_operands = 2,
-	.options = mount_zone_options,
-	.run = run_close,
+	IN_MOUNT,
 };

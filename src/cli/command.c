@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Table of commands, dispatch and the parser of options. Knows no command's meaning: each
- * is described by its struct cli_command in its own file. Options may stand anywhere among
- * the operands; "--" ends them.
+ * The parser of options, and messages. Knows no command's meaning: each is described by its
+ * struct cli_command in its own file. Options may stand anywhere among the operands; "--" ends
+ * them.
  */
 #include "cli/command.h"
 
@@ -10,21 +10,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <zqfs/version.h>
 
+#include "cli/help.h"
 #include "util/cleanup.h"
 #include "util/printable.h"
 #include "util/suggest.h"
-
-const struct cli_command *const cli_commands[] = {
-	&cmd_mount,  &cmd_create, &cmd_amend, &cmd_info,  &cmd_report,	&cmd_reset,
-	&cmd_finish, &cmd_open,	  &cmd_close, &cmd_check, &cmd_convert, &cmd_compare,
-	&cmd_umount, &cmd_trace,  &cmd_help,  NULL,
-};
-
-const struct cli_option cli_help_option = { 'h', "help", NULL, NULL, "show this help" };
 
 /* A sentence on stderr behind "zqfs: " and, unless it is NULL, the command's name. What comes from
  * outside is made printable. */
@@ -58,19 +50,39 @@ int cli_usage_error(const struct cli_command *cmd, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say_sentence(cmd && cmd != &cmd_mount ? cmd->name : NULL, fmt, ap);
+	say_sentence(cmd && !cmd->unnamed ? cmd->name : NULL, fmt, ap);
 	va_end(ap);
 	if (cmd)
 		cli_print_usage(stderr, cmd);
 	return CLI_USAGE;
 }
 
-const struct cli_command *cli_find(const char *name)
+const struct cli_command *cli_find(const struct cli_command *const *all, const char *name)
 {
-	for (size_t i = 0; cli_commands[i]; i++)
-		if (!strcmp(cli_commands[i]->name, name))
-			return cli_commands[i];
+	for (; *all; all++)
+		if (!strcmp((*all)->name, name))
+			return *all;
 	return NULL;
+}
+
+const char *cli_nearest(const struct cli_command *const *all, const char *word)
+{
+	struct suggest s = { .typed = word };
+
+	for (; *all; all++)
+		suggest_offer(&s, (*all)->name);
+	return s.best;
+}
+
+int cli_unknown_command(const struct cli_command *const *all, const char *word, const char *also)
+{
+	const char *near = cli_nearest(all, word);
+
+	if (near)
+		return cli_usage_error(NULL, "no command '%s'%s; did you mean 'zqfs %s'?", word,
+				       also, near);
+	return cli_usage_error(NULL, "no command '%s'%s; 'zqfs help' lists the commands", word,
+			       also);
 }
 
 bool cli_given(const struct cli_args *args, int id)
@@ -267,7 +279,8 @@ static bool asks_for_keys(const struct cli_args *args)
 	return false;
 }
 
-int cli_run(const struct cli_command *cmd, int argc, char **argv)
+int cli_run(const struct cli_command *const *all, const struct cli_command *cmd, int argc,
+	    char **argv)
 {
 	struct cli_value *values CLEANUP_FREE = calloc(max_values(cmd, argc), sizeof(*values));
 	char **operands CLEANUP_FREE = calloc((size_t)argc + 1, sizeof(*operands));
@@ -282,15 +295,15 @@ int cli_run(const struct cli_command *cmd, int argc, char **argv)
 	ret = parse_all(&p);
 	if (ret)
 		return ret;
-	args = (struct cli_args){ cmd, p.values, p.nr_values, p.operands, p.nr_operands };
+	args = (struct cli_args){ cmd, all, p.values, p.nr_values, p.operands, p.nr_operands };
 	if (cli_given(&args, cli_help_option.id)) {
-		if (cmd == &cmd_mount)
-			cli_print_overview(stdout);
+		if (cmd->unnamed)
+			cli_print_overview(stdout, all);
 		else
 			cli_print_help(stdout, cmd);
 		return CLI_DONE;
 	}
-	if (cmd == &cmd_mount && cli_given(&args, 'V')) {
+	if (cmd->unnamed && cli_given(&args, 'V')) {
 		printf("zqfs %s\n", ZQFS_VERSION);
 		return CLI_DONE;
 	}
@@ -300,53 +313,4 @@ int cli_run(const struct cli_command *cmd, int argc, char **argv)
 	}
 	ret = check_operands(&p);
 	return ret ? ret : cmd->run(&args);
-}
-
-/* ---- dispatch ------------------------------------------------------------------------------- */
-
-static const char *nearest_command(const char *word)
-{
-	struct suggest s = { .typed = word };
-
-	for (size_t i = 0; cli_commands[i]; i++)
-		suggest_offer(&s, cli_commands[i]->name);
-	return s.best;
-}
-
-int cli_unknown_command(const char *word, const char *also)
-{
-	const char *near = nearest_command(word);
-
-	if (near)
-		return cli_usage_error(NULL, "no command '%s'%s; did you mean 'zqfs %s'?", word,
-				       also, near);
-	return cli_usage_error(NULL, "no command '%s'%s; 'zqfs help' lists the commands", word,
-			       also);
-}
-
-/* A first word that names no file was meant as a command, unless all that a mount needs follows. */
-static bool mistyped_command(const char *word, const char *next)
-{
-	struct stat st;
-
-	if (word[0] == '-' || strpbrk(word, "/.") || !stat(word, &st))
-		return false;
-	return !next || nearest_command(word) || stat(next, &st) || !S_ISDIR(st.st_mode);
-}
-
-int cli_main(int argc, char **argv)
-{
-	const struct cli_command *cmd;
-
-	if (argc < 2) {
-		cli_usage_error(NULL, "IMAGE and MOUNTPOINT are missing");
-		cli_print_overview(stderr);
-		return CLI_USAGE;
-	}
-	cmd = cli_find(argv[1]);
-	if (cmd)
-		return cli_run(cmd, argc - 2, argv + 2);
-	if (mistyped_command(argv[1], argv[2]))
-		return cli_unknown_command(argv[1], ", and no image of that name");
-	return cli_run(&cmd_mount, argc - 1, argv + 1);
 }

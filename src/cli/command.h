@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command table: one static description of every command and option. Dispatch, parsing,
+ * What a command is: a static description with its options, operands and help. Dispatch, parsing,
  * usage errors, --help, "help --list" (from which the completions are made) and the test that
  * compares them with the man page all read it, so that nothing can be in one and not in the
- * others.
+ * others. Also the parser of options, and messages. The table of all commands is in commands.c,
+ * above the commands; who needs it gets it with the arguments.
  */
 #ifndef ZQ_CLI_COMMAND_H
 #define ZQ_CLI_COMMAND_H
@@ -38,7 +39,8 @@ struct cli_command;
 /* A command line after parsing; points into argv. */
 struct cli_args {
 	const struct cli_command *cmd;
-	const struct cli_value *values; /* in the order in which they were given */
+	const struct cli_command *const *all; /* the table of commands, NULL ended */
+	const struct cli_value *values;	      /* in the order in which they were given */
 	size_t nr_values;
 	char **operands;
 	int nr_operands;
@@ -51,6 +53,7 @@ struct cli_command {
 	const char *const *operands; /* their names in order, NULL ended */
 	int min_operands;
 	bool many;			  /* the last operand may be repeated */
+	bool unnamed;			  /* runs without its name: zqfs IMAGE MOUNTPOINT */
 	const struct cli_option *options; /* ended by an entry whose id is 0 */
 	/* Fills *key with the i-th key of -o; false behind the last. NULL: no such table. */
 	bool (*key)(size_t i, struct cli_key *key);
@@ -60,20 +63,15 @@ struct cli_command {
 /* Exit statuses; check has more (ZQFS_EXIT_* in cmd_check.c). */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* All commands in the order of the help, NULL ended. */
-extern const struct cli_command *const cli_commands[];
-extern const struct cli_command cmd_mount, cmd_create, cmd_amend, cmd_info, cmd_report, cmd_reset, cmd_finish,
-	cmd_open, cmd_close, cmd_check, cmd_convert, cmd_compare, cmd_umount, cmd_trace, cmd_help;
-/* --help, which every command takes. */
-extern const struct cli_option cli_help_option;
+/* The command of that name in the table, or NULL. */
+const struct cli_command *cli_find(const struct cli_command *const *all, const char *name);
+/* The nearest to a word that is none, or NULL. */
+const char *cli_nearest(const struct cli_command *const *all, const char *word);
 
-/* The command of that name, or NULL. */
-const struct cli_command *cli_find(const char *name);
-
-/* Dispatches a whole command line; returns the exit status. */
-int cli_main(int argc, char **argv);
-/* Parses and runs the arguments of one command (argv[0] is the first of them). */
-int cli_run(const struct cli_command *cmd, int argc, char **argv);
+/* Parses and runs the arguments of one command of the table (argv[0] is the first of them). Returns
+ * the exit status. */
+int cli_run(const struct cli_command *const *all, const struct cli_command *cmd, int argc,
+	    char **argv);
 
 /* The last value given for the option with that id; NULL when it was not given. */
 const char *cli_value(const struct cli_args *args, int id);
@@ -87,14 +85,6 @@ int cli_usage_error(const struct cli_command *cmd, const char *fmt, ...)
 
 /* The same for a word that is no command, with the nearest one. also: what else it is not, or "".
  */
-int cli_unknown_command(const char *word, const char *also);
-
-/* cmd_help.c: what the help of a command, or of all, looks like. */
-void cli_print_usage(FILE *out, const struct cli_command *cmd);
-void cli_print_help(FILE *out, const struct cli_command *cmd);
-/* The keys of its -o, which it must have; with all also older spellings, and what there is for
- * zone.layout. */
-void cli_print_keys(FILE *out, const struct cli_command *cmd, bool all);
-void cli_print_overview(FILE *out);
+int cli_unknown_command(const struct cli_command *const *all, const char *word, const char *also);
 
 #endif

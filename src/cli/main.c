@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "util/cleanup.h"
 
 /*
@@ -40,7 +40,7 @@ static int mount_helper(int argc, char **argv)
 			kept[n++] = argv[i];
 		}
 	}
-	return cli_run(&cmd_mount, n, kept);
+	return commands_mount(n, kept);
 }
 
 static bool called_as_helper(const char *argv0)
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	/* An image that must not grow (ulimit -f) is an error to report, not a way to die. */
 	signal(SIGXFSZ, SIG_IGN);
 	status = called_as_helper(argc ? argv[0] : NULL) ? mount_helper(argc, argv)
-							 : cli_main(argc, argv);
+							 : commands_main(argc, argv);
 	errno = 0;
 	if ((fflush(stdout) || ferror(stdout)) && !status)
 		status = cli_error("cannot write the output: %s",

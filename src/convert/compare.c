@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "convert/disk.h"
+#include "convert/formats.h"
 #include "util/math.h"
 #include "util/cleanup.h"
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convert/disk.h"
+#include "convert/formats.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 

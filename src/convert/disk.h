@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A zoned disk as "convert" and "compare" see it, whatever holds it: a source that is read, a
- * target that is filled. Each format is one file (source_*.c, target_*.c) behind these tables.
+ * target that is filled. Each format is one file (source_*.c, target_*.c) behind these tables;
+ * formats.c knows them all.
  *
  * Offsets within a zone are bytes from the zone's start. A table of all zones is in memory:
  * 16 bytes for each zone.
@@ -55,22 +56,8 @@ struct disk_source {
 	bool has_open_states;	/* its open and closed states differ, and are lost in an image */
 };
 
-/* Opens what is at path; opts as in zq_convert. A sentence in err, which starts with a name. */
-int disk_source_open(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
-		     struct zq_error *err);
+/* NULL: nothing. */
 void disk_source_close(struct disk_source *s);
-
-/* The formats' own openers; "told" is what disk_source_open has found out. */
-int source_open_image(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
-		      struct zq_error *err);
-int source_open_raw(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
-		    struct zq_error *err);
-int source_open_dump(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
-		     struct zq_error *err);
-int source_open_folder(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
-		       struct zq_error *err);
-int source_open_device(const char *path, const struct zq_convert_opts *opts, struct disk_source **s,
-		       struct zq_error *err);
 
 /* ---- what is written --------------------------------------------------------------------- */
 
@@ -100,22 +87,8 @@ struct disk_target {
 	bool keeps_states; /* read-only, offline and open states have a place in it */
 };
 
-/* Begins what will be at path, in the format of opts, with the source's geometry unless the
- * options say otherwise. Refuses what exists without force, and what it cannot hold. */
-int disk_target_begin(const char *path, const struct zq_convert_opts *opts,
-		      const struct disk_source *from, struct disk_target **t, struct zq_error *err);
+/* NULL: nothing. */
 void disk_target_end(struct disk_target *t);
-
-int target_begin_image(const char *path, const struct zq_convert_opts *opts,
-		       const struct disk_source *from, struct disk_target **t,
-		       struct zq_error *err);
-int target_begin_raw(const char *path, const struct zq_convert_opts *opts,
-		     const struct disk_source *from, struct disk_target **t, struct zq_error *err);
-int target_begin_dump(const char *path, const struct zq_convert_opts *opts,
-		      const struct disk_source *from, struct disk_target **t, struct zq_error *err);
-int target_begin_folder(const char *path, const struct zq_convert_opts *opts,
-			const struct disk_source *from, struct disk_target **t,
-			struct zq_error *err);
 
 /* The options of a caller, who knows structures of other sizes perhaps. */
 struct disk_opts {

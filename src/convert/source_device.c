@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "convert/formats.h"
 #include "convert/flat.h"
 #include "util/cleanup.h"
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/formats.h"
 #include "convert/dump_format.h"
 #include "convert/flat.h"
 #include "util/math.h"

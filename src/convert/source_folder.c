@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convert/disk.h"
+#include "convert/formats.h"
 #include "util/math.h"
 #include "convert/folder_names.h"
 #include "convert/zone_table.h"

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "convert/disk.h"
+#include "convert/formats.h"
 #include "io/io.h"
 #include "qcow2/qcow2.h"
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "convert/formats.h"
 #include "convert/flat.h"
 #include "util/cleanup.h"
 

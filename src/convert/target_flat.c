@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/formats.h"
 #include "convert/dump_format.h"
 #include "convert/target_rules.h"
 #include "util/math.h"

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "convert/formats.h"
 #include "convert/folder_names.h"
 #include "convert/target_rules.h"
 #include "offline/new_file.h"

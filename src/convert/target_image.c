@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/formats.h"
 #include "convert/target_rules.h"
 #include "util/math.h"
 #include "io/io.h"

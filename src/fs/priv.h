@@ -161,6 +161,8 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 
 /* Resets a zone; it stays open where it has writers and explicit-open is set. */
 int fs_reset(struct fs *fs, uint32_t zone);
+/* Finishes a zone; one that was closed just now gives its slot first. */
+int fs_finish(struct fs *fs, uint32_t zone);
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi);
 

@@ -20,11 +20,6 @@
 
 #define LATE_NS INT64_C(100000000) /* for a RELEASE that another thread has */
 
-struct serve_worker *serve_self(const struct serve *s)
-{
-	return pthread_getspecific(s->self);
-}
-
 /* ---- one request ------------------------------------------------------------------------- */
 
 /* Who lets go, or writes back what was accepted before, is served to the end. */
@@ -58,7 +53,7 @@ static void refuse_request(struct serve_worker *w)
 	w->serve->how->answer(w, &iov, 1);
 }
 
-void serve_one(struct serve_worker *w)
+static void serve_one(struct serve_worker *w)
 {
 	const struct fuse_in_header *in = w->buf.mem;
 	struct serve *s = w->serve;
@@ -76,13 +71,6 @@ void serve_one(struct serve_worker *w)
 	if (w->trace.op)
 		trace_end(s->fs, &w->trace);
 	atomic_store_explicit(&w->unique, 0, memory_order_relaxed);
-}
-
-struct trace_request *serve_trace(struct serve *s)
-{
-	struct serve_worker *w = serve_self(s);
-
-	return w ? &w->trace : NULL;
 }
 
 /* libfuse's way out: answers, and notifications, whose unique is 0. */
@@ -179,6 +167,7 @@ int serve_new(struct fs *fs, const struct serve_config *cfg)
 	s->se = fs->se;
 	s->cfg = *cfg;
 	s->how = &serve_classic;
+	s->one = serve_one;
 	s->fd = s->nowhere = -1;
 	fs->serve = s;
 	pthread_mutex_init(&s->lock, NULL);

@@ -54,6 +54,8 @@ struct serve {
 	struct fs *fs;
 	struct fuse_session *se;
 	const struct serve_transport *how;
+	/* Hands the request in w->buf to libfuse, whose handler answers it before this returns. */
+	void (*one)(struct serve_worker *w);
 	struct serve_config cfg;
 	int fd;		    /* of /dev/fuse; libfuse closes its own one when it unmounts */
 	int nowhere;	    /* of /dev/null, takes the place of fd at the end */
@@ -74,15 +76,10 @@ struct serve {
 #define SERVE_WAKE                                                                                 \
 	SIGURG /* to a thread that waits for a request; ignored where nobody handles it */
 
-/* ---- serve.c ------------------------------------------------------------------------------- */
+/* ---- serve_workers.c ------------------------------------------------------------------------ */
 
 /* The calling thread's worker; NULL: it serves nothing. */
 struct serve_worker *serve_self(const struct serve *s);
-/* Hands the request in w->buf to libfuse, whose handler answers it before this returns. */
-void serve_one(struct serve_worker *w);
-
-/* ---- serve_workers.c ------------------------------------------------------------------------ */
-
 /* One more thread. 0; -EAGAIN: there are enough, or the end has begun; -errno. [lock] */
 int serve_start_worker(struct serve *s);
 /* Forgets the threads that have ended. [lock] */

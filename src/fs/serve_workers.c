@@ -20,6 +20,18 @@
 #define MAX_AWAY     64u	       /* of them */
 #define NO_MEMORY_NS INT64_C(20000000) /* before it is tried again */
 
+struct serve_worker *serve_self(const struct serve *s)
+{
+	return pthread_getspecific(s->self);
+}
+
+struct trace_request *serve_trace(struct serve *s)
+{
+	struct serve_worker *w = serve_self(s);
+
+	return w ? &w->trace : NULL;
+}
+
 static void connection_ended(struct serve *s, int rc)
 {
 	SCOPE_LOCK(&s->lock);
@@ -142,7 +154,7 @@ static void serve_requests(struct serve_worker *w)
 		if (n > 0) {
 			if (last && !is_quick(&w->buf))
 				none_idle(s);
-			serve_one(w);
+			s->one(w);
 		} else if (!may_go_on(s, n)) {
 			return;
 		}

@@ -26,7 +26,7 @@ static bool is_size(struct fs *fs, const struct zq_zone_info *info, const struct
 	       (h && zq_writer_end(fs->dev, info->number, &h->writer, &end) && size == end);
 }
 
-static int finish_zone(struct fs *fs, uint32_t zone)
+int fs_finish(struct fs *fs, uint32_t zone)
 {
 	int ret = zq_zone_finish(fs->dev, zone);
 
@@ -64,7 +64,7 @@ static int truncate_zone_file(struct fs *fs, fuse_req_t req, uint64_t node, uint
 		return 0;
 	if (info.conventional || (size && size != info.capacity))
 		return -EPERM;
-	return size ? finish_zone(fs, info.number) : fs_reset(fs, info.number);
+	return size ? fs_finish(fs, info.number) : fs_reset(fs, info.number);
 }
 
 /*

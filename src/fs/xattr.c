@@ -271,11 +271,6 @@ static int command_close(struct fs *fs, uint32_t zone)
 	return zq_zone_close(fs->dev, zone);
 }
 
-static int command_finish(struct fs *fs, uint32_t zone)
-{
-	return zq_zone_finish(fs->dev, zone);
-}
-
 static int command_read_only(struct fs *fs, uint32_t zone)
 {
 	return zq_zone_set_state(fs->dev, zone, ZQ_READ_ONLY);
@@ -294,7 +289,7 @@ static const struct command {
 	bool of_owner; /* the right to write is not enough */
 } commands[] = {
 	{ "open", command_open, false },	  { "close", command_close, false },
-	{ "finish", command_finish, false },	  { "reset", fs_reset, false },
+	{ "finish", fs_finish, false },		  { "reset", fs_reset, false },
 	{ "read-only", command_read_only, true }, { "offline", command_offline, true },
 };
 

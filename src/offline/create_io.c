@@ -9,6 +9,7 @@
 #include <zqfs/create.h>
 
 #include "io/io.h"
+#include "offline/create_params.h"
 #include "offline/create_backing.h"
 #include "offline/new_image.h"
 #include "qcow2/create/create.h"

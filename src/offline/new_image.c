@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "qcow2/tables/named_file.h"
+#include "offline/create_params.h"
 #include "offline/create_backing.h"
 #include "offline/new_image.h"
 #include "offline/overlay.h"

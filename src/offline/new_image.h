@@ -17,10 +17,6 @@ struct new_image {
 	bool has_data; /* data is in use */
 };
 
-/* The parameters that the options amount to; checks them against each other. -EINVAL. */
-int create_make_params(const struct zq_create_opts *o, struct qcow2_create_params *p,
-		       struct zq_error *err);
-
 /*
  * Writes an empty image that will be at path, and flushes it. Afterwards n->image.io and
  * n->data.io may be taken out (set to NULL) by whoever fills the image. -EEXIST, -EAGAIN,

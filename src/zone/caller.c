@@ -195,7 +195,8 @@ static void keep_failure(struct callers *c, const char *sentence)
 
 int call_failed(struct zq_device *dev, const struct call *c, int rc, const char *why)
 {
-	char reason[128], zone[32] = "", sentence[sizeof(dev->callers.failure[0].why)];
+	char reason[sizeof(dev->why_readonly) + 32], zone[32] = "",
+						     sentence[sizeof(dev->callers.failure[0].why)];
 
 	if (why && rc != -EINVAL)
 		snprintf(reason, sizeof(reason), "%s: %s", why, strerror(-rc));
@@ -227,4 +228,10 @@ void zq_last_error(struct zq_device *dev, struct zq_error *err)
 	SCOPE_LOCK(&dev->callers.lock);
 	f = failure_of(&dev->callers, pthread_self());
 	zq_fail(err, 0, "%s", f ? f->why : "");
+}
+
+const char *zq_device_readonly_reason(const struct zq_device *dev)
+{
+	/* the text is complete before the flag is set, and does not change afterwards */
+	return device_check_writable(dev) < 0 ? dev->why_readonly : "";
 }

@@ -5,9 +5,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <syslog.h>
 #include <time.h>
 
 #include "util/cleanup.h"
@@ -17,65 +14,6 @@
 #include "zone/zone.h"
 
 #define DEFAULT_COMMIT_SECS 5
-
-/* What one change makes a commit allocate fits well. Nobody touches it, so it costs no memory. */
-#define RESERVE_BYTES ((size_t)4 << 20)
-
-/* ---- commits ------------------------------------------------------------------------------ */
-
-/* A disk that stays broken is told of once. */
-static bool is_news(struct zq_device *dev, int rc)
-{
-	SCOPE_LOCK(&dev->committer.lock);
-	if (rc == dev->committer.logged)
-		return false;
-	dev->committer.logged = rc;
-	return true;
-}
-
-int commit_failed(struct zq_device *dev, int rc)
-{
-	if (is_news(dev, rc))
-		commit_fault(dev, rc);
-	return host_error(dev, rc);
-}
-
-int device_reserve(struct zq_device *dev, bool sync)
-{
-	void *none = NULL, *p;
-
-	if ((!sync && !dev->opts.sync) || atomic_load(&dev->committer.reserve))
-		return 0;
-	/* not malloc(): any arena of it can make use of this when it is given back */
-	p = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return -ENOMEM;
-	if (!atomic_compare_exchange_strong(&dev->committer.reserve, &none, p))
-		munmap(p, RESERVE_BYTES);
-	return 0;
-}
-
-/* False when there was none. */
-static bool give_reserve_back(struct zq_device *dev)
-{
-	void *p = atomic_exchange(&dev->committer.reserve, NULL);
-
-	if (p)
-		munmap(p, RESERVE_BYTES);
-	return p != NULL;
-}
-
-int device_commit(struct zq_device *dev)
-{
-	int rc = qcow2_commit(dev->img);
-
-	if (rc == -ENOMEM && give_reserve_back(dev))
-		rc = qcow2_commit(dev->img);
-	if (rc < 0)
-		return commit_failed(dev, rc);
-	is_news(dev, rc);
-	return rc;
-}
 
 /* What a caller was promised of these zones. Without locks. */
 static int confirm(struct zq_device *dev, uint32_t first, uint32_t count)
@@ -176,16 +114,11 @@ static int create_without_signals(struct zq_device *dev)
 	return rc;
 }
 
-int zq_start_committer(struct zq_device *dev)
+int committer_start(struct zq_device *dev)
 {
 	struct zone_committer *c = &dev->committer;
-	int rc = device_enter(dev);
+	int rc;
 
-	if (rc < 0 || c->running || dev->readonly)
-		return rc;
-	rc = compressor_start(dev);
-	if (rc < 0)
-		return rc;
 	c->stop = false;
 	rc = create_without_signals(dev);
 	c->running = rc == 0;
@@ -196,13 +129,10 @@ int zq_start_committer(struct zq_device *dev)
 	return rc;
 }
 
-void zq_stop_committer(struct zq_device *dev)
+void committer_stop(struct zq_device *dev)
 {
 	struct zone_committer *c = &dev->committer;
 
-	if (device_enter(dev) < 0 || !c->running)
-		return;
-	compressor_stop(dev);
 	pthread_mutex_lock(&c->lock);
 	c->stop = true;
 	pthread_cond_signal(&c->cond);
@@ -219,8 +149,7 @@ int committer_init(struct zq_device *dev)
 
 void committer_destroy(struct zq_device *dev)
 {
-	zq_stop_committer(dev);
-	give_reserve_back(dev);
+	device_drop_reserve(dev);
 	pthread_cond_destroy(&dev->committer.cond);
 	pthread_mutex_destroy(&dev->committer.lock);
 }

@@ -58,19 +58,6 @@ static void compress_zone(struct zq_device *dev, uint32_t zone)
 
 /* ---- the thread -------------------------------------------------------------------------- */
 
-/* The zone that has waited for longest; false: stop. */
-static bool next_full_zone(struct zone_compressor *c, uint32_t *zone)
-{
-	SCOPE_LOCK(&c->lock);
-	while (!c->nr && !atomic_load(&c->stop))
-		pthread_cond_wait(&c->cond, &c->lock);
-	if (atomic_load(&c->stop))
-		return false;
-	*zone = c->queue[0];
-	memmove(c->queue, c->queue + 1, --c->nr * sizeof(*c->queue));
-	return true;
-}
-
 static void *compressor_main(void *arg)
 {
 	struct zq_device *dev = arg;
@@ -78,31 +65,9 @@ static void *compressor_main(void *arg)
 
 	/* of this thread alone, as Linux has it; not to be nice harms nobody */
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY);
-	while (next_full_zone(&dev->compressor, &zone))
+	while (compressor_next(&dev->compressor, &zone))
 		compress_zone(dev, zone);
 	return NULL;
-}
-
-void compressor_take(struct zq_device *dev, uint32_t zone)
-{
-	struct zone_compressor *c = &dev->compressor;
-
-	if (!dev->opts.compress)
-		return;
-	pthread_mutex_lock(&c->lock);
-	if (c->nr == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-		uint32_t *queue = realloc(c->queue, cap * sizeof(*queue));
-
-		if (queue) {
-			c->queue = queue;
-			c->cap = cap;
-		}
-	}
-	if (c->nr < c->cap) /* without memory the zone stays as it is */
-		c->queue[c->nr++] = zone;
-	pthread_cond_signal(&c->cond);
-	pthread_mutex_unlock(&c->lock);
 }
 
 int compressor_check(struct zq_device *dev, struct zq_error *err)

@@ -287,8 +287,22 @@ bool zq_device_readonly(const struct zq_device *dev)
 	return device_check_writable(dev) < 0;
 }
 
-const char *zq_device_readonly_reason(const struct zq_device *dev)
+/* ---- threads -------------------------------------------------------------------------- */
+
+int zq_start_committer(struct zq_device *dev)
 {
-	/* the text is complete before the flag is set, and does not change afterwards */
-	return zq_device_readonly(dev) ? dev->why_readonly : "";
+	int rc = device_enter(dev);
+
+	if (rc < 0 || dev->committer.running || dev->readonly)
+		return rc;
+	rc = compressor_start(dev);
+	return rc < 0 ? rc : committer_start(dev);
+}
+
+void zq_stop_committer(struct zq_device *dev)
+{
+	if (device_enter(dev) < 0 || !dev->committer.running)
+		return;
+	compressor_stop(dev);
+	committer_stop(dev);
 }

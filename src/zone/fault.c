@@ -12,11 +12,6 @@
 #include "util/errors.h"
 #include "zone/zone.h"
 
-int device_check_writable(const struct zq_device *dev)
-{
-	return dev->readonly || atomic_load(&dev->failed) ? -EROFS : 0;
-}
-
 int host_error(struct zq_device *dev, int rc)
 {
 	if (rc == -EUCLEAN)

@@ -97,20 +97,6 @@ static int finish(struct zq_device *dev, uint32_t zone, bool *changed)
 
 /* ---- reset ---------------------------------------------------------------------------- */
 
-/* Where zeroing overwrites bytes, no pointer on disk may cover them any more. */
-int zone_erase_image(struct zq_device *dev, uint32_t zone)
-{
-	uint64_t start = zq_zone_start(&dev->geo, zone), len = zq_zone_len(&dev->geo, zone);
-	int rc = 0;
-
-	if (qcow2_zero_in_place(dev->img, start, len)) {
-		rc = qcow2_wp_settle(dev->img);
-		if (rc < 0)
-			rc = commit_failed(dev, rc);
-	}
-	return rc < 0 ? rc : qcow2_zero(dev->img, start, len);
-}
-
 int zone_purge(struct zq_device *dev, uint32_t zone)
 {
 	int rc = 0;

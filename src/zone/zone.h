@@ -26,6 +26,7 @@
 #ifndef ZQ_ZONE_ZONE_H
 #define ZQ_ZONE_ZONE_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -94,7 +95,7 @@ struct callers {
 	_Atomic(struct log_call *) logging; /* [callers.lock] to change; calls of opts.log */
 	struct call_failure {
 		pthread_t thread;
-		char why[192]; /* "": unused */
+		char why[320]; /* "": unused */
 	} failure[32];	       /* [callers.lock] the last ones of the last threads */
 	unsigned oldest;       /* [callers.lock] of them, the next to be replaced */
 };
@@ -165,6 +166,12 @@ static inline enum zq_zone_state zone_state(const struct zq_device *dev, uint32_
 	return (enum zq_zone_state)atomic_load(&dev->zones[zone].state);
 }
 
+/* 0, or -EROFS for a device that takes no changes. */
+static inline int device_check_writable(const struct zq_device *dev)
+{
+	return dev->readonly || atomic_load(&dev->failed) ? -EROFS : 0;
+}
+
 /* ---- refresh.c ------------------------------------------------------------------------- */
 
 /* zq_refresh() for those who have entered the device. */
@@ -218,13 +225,8 @@ void zone_follow(struct zq_device *dev, uint32_t zone, uint64_t wp_old);
 
 /* Zeroes what a reset had to leave behind, if anything. [stripe] */
 int zone_purge(struct zq_device *dev, uint32_t zone);
-/* Makes the zone read as zeros in the image, after its pointer went back there. [stripe] */
-int zone_erase_image(struct zq_device *dev, uint32_t zone);
-
 /* ---- fault.c: what failures do ----------------------------------------------------------- */
 
-/* 0, or -EROFS for a device that takes no changes. */
-int device_check_writable(const struct zq_device *dev);
 /* What a caller is told of a failure of the host: rc, but -ENOSPC where the image file must not
  * grow, as -EFBIG means the end of a zone. The log gets the reason once, as LOG_CRIT. */
 int host_error(struct zq_device *dev, int rc);
@@ -237,10 +239,8 @@ int zone_fault(struct zq_device *dev, uint32_t zone, int rc, const char *what);
  * LOG_CRIT: for commit_failed(), which knows what has been told. */
 void commit_fault(struct zq_device *dev, int rc);
 
-/* ---- committer.c --------------------------------------------------------------------------- */
+/* ---- commit.c: one commit of the image ------------------------------------------------- */
 
-int committer_init(struct zq_device *dev);
-void committer_destroy(struct zq_device *dev);
 /* After a commit, or a part of one, failed with rc: commit_fault() if that is news. Returns
  * host_error(rc). */
 int commit_failed(struct zq_device *dev, int rc);
@@ -250,6 +250,18 @@ int device_reserve(struct zq_device *dev, bool sync);
 /* Commits what the image has, also on behalf of those who have not asked for it. -ENOMEM is met
  * with what device_reserve() has set aside. */
 int device_commit(struct zq_device *dev);
+/* Gives back what device_reserve() has set aside; false when that was nothing. */
+bool device_drop_reserve(struct zq_device *dev);
+/* Makes the zone read as zeros in the image, after its pointer went back there. [stripe] */
+int zone_erase_image(struct zq_device *dev, uint32_t zone);
+
+/* ---- committer.c --------------------------------------------------------------------------- */
+
+int committer_init(struct zq_device *dev);
+void committer_destroy(struct zq_device *dev);
+/* The thread that commits some time after a change. A stop waits for it; it must run. */
+int committer_start(struct zq_device *dev);
+void committer_stop(struct zq_device *dev);
 /* After every change, of count zones: commits when sync or the option says so (the result is the
  * commit's), else sees to it that a commit comes. Without locks. */
 int device_changed(struct zq_device *dev, uint32_t first, uint32_t count, bool sync);
@@ -264,7 +276,11 @@ int compressor_check(struct zq_device *dev, struct zq_error *err);
 /* Its thread, along with the committer's. */
 int compressor_start(struct zq_device *dev);
 void compressor_stop(struct zq_device *dev);
+/* ---- compressor_queue.c ----------------------------------------------------------------- */
+
 /* The zone has become full. [lock] */
 void compressor_take(struct zq_device *dev, uint32_t zone);
+/* Waits for the zone that has waited for longest; false: stop. */
+bool compressor_next(struct zone_compressor *c, uint32_t *zone);
 
 #endif

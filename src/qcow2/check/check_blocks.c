@@ -113,26 +113,6 @@ static void judge_block(struct check *c, const struct wp_tail *t)
 		    fixed ? "padded with zeros" : "writing on or finishing the zone mends it");
 }
 
-void check_blocks_note(struct check *c, uint32_t zone, uint64_t wp)
-{
-	struct wp_walk *w = &c->wp;
-
-	if (w->nr_within == w->cap_within) {
-		size_t cap = w->cap_within ? w->cap_within * 2 : 16;
-		struct wp_tail *more = realloc(w->within, cap * sizeof(*more));
-
-		if (!more) {
-			c->error = -ENOMEM;
-			return;
-		}
-		w->within = more;
-		w->cap_within = cap;
-	}
-	w->within[w->nr_within] = w->tail;
-	w->within[w->nr_within].zone = zone;
-	w->within[w->nr_within++].wp = wp;
-}
-
 void check_blocks(struct check *c)
 {
 	for (size_t i = 0; i < c->wp.nr_within && !c->error; i++)

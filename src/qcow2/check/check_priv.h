@@ -220,9 +220,8 @@ void check_wp_free(struct check *c);
 
 /* ---- check_blocks.c ---- */
 
-/* A pointer within a block, judged once all references have been counted. */
-void check_blocks_note(struct check *c, uint32_t zone, uint64_t wp);
-/* Reports them; repair pads and flushes the data, and leaves the pointers to check_wp_repair. */
+/* Judges pointers within a block, once all references have been counted; repair pads and flushes
+ * the data, and leaves the pointers to check_wp_repair. */
 void check_blocks(struct check *c);
 
 /* ---- repair_unmap.c ---- */

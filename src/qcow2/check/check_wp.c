@@ -220,6 +220,27 @@ static void note_mapping(struct check *c, uint32_t zone, uint64_t wp)
 			    label_of(c, zone, label), clusters - c->wp.below, clusters, wp);
 }
 
+/* For check_blocks.c, which judges it once everything has been counted. */
+static void note_within_block(struct check *c, uint32_t zone, uint64_t wp)
+{
+	struct wp_walk *w = &c->wp;
+
+	if (w->nr_within == w->cap_within) {
+		size_t cap = w->cap_within ? w->cap_within * 2 : 16;
+		struct wp_tail *more = realloc(w->within, cap * sizeof(*more));
+
+		if (!more) {
+			c->error = -ENOMEM;
+			return;
+		}
+		w->within = more;
+		w->cap_within = cap;
+	}
+	w->within[w->nr_within] = w->tail;
+	w->within[w->nr_within].zone = zone;
+	w->within[w->nr_within++].wp = wp;
+}
+
 static void judge(struct check *c, uint32_t zone)
 {
 	uint64_t word = word_of(c, zone);
@@ -229,7 +250,7 @@ static void judge(struct check *c, uint32_t zone)
 	if (!sane(c, zone, word))
 		insane(c, zone, word);
 	else if (zoned_word_refused(layout_of(c), geo(c), zone, word))
-		check_blocks_note(c, zone, zoned_word_wp(layout_of(c), word));
+		note_within_block(c, zone, zoned_word_wp(layout_of(c), word));
 	else if (!zq_zone_is_conv(geo(c), zone))
 		note_mapping(c, zone, zoned_word_wp(layout_of(c), word));
 }

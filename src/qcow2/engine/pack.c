@@ -40,12 +40,6 @@ struct pack_job {
 
 /* ---- taking a place ---------------------------------------------------------------------- */
 
-void pack_forget(struct qcow2_image *img, uint64_t cluster)
-{
-	if (img->pack.cluster == cluster)
-		img->pack.cluster = 0;
-}
-
 /* One more reference to the cluster that is being filled; false where its count is at its
  * bound or the cluster was let go meanwhile. Drops the lock for I/O. */
 static bool share_cluster(struct qcow2_image *img, uint64_t cluster)

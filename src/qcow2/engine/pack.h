@@ -9,6 +9,10 @@
 #include "qcow2/engine/image.h"
 
 /* Nothing more goes into this host cluster: its count is about to fall to 0. [lock] */
-void pack_forget(struct qcow2_image *img, uint64_t cluster);
+static inline void pack_forget(struct qcow2_image *img, uint64_t cluster)
+{
+	if (img->pack.cluster == cluster)
+		img->pack.cluster = 0;
+}
 
 #endif
