@@ -39,6 +39,7 @@
 #include "fs/log.h"
 #include "fs/openers.h"
 #include "fs/options.h"
+#include "fs/place.h"
 #include "fs/trace_log.h"
 #include "fs/tree.h"
 #include "util/file_id.h"
@@ -59,7 +60,8 @@ struct fs {
 	struct fuse_session *se;
 	pid_t pid;
 	char image_id[FILE_ID_MAX]; /* of the image, "" when it could not be looked at */
-	char *where;		    /* absolute path of the mount point; owned, NULL: not known */
+	struct place place;
+	bool covered; /* at the end: what lies at that path is not ours to unmount */
 	struct fuse_conn_info_opts *conn_opts; /* from -o; owned */
 	struct timespec mounted;	       /* when; time of all that has not changed since */
 	uint32_t mounter, mounter_gid;	       /* the mounting user */

@@ -9,8 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -66,28 +64,31 @@ static bool same(const struct statx *a, const struct statx *b)
 
 /*
  * The kernel throws an answer away when the file's attributes have become invalid since it asked.
- * So this looks at what it has taken: with the mark, that is this answer and no other. Where the
- * path leads elsewhere, nothing is lost: the kernel asks with the next stat or read.
+ * So this looks at what it has taken: with the mark, that is this answer and no other. Where
+ * something else lies on the mount, the kernel asks with the next stat or read; only what is mapped
+ * may be old until then.
  */
-static void ask(const char *path)
+static void ask(int root, const char *name)
 {
 	const unsigned mask = STATX_SIZE | STATX_MTIME;
 	struct statx told, kept;
 
 	for (int i = 0; i < TRIES; i++)
-		if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, mask, &told) ||
-		    statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, mask, &kept) ||
+		if (statx(root, name, AT_STATX_FORCE_SYNC | AT_SYMLINK_NOFOLLOW, mask, &told) ||
+		    statx(root, name, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, mask, &kept) ||
 		    same(&told, &kept))
 			return;
 }
 
 static void ask_for_node(struct fs *fs, uint64_t node)
 {
-	char name[TREE_NAME_ROOM], path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/%s", fs->where, tree_path(&fs->tree, node, name));
+	char name[TREE_NAME_ROOM];
+	int root = place_open(&fs->place, O_PATH);
 
-	if (n > 0 && (size_t)n < sizeof(path))
-		ask(path);
+	if (root < 0)
+		return;
+	ask(root, tree_path(&fs->tree, node, name));
+	close(root);
 }
 
 /* [lock] */
@@ -239,7 +240,7 @@ static struct refresh_job *add_job(struct refresh *r, uint64_t node, bool waited
 
 static bool has_pages(struct fs *fs, uint64_t node)
 {
-	return fs->where && tree_is_file(node);
+	return fs->place.path && tree_is_file(node);
 }
 
 void refresh_attributes(struct fs *fs, uint64_t node)

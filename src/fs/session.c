@@ -169,7 +169,7 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 		ret = zq_fail(err, -EPERM, "%s: cannot mount there: %s", mountpoint,
 			      *fuse_said.text ? fuse_said.text : "see the line above");
 	}
-	fs->where = dir;
+	place_remember(&fs->place, dir);
 	fuse_opt_free_args(&args);
 	fuse_said.log = &fs->log;
 	return ret;
@@ -192,18 +192,34 @@ static bool is_unmounted(struct fs *fs)
  */
 static void unmount_as_root(struct fs *fs)
 {
-	if (geteuid() == 0 && fs->where && !umount2(fs->where, MNT_DETACH | UMOUNT_NOFOLLOW))
+	if (geteuid() == 0 && fs->place.path &&
+	    !umount2(fs->place.path, MNT_DETACH | UMOUNT_NOFOLLOW))
 		fuse_said.log = NULL;
+}
+
+/* Whoever unmounts by the path would take away what is not ours. */
+static void leave_covered(struct fs *fs)
+{
+	fs_log(&fs->log, LOG_WARNING,
+	       "%s: something else is mounted on top: this mount stays below it, and dead; unmount "
+	       "both",
+	       fs->place.path);
+	fs->covered = true;
 }
 
 void session_detach(struct fs *fs)
 {
 	bool gone = is_unmounted(fs);
 
-	if (!gone)
-		unmount_as_root(fs);
-	fuse_session_unmount(fs->se);
-	fuse_said.log = &fs->log;
+	if (!gone && place_is_covered(&fs->place)) {
+		leave_covered(fs);
+		gone = true;
+	} else {
+		if (!gone)
+			unmount_as_root(fs);
+		fuse_session_unmount(fs->se);
+		fuse_said.log = &fs->log;
+	}
 	/* Everybody else has unmounted by now; a second time would hit what lies below. */
 	harden_end_unmounter(&fs->unmounter, !gone && fs->cfg.seccomp && geteuid());
 }
@@ -213,12 +229,12 @@ void session_end(struct fs *fs)
 	refresh_free(fs);
 	serve_free(fs);
 	if (fs->se) {
-		fuse_session_unmount(fs->se);
+		if (!fs->covered)
+			fuse_session_unmount(fs->se);
 		fuse_session_destroy(fs->se);
 	}
 	free(fs->conn_opts);
-	free(fs->where);
-	fs->where = NULL;
+	place_forget(&fs->place);
 	fs->se = NULL;
 	fs->conn_opts = NULL;
 	fuse_said.log = NULL;

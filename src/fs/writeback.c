@@ -25,7 +25,7 @@ struct write_back {
 	pthread_cond_t cond;
 	enum step step; /* [lock] */
 	unsigned refs;	/* [lock] the thread's and the caller's */
-	char *where;
+	struct place place;
 };
 
 static void put_and_unlock(struct write_back *w)
@@ -37,7 +37,7 @@ static void put_and_unlock(struct write_back *w)
 		return;
 	pthread_cond_destroy(&w->cond);
 	pthread_mutex_destroy(&w->lock);
-	free(w->where);
+	place_forget(&w->place);
 	free(w);
 }
 
@@ -62,7 +62,7 @@ static void *write_back_main(void *data)
 	int fd = -1;
 
 	if (!outside_enter())
-		fd = open(w->where, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		fd = place_open(&w->place, O_RDONLY);
 	pthread_mutex_lock(&w->lock);
 	go_to(w, HOLDS);
 	wait_for(w, DETACHED, INT64_MAX);
@@ -80,7 +80,7 @@ static void *write_back_main(void *data)
 /* Only conventional files can be mapped for writing. */
 static bool can_be_mapped(const struct fs *fs)
 {
-	return fs->where && fs->geo->nr_conv && !zq_device_readonly(fs->dev);
+	return fs->place.path && fs->geo->nr_conv && !zq_device_readonly(fs->dev);
 }
 
 struct write_back *write_back_begin(struct fs *fs, int64_t deadline)
@@ -93,11 +93,11 @@ struct write_back *write_back_begin(struct fs *fs, int64_t deadline)
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return NULL;
-	w->where = strdup(fs->where);
+	w->place = place_again(&fs->place);
 	w->refs = 2;
 	pthread_mutex_init(&w->lock, NULL);
-	if (!w->where || cond_init_monotonic(&w->cond) || outside_start(write_back_main, w)) {
-		free(w->where);
+	if (!w->place.path || cond_init_monotonic(&w->cond) || outside_start(write_back_main, w)) {
+		place_forget(&w->place);
 		free(w);
 		return NULL;
 	}
