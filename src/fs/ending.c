@@ -46,8 +46,10 @@ static void tell(struct ending *e, const char *what)
 /* Pages that programs have changed through mappings are still the kernel's alone. */
 static void detach(struct fs *fs)
 {
-	struct write_back *w = write_back_begin(fs, fs->ending.deadline);
+	struct write_back *w = NULL;
 
+	if (!serve_broken(fs->serve))
+		w = write_back_begin(fs, fs->ending.deadline);
 	session_detach(fs);
 	write_back_end(w, fs->ending.deadline);
 }
@@ -80,6 +82,7 @@ void ending_run(struct fs *fs)
 	if (!all)
 		give_up(fs);
 	/* With a stuck one left, the connection goes when the others have let go of it. */
+	all = all && !serve_broken(fs->serve);
 	serve_stop(fs->serve, all ? INT64_MAX : clock_ns(CLOCK_MONOTONIC) + IDLE_NS);
 	serve_abort(fs->serve);
 	refresh_stop(fs);

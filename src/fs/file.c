@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/refresh.h"
+#include "fs/serve.h"
 #include "fs/trace.h"
 #include "util/errors.h"
 #include "util/math.h"
@@ -36,8 +37,12 @@ void fs_buffer_free(void *buffer)
 
 void *fs_buffer(struct fs *fs, size_t size)
 {
-	struct buffer *b = pthread_getspecific(fs->buffer_key);
+	void *room = serve_answer_room(fs->serve, size);
+	struct buffer *b;
 
+	if (room)
+		return room;
+	b = pthread_getspecific(fs->buffer_key);
 	if (b && b->size >= size)
 		return b->mem;
 	fs_buffer_free(b);

@@ -6,6 +6,9 @@
 
 #include <linux/fuse.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "util/math.h"
 
 /* A field is there when the message is that long: both have grown with time. */
 #define HAS(size, type, field) ((size) >= offsetof(type, field) + sizeof(((type *)0)->field))
@@ -28,18 +31,43 @@ static uint64_t offered(const void *request, size_t size)
 	return flags;
 }
 
-void hello_complete(const void *request, size_t size, struct iovec *iov, int count, uint64_t flags)
+/* The answer to INIT in a reply that says yes; NULL: there is none. */
+static struct fuse_init_out *init_answer(const struct iovec *iov, int count)
 {
 	const struct fuse_out_header *head = iov[0].iov_base;
-	struct fuse_init_out *out;
 
 	if (head->error || count != 2 || !HAS(iov[1].iov_len, struct fuse_init_out, flags))
-		return;
-	out = iov[1].iov_base;
+		return NULL;
+	return iov[1].iov_base;
+}
+
+uint64_t hello_complete(const void *request, size_t size, struct iovec *iov, int count,
+			uint64_t flags)
+{
+	struct fuse_init_out *out = init_answer(iov, count);
+
+	if (!out)
+		return 0;
 	flags &= offered(request, size);
+	if ((flags >> 32) && !HAS(iov[1].iov_len, struct fuse_init_out, flags2))
+		flags &= UINT32_MAX;
 	out->flags |= (uint32_t)flags;
-	if (!(flags >> 32) || !HAS(iov[1].iov_len, struct fuse_init_out, flags2))
-		return;
-	out->flags |= (uint32_t)EXTENDED;
-	out->flags2 |= (uint32_t)(flags >> 32);
+	if (flags >> 32) {
+		out->flags |= (uint32_t)EXTENDED;
+		out->flags2 |= (uint32_t)(flags >> 32);
+	}
+	return flags;
+}
+
+size_t hello_room(const struct iovec *iov, int count)
+{
+	const struct fuse_init_out *out = init_answer(iov, count);
+	size_t room = FUSE_MIN_READ_BUFFER, pages = 32;
+
+	if (!out || !HAS(iov[1].iov_len, struct fuse_init_out, max_pages))
+		return room;
+	if (out->flags & FUSE_MAX_PAGES)
+		pages = out->max_pages;
+	room = max_u64(room, out->max_write);
+	return max_u64(room, pages * (size_t)sysconf(_SC_PAGESIZE));
 }

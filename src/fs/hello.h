@@ -20,7 +20,10 @@
 
 /* Adds to the answer in iov those of the flags that the request, of size bytes, offers. An answer
  * that says no, or that is of another form, stays as it is. Flags from bit 32 on need an answer
- * that has room for them. */
-void hello_complete(const void *request, size_t size, struct iovec *iov, int count, uint64_t flags);
+ * that has room for them. Returns what it has added. */
+uint64_t hello_complete(const void *request, size_t size, struct iovec *iov, int count,
+			uint64_t flags);
+/* Bytes of the largest piece of data that goes with a request, after that answer. */
+size_t hello_room(const struct iovec *iov, int count);
 
 #endif

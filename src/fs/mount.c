@@ -168,12 +168,8 @@ static int serve_image(struct fs *fs, struct daemon *d, const struct fs_mount_ar
 	if (ret)
 		return zq_fail(err, ret, "%s: %s", args->image, strerror(-ret));
 	ret = session_mount(fs, source ? source : args->image, args->mountpoint, args->debug, err);
-	if (!ret) {
-		ret = session_serve(fs);
-		if (ret)
-			zq_fail(err, ret, "%s: the connection to the kernel failed: %s",
-				args->mountpoint, strerror(-ret));
-	}
+	if (!ret)
+		ret = session_serve(fs, err);
 	fs->ready_data = NULL;
 	session_end(fs);
 	pthread_key_delete(fs->buffer_key);

@@ -19,6 +19,7 @@ enum fs_on_error {
 	FS_ERRORS_ZONE_OFFLINE,
 	FS_ERRORS_REPAIR
 };
+enum fs_uring { FS_URING_OFF, FS_URING_ON, FS_URING_AUTO };
 enum fs_layout { FS_LAYOUT_ZONEFS, FS_LAYOUT_ZLOOP };
 
 #define FS_COMPRESS_MAX 22u
@@ -32,6 +33,7 @@ struct fs_config {
 	uint32_t commit;      /* seconds; 0: the device's default */
 	uint32_t max_threads; /* 0: by the number of processors */
 	uint32_t end_timeout; /* seconds */
+	uint32_t uring;	      /* enum fs_uring */
 	uint32_t compress;    /* level; FS_COMPRESS_MAX + 1: the method's own; 0: not at all */
 	uint32_t powercut;    /* seed; FS_NO_SEED: none; 0: without the option */
 	uint64_t cache;	      /* bytes; 0: the device's default */

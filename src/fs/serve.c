@@ -6,6 +6,7 @@
  */
 #include "fs/priv.h"
 #include "fs/serve_priv.h"
+#include "fs/serve_rings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,7 @@ static void refuse_request(struct serve_worker *w)
 	struct iovec iov = { &out, sizeof(out) };
 
 	/* What it returns: the caller may have gone. */
-	w->serve->how->answer(w, &iov, 1);
+	w->pool->how->answer(w, &iov, 1);
 }
 
 static void serve_one(struct serve_worker *w)
@@ -73,6 +74,19 @@ static void serve_one(struct serve_worker *w)
 	atomic_store_explicit(&w->unique, 0, memory_order_relaxed);
 }
 
+/* The kernel may put requests into the rings as soon as it has this answer. */
+static ssize_t answer_hello(struct serve_worker *w, struct iovec *iov, int count)
+{
+	struct serve *s = w->serve;
+	uint64_t granted =
+		hello_complete(w->buf.mem, w->buf.size, iov, count, s->cfg.hello | rings_hello(s));
+	size_t room = hello_room(iov, count);
+	ssize_t n = w->pool->how->answer(w, iov, count);
+
+	rings_agreed(s, n < 0 ? 0 : granted, room);
+	return n;
+}
+
 /* libfuse's way out: answers, and notifications, whose unique is 0. */
 static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 {
@@ -87,8 +101,8 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 	if (w->trace.op)
 		trace_answer(&w->trace, iov, count);
 	if (atomic_load_explicit(&w->opcode, memory_order_relaxed) == FUSE_INIT)
-		hello_complete(w->buf.mem, w->buf.size, iov, count, s->cfg.hello);
-	return s->how->answer(w, iov, count);
+		return answer_hello(w, iov, count);
+	return w->pool->how->answer(w, iov, count);
 }
 
 static ssize_t on_read(int fd, void *buf, size_t size, void *data)
@@ -166,8 +180,8 @@ int serve_new(struct fs *fs, const struct serve_config *cfg)
 	s->fs = fs;
 	s->se = fs->se;
 	s->cfg = *cfg;
-	s->how = &serve_classic;
 	s->one = serve_one;
+	s->pool = (struct serve_pool){ .serve = s, .how = &serve_classic, .threads = cfg->threads };
 	s->fd = s->nowhere = -1;
 	fs->serve = s;
 	pthread_mutex_init(&s->lock, NULL);
@@ -192,7 +206,7 @@ int serve_start(struct fs *fs)
 	struct serve *s = fs->serve;
 
 	SCOPE_LOCK(&s->lock);
-	return serve_start_worker(s);
+	return serve_start_worker(&s->pool);
 }
 
 void serve_free(struct fs *fs)
@@ -201,6 +215,7 @@ void serve_free(struct fs *fs)
 
 	if (!s)
 		return;
+	rings_free(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->nowhere >= 0)

@@ -29,6 +29,12 @@ struct serve_config {
 
 /* For a session that is mounted and has served nothing yet: fs->se. 0 or -errno. */
 int serve_new(struct fs *fs, const struct serve_config *cfg);
+/*
+ * After serve_new and before serve_start: requests shall come through io_uring, from INIT on. 0, or
+ * -ENOTSUP with the reason in why: they come through /dev/fuse then, as they do when the
+ * kernel changes its mind later; with required the connection ends in that case.
+ */
+int serve_use_rings(struct fs *fs, bool required, char *why, size_t size);
 /* Starts the first thread, which says hello to the kernel. 0 or -errno. */
 int serve_start(struct fs *fs);
 /* After serve_join, or without serve_start. Closes the connection. */
@@ -40,6 +46,8 @@ void serve_until_asked(struct serve *s);
 void serve_ask_end(struct serve *s);
 /* Has the connection ended by itself? */
 bool serve_ended(struct serve *s);
+/* Has it lost requests? Then it can only be aborted. */
+bool serve_broken(struct serve *s);
 /* 0, or the error that ended the connection. */
 int serve_result(struct serve *s);
 
@@ -75,6 +83,10 @@ void serve_back(struct serve *s);
  * 100 milliseconds.
  */
 void serve_await_releases(struct serve *s);
+
+/* Of the request in hand: where the data of its answer, so many bytes, may be built so that they
+ * need not be copied, page aligned. NULL: nowhere. */
+void *serve_answer_room(struct serve *s, size_t size);
 
 /* What is traced of the request that the calling thread has in hand; NULL: it serves nothing. */
 struct trace_request *serve_trace(struct serve *s);

@@ -5,7 +5,9 @@
  */
 #include "fs/priv.h"
 #include "fs/serve_priv.h"
+#include "fs/serve_rings.h"
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,14 +23,22 @@
 
 /* ---- the watch --------------------------------------------------------------------------- */
 
+/* The pool that reads /dev/fuse, and those of the rings: 0 to s->nr_queues. [lock] */
+static struct serve_pool *pool_at(struct serve *s, unsigned i)
+{
+	return i ? &s->queues[i - 1] : &s->pool;
+}
+
 /* All have the request in hand that they had when this was asked last. [lock] */
-static bool all_stuck(struct serve *s)
+static bool all_stuck(struct serve_pool *p)
 {
 	bool stuck = true;
 
-	for (struct serve_worker *w = s->first; w; w = w->next) {
+	for (struct serve_worker *w = p->serve->first; w; w = w->next) {
 		uint64_t unique = atomic_load_explicit(&w->unique, memory_order_relaxed);
 
+		if (w->pool != p)
+			continue;
 		if (!w->done && (!unique || unique != w->seen))
 			stuck = false;
 		w->seen = unique;
@@ -36,25 +46,63 @@ static bool all_stuck(struct serve *s)
 	return stuck;
 }
 
+/* Was there a pool of which no thread was idle? [lock] */
+static bool any_tight(struct serve *s)
+{
+	for (unsigned i = 0; i <= s->nr_queues; i++)
+		if (atomic_load(&pool_at(s, i)->tight))
+			return true;
+	return false;
+}
+
+/* [lock] */
+static void relieve(struct serve_pool *p)
+{
+	if (!atomic_load(&p->tight))
+		return;
+	if (atomic_load(&p->idle))
+		atomic_store(&p->tight, false);
+	else if (all_stuck(p))
+		serve_start_worker(p);
+}
+
 /* Waits for a change, at most until then, with an eye on the threads. [lock] */
 static void watch(struct serve *s, int64_t until)
 {
+	bool tight = any_tight(s);
 	int64_t now;
 
-	if (!atomic_load(&s->tight) && until == INT64_MAX) {
+	if (!tight && until == INT64_MAX) {
 		pthread_cond_wait(&s->changed, &s->lock);
 		return;
 	}
 	now = clock_ns(CLOCK_MONOTONIC);
-	if (atomic_load(&s->tight) && until - now > STUCK_NS)
+	if (tight && until - now > STUCK_NS)
 		until = now + STUCK_NS;
 	cond_wait_until(&s->changed, &s->lock, until);
-	if (!atomic_load(&s->tight) || clock_ns(CLOCK_MONOTONIC) < until)
+	if (clock_ns(CLOCK_MONOTONIC) < until)
 		return;
-	if (atomic_load(&s->idle))
-		atomic_store(&s->tight, false);
-	else if (all_stuck(s))
-		serve_start_worker(s);
+	for (unsigned i = 0; i <= s->nr_queues; i++)
+		relieve(pool_at(s, i));
+}
+
+uint64_t serve_held_file(struct serve *s, const struct serve_pool *p)
+{
+	uint64_t found = 0;
+
+	SCOPE_LOCK(&s->lock);
+	for (struct serve_worker *w = s->first; w; w = w->next) {
+		uint64_t node = atomic_load(&w->node);
+		uint32_t opcode = atomic_load(&w->opcode);
+
+		if (!atomic_load(&w->unique) || !tree_is_file(node) || opcode == FUSE_FORGET)
+			continue;
+		if (w->away && w->pool == p)
+			return node;
+		if (!found || w->pool == p)
+			found = node;
+	}
+	return found;
 }
 
 void serve_until_asked(struct serve *s)
@@ -77,6 +125,21 @@ bool serve_ended(struct serve *s)
 	return s->ended;
 }
 
+void serve_break(struct serve *s)
+{
+	SCOPE_LOCK(&s->lock);
+	s->broken = s->ended = true;
+	if (!s->rc)
+		s->rc = -ECONNABORTED;
+	pthread_cond_broadcast(&s->changed);
+}
+
+bool serve_broken(struct serve *s)
+{
+	SCOPE_LOCK(&s->lock);
+	return s->broken;
+}
+
 int serve_result(struct serve *s)
 {
 	SCOPE_LOCK(&s->lock);
@@ -86,11 +149,16 @@ int serve_result(struct serve *s)
 /* ---- the end ----------------------------------------------------------------------------- */
 
 /* [lock] */
-static bool is_quiet(const struct serve *s)
+static bool is_quiet(struct serve *s)
 {
 	struct pollfd p = { .fd = s->fd, .events = POLLIN };
 
-	return s->ended || (atomic_load(&s->idle) >= s->nr && poll(&p, 1, 0) == 0);
+	if (s->ended)
+		return true;
+	for (unsigned i = 0; i <= s->nr_queues; i++)
+		if (atomic_load(&pool_at(s, i)->idle) < pool_at(s, i)->nr)
+			return false;
+	return poll(&p, 1, 0) == 0;
 }
 
 bool serve_until_quiet(struct serve *s, int64_t deadline)
@@ -115,6 +183,7 @@ void serve_refuse(struct serve *s)
 
 bool serve_stop(struct serve *s, int64_t deadline)
 {
+	rings_leave(s);
 	SCOPE_LOCK(&s->lock);
 	atomic_store(&s->stop, true);
 	while (s->nr && clock_ns(CLOCK_MONOTONIC) < deadline) {

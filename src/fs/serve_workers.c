@@ -32,7 +32,14 @@ struct trace_request *serve_trace(struct serve *s)
 	return w ? &w->trace : NULL;
 }
 
-static void connection_ended(struct serve *s, int rc)
+void *serve_answer_room(struct serve *s, size_t size)
+{
+	struct serve_worker *w = serve_self(s);
+
+	return w && w->pool->how->room ? w->pool->how->room(w, size) : NULL;
+}
+
+void serve_note_end(struct serve *s, int rc)
 {
 	SCOPE_LOCK(&s->lock);
 	s->ended = true;
@@ -42,11 +49,12 @@ static void connection_ended(struct serve *s, int rc)
 }
 
 /* [lock] */
-static void count_surplus(struct serve *s)
+static void count_surplus(struct serve_pool *p)
 {
-	unsigned serving = s->nr - s->nr_away;
+	unsigned serving = p->nr - p->nr_away;
 
-	atomic_store(&s->surplus, serving > s->cfg.threads ? serving - s->cfg.threads : 0);
+	if (!p->how->stays)
+		atomic_store(&p->surplus, serving > p->threads ? serving - p->threads : 0);
 }
 
 static void *worker_main(void *data);
@@ -66,18 +74,20 @@ void serve_reap(struct serve *s)
 }
 
 /* [lock] */
-int serve_start_worker(struct serve *s)
+int serve_start_worker(struct serve_pool *p)
 {
+	struct serve *s = p->serve;
 	struct serve_worker *w;
 	int ret;
 
 	serve_reap(s);
-	if (s->nr >= MAX_THREADS || atomic_load(&s->stop))
+	if (p->nr >= MAX_THREADS || atomic_load(&s->stop))
 		return -EAGAIN;
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->serve = s;
+	w->pool = p;
 	w->fd = s->fd;
 	ret = pthread_create(&w->thread, NULL, worker_main, w);
 	if (ret) {
@@ -87,20 +97,23 @@ int serve_start_worker(struct serve *s)
 	w->next = s->first;
 	s->first = w;
 	s->nr++;
-	count_surplus(s);
+	p->nr++;
+	count_surplus(p);
 	return 0;
 }
 
 /* The last idle thread has taken a request. */
-static void none_idle(struct serve *s)
+static void none_idle(struct serve_pool *p)
 {
-	if (atomic_load_explicit(&s->tight, memory_order_relaxed))
+	struct serve *s = p->serve;
+
+	if (atomic_load_explicit(&p->tight, memory_order_relaxed))
 		return;
 	SCOPE_LOCK(&s->lock);
-	if (s->nr - s->nr_away < s->cfg.threads && serve_start_worker(s) == 0)
+	if (p->nr - p->nr_away < p->threads && serve_start_worker(p) == 0)
 		return;
 	/* The watch has a look from time to time, until one is idle again. */
-	atomic_store(&s->tight, true);
+	atomic_store(&p->tight, true);
 	pthread_cond_broadcast(&s->changed);
 }
 
@@ -113,12 +126,12 @@ static bool is_quick(const struct fuse_buf *buf)
 }
 
 /* More threads than are wanted, and one of the others waits for a request: this one may end. */
-static bool is_surplus(struct serve *s)
+static bool is_surplus(struct serve_pool *p)
 {
-	unsigned n = atomic_load_explicit(&s->surplus, memory_order_relaxed);
+	unsigned n = atomic_load_explicit(&p->surplus, memory_order_relaxed);
 
-	while (n && atomic_load_explicit(&s->idle, memory_order_relaxed))
-		if (atomic_compare_exchange_weak(&s->surplus, &n, n - 1))
+	while (n && atomic_load_explicit(&p->idle, memory_order_relaxed))
+		if (atomic_compare_exchange_weak(&p->surplus, &n, n - 1))
 			return true;
 	return false;
 }
@@ -132,12 +145,13 @@ static bool may_go_on(struct serve *s, int rc)
 		nanosleep(&(struct timespec){ .tv_nsec = NO_MEMORY_NS }, NULL);
 		return true;
 	}
-	connection_ended(s, rc);
+	serve_note_end(s, rc);
 	return false;
 }
 
 static void serve_requests(struct serve_worker *w)
 {
+	struct serve_pool *p = w->pool;
 	struct serve *s = w->serve;
 
 	do {
@@ -147,61 +161,87 @@ static void serve_requests(struct serve_worker *w)
 		atomic_store(&w->waiting, true);
 		if (atomic_load(&s->stop))
 			return;
-		atomic_fetch_add(&s->idle, 1);
-		n = s->how->take(w);
-		last = atomic_fetch_sub(&s->idle, 1) == 1;
+		atomic_fetch_add(&p->idle, 1);
+		n = p->how->take(w);
+		last = atomic_fetch_sub(&p->idle, 1) == 1;
 		atomic_store(&w->waiting, false);
 		if (n > 0) {
 			if (last && !is_quick(&w->buf))
-				none_idle(s);
+				none_idle(p);
 			s->one(w);
 		} else if (!may_go_on(s, n)) {
 			return;
 		}
-	} while (!is_surplus(s));
+	} while (!is_surplus(p));
+}
+
+/* A pool goes on without the thread while it has another one that may serve. */
+static void begin_failed(struct serve_pool *p, int rc)
+{
+	struct serve *s = p->serve;
+	bool alone;
+
+	pthread_mutex_lock(&s->lock);
+	alone = p->nr - p->nr_away <= 1;
+	pthread_mutex_unlock(&s->lock);
+	if (alone && rc != -ECANCELED)
+		serve_note_end(s, rc);
 }
 
 static void *worker_main(void *data)
 {
 	struct serve_worker *w = data;
+	struct serve_pool *p = w->pool;
 	struct serve *s = w->serve;
-	int ret = s->how->begin(w);
+	int ret = p->how->begin(w);
 
 	pthread_setspecific(s->self, w);
 	if (!ret)
 		serve_requests(w);
 	else
-		connection_ended(s, ret);
-	s->how->end(w);
+		begin_failed(p, ret);
+	p->how->end(w);
 	SCOPE_LOCK(&s->lock);
 	atomic_store(&w->waiting, false);
 	w->done = true;
 	s->nr--;
-	count_surplus(s);
+	p->nr--;
+	count_surplus(p);
 	pthread_cond_broadcast(&s->changed);
 	return NULL;
 }
 
 bool serve_away(struct serve *s)
 {
+	struct serve_worker *w = serve_self(s);
+	struct serve_pool *p;
 	bool anyone;
 
 	SCOPE_LOCK(&s->lock);
-	if (!serve_self(s) || s->nr_away >= MAX_AWAY)
+	if (!w || s->nr_away >= MAX_AWAY)
 		return false;
-	s->nr_away++;
-	if (!atomic_load(&s->idle))
-		serve_start_worker(s);
-	anyone = s->nr > s->nr_away;
-	if (!anyone)
-		s->nr_away--;
-	count_surplus(s);
+	p = w->pool;
+	p->nr_away++;
+	if (!atomic_load(&p->idle))
+		serve_start_worker(p);
+	anyone = p->nr > p->nr_away;
+	w->away = anyone;
+	if (anyone)
+		s->nr_away++;
+	else
+		p->nr_away--;
+	count_surplus(p);
 	return anyone;
 }
 
 void serve_back(struct serve *s)
 {
+	struct serve_worker *w = serve_self(s);
+	struct serve_pool *p = w->pool;
+
 	SCOPE_LOCK(&s->lock);
+	w->away = false;
 	s->nr_away--;
-	count_surplus(s);
+	p->nr_away--;
+	count_surplus(p);
 }

@@ -18,8 +18,8 @@ struct fs;
 int session_mount(struct fs *fs, const char *source, const char *mountpoint, bool debug,
 		  struct zq_error *err);
 /* Serves until the file system is unmounted or a signal asks for the end; see ending.h for that.
- * 0, or a negative errno when the connection to the kernel failed. */
-int session_serve(struct fs *fs);
+ * 0, or a negative errno with a sentence when the connection to the kernel failed. */
+int session_serve(struct fs *fs, struct zq_error *err);
 /* Nobody finds the mount by its path any more; who has a file of it open keeps it. */
 void session_detach(struct fs *fs);
 /* Undoes session_mount, also after it failed. */

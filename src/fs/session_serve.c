@@ -7,6 +7,9 @@
 
 #include "fs/priv.h"
 
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "fs/ending.h"
@@ -41,7 +44,27 @@ static void on_end_signal(void *data)
 	serve_ask_end(((struct fs *)data)->serve);
 }
 
-int session_serve(struct fs *fs)
+static int connection_failed(const struct fs *fs, int rc, struct zq_error *err)
+{
+	return zq_fail(err, rc, "%s: the connection to the kernel failed: %s", fs->place.path,
+		       strerror(-rc));
+}
+
+/* Rings, where they are wanted and can be had. */
+static int choose_transport(struct fs *fs, struct zq_error *err)
+{
+	bool required = fs->cfg.uring == FS_URING_ON;
+	char why[128];
+
+	if (fs->cfg.uring == FS_URING_OFF || !serve_use_rings(fs, required, why, sizeof(why)))
+		return 0;
+	if (required)
+		return zq_fail(err, -ENOTSUP, "option uring=on: %s", why);
+	fs_log(&fs->log, LOG_NOTICE, "without io_uring: %s", why);
+	return 0;
+}
+
+int session_serve(struct fs *fs, struct zq_error *err)
 {
 	struct signals signals = { .on_end = on_end_signal, .data = fs };
 	unsigned threads = nr_threads(fs);
@@ -55,12 +78,17 @@ int session_serve(struct fs *fs)
 	if (!ret)
 		ret = signals_start(&signals);
 	if (ret)
-		return ret;
-	ret = serve_start(fs);
+		return connection_failed(fs, ret, err);
+	ret = choose_transport(fs, err);
 	if (!ret) {
-		serve_until_asked(fs->serve);
-		ending_run(fs);
-		ret = serve_result(fs->serve);
+		ret = serve_start(fs);
+		if (!ret) {
+			serve_until_asked(fs->serve);
+			ending_run(fs);
+			ret = serve_result(fs->serve);
+		}
+		if (ret)
+			connection_failed(fs, ret, err);
 	}
 	signals_stop(&signals);
 	return ret;

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rings' beginning: whether they can be had, from the mount to INIT's answer, and the way back
+ * to /dev/fuse; see serve_rings.h.
+ */
+#include "fs/serve_rings.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "fs/priv.h"
+#include "fs/rings_kernel.h"
+#include "fs/uring.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define MAX_QUEUES  64u
+#define EACH	    2u			 /* threads of a queue, when none is stuck */
+#define NO_QUEUE    UINT16_MAX		 /* there is none of that number */
+#define PATIENCE_NS INT64_C(10000000000) /* for threads that have a call or two to make */
+
+/* ---- whether they can be had -------------------------------------------------------------------
+ */
+
+/* "0-7"; 0: of another form, or more than can be said here. */
+static unsigned possible_processors(void)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/possible", "re");
+	unsigned first = 0, last = 0;
+	char end = '\n';
+	int n;
+
+	if (!f)
+		return 0;
+	n = fscanf(f, "%5u-%5u%c", &first, &last, &end);
+	fclose(f);
+	if (n == 1)
+		last = first;
+	return n < 1 || first || end != '\n' ? 0 : last + 1;
+}
+
+static bool is_online(unsigned processor)
+{
+	char path[64], c = '1';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", processor);
+	f = fopen(path, "re");
+	if (!f)
+		return true; /* it cannot be switched off */
+	if (fread(&c, 1, 1, f) != 1)
+		c = '1';
+	fclose(f);
+	return c != '0';
+}
+
+/* A processor on which this process may not run; nr: it may run on all that are there. */
+static unsigned forbidden_processor(unsigned nr)
+{
+	unsigned i = 0;
+	cpu_set_t old;
+
+	if (sched_getaffinity(0, sizeof(old), &old))
+		return 0;
+	while (i < nr && (!rings_pin(i) || !is_online(i)))
+		i++;
+	sched_setaffinity(0, sizeof(old), &old);
+	return i;
+}
+
+/* One REGISTER that must be refused; with what. */
+static int try_register(const struct serve *s)
+{
+	struct uring u;
+	int ret = uring_open(&u);
+	struct io_uring_sqe *sqe;
+	int32_t res = 0;
+
+	if (!ret) {
+		sqe = uring_next(&u);
+		sqe->opcode = IORING_OP_URING_CMD;
+		sqe->fd = s->fd;
+		sqe->cmd_op = RINGS_REGISTER;
+		((struct rings_command *)(void *)((char *)sqe + RINGS_COMMAND_AT))->queue =
+			NO_QUEUE;
+		do
+			ret = uring_enter(&u, 1);
+		while (ret >= 0 && !uring_result(&u, &res));
+		ret = ret < 0 ? ret : res;
+	}
+	uring_close(&u);
+	return ret;
+}
+
+/* As long as INIT is not answered the kernel says EAGAIN to whoever may come back later. */
+static const char *why_not(const struct serve *s)
+{
+	int rc = try_register(s);
+
+	switch (rc) {
+	case -EAGAIN:
+		return NULL;
+	case -EOPNOTSUPP:
+		return "the kernel does not offer it; it takes Linux 6.14 and Y in "
+		       "/sys/module/fuse/parameters/enable_uring";
+	case -ENOSYS:
+	case -EINVAL:
+		return "the kernel's io_uring is too old; it takes Linux 6.14";
+	case -EPERM:
+	case -EACCES:
+		return "io_uring is forbidden here, by the sysctl kernel.io_uring_disabled or "
+		       "by a filter";
+	default:
+		return rc < 0 ? strerror(-rc) : "the kernel answers in an unknown way";
+	}
+}
+
+/* ---- threads and phases -------------------------------------------------------------------- */
+
+/* Waits until all first threads have done what the phase asks of them. 0 or -errno. [lock] */
+static int await_threads(struct serve_rings *r)
+{
+	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+
+	while (!r->rc && r->nr_done < r->nr)
+		if (cond_wait_until(&r->changed, &r->lock, deadline) == -ETIMEDOUT)
+			return -ETIMEDOUT;
+	return r->rc;
+}
+
+static int new_rings(struct serve *s, unsigned nr, bool required)
+{
+	struct serve_rings *r = calloc(1, sizeof(*r));
+	struct rings_life *life = calloc(nr, sizeof(*life));
+	struct serve_pool *pool = calloc(nr, sizeof(*pool));
+
+	if (!r || !life || !pool || cond_init_monotonic(&r->changed)) {
+		free(r);
+		free(life);
+		free(pool);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&r->lock, NULL);
+	for (unsigned i = 0; i < nr; i++)
+		pool[i] = (struct serve_pool){ .serve = s,
+					       .how = &serve_by_rings,
+					       .queue = i,
+					       .threads = s->cfg.threads < EACH ? s->cfg.threads
+										: EACH };
+	r->serve = s;
+	r->life = life;
+	r->nr = nr;
+	r->required = required;
+	s->queues = pool;
+	s->rings = r;
+	return 0;
+}
+
+static int start_threads(struct serve *s)
+{
+	int ret = 0;
+
+	SCOPE_LOCK(&s->lock);
+	for (unsigned i = 0; i < s->rings->nr && !ret; i++)
+		ret = serve_start_worker(&s->queues[i]);
+	return ret;
+}
+
+/* Nobody else serves yet. */
+static void undo_rings(struct serve *s)
+{
+	rings_leave(s);
+	pthread_mutex_lock(&s->lock);
+	while (s->nr)
+		pthread_cond_wait(&s->changed, &s->lock);
+	serve_reap(s);
+	pthread_mutex_unlock(&s->lock);
+	rings_free(s);
+}
+
+static int open_rings(struct serve *s, unsigned nr, bool required)
+{
+	int ret = new_rings(s, nr, required);
+
+	if (ret)
+		return ret;
+	ret = rings_watch(s->rings);
+	if (!ret)
+		ret = start_threads(s);
+	if (!ret) {
+		SCOPE_LOCK(&s->rings->lock);
+		ret = await_threads(s->rings);
+	}
+	if (ret)
+		undo_rings(s);
+	return ret;
+}
+
+int serve_use_rings(struct fs *fs, bool required, char *why, size_t size)
+{
+	unsigned nr = possible_processors(), forbidden;
+	const char *text = NULL;
+
+	if (fs->cfg.seccomp)
+		text = "option seccomp forbids io_uring";
+	else if (fs->cfg.auto_unmount)
+		text = "option auto_unmount would leave a dead mount behind";
+	else if (!nr || nr > MAX_QUEUES)
+		text = "the machine may have more than 64 processors";
+	else
+		text = why_not(fs->serve);
+	if (!text) {
+		forbidden = forbidden_processor(nr);
+		if (forbidden < nr) {
+			snprintf(why, size, "this process may not run on processor %u", forbidden);
+			return -ENOTSUP;
+		}
+	}
+	if (!text) {
+		int ret = open_rings(fs->serve, nr, required);
+
+		text = ret ? strerror(-ret) : NULL;
+	}
+	if (!text)
+		return 0;
+	snprintf(why, size, "%s", text);
+	return -ENOTSUP;
+}
+
+/* ---- INIT --------------------------------------------------------------------------------------
+ */
+
+uint64_t rings_hello(const struct serve *s)
+{
+	return s->rings ? RINGS_HELLO : 0;
+}
+
+/* All threads register; from the last one on the kernel puts requests into the queues. */
+static int enter_all(struct serve_rings *r, size_t room)
+{
+	int ret;
+
+	SCOPE_LOCK(&r->lock);
+	if (r->phase != RINGS_OPEN)
+		return -ECANCELED;
+	r->room = room;
+	r->nr_done = 0;
+	r->phase = RINGS_ENTER;
+	pthread_cond_broadcast(&r->changed);
+	ret = await_threads(r);
+	r->phase = ret ? RINGS_OFF : RINGS_IN_USE;
+	pthread_cond_broadcast(&r->changed);
+	return ret;
+}
+
+static void go_without(struct serve *s, const char *why)
+{
+	bool required = s->rings->required;
+
+	fs_log(&s->fs->log, required ? LOG_ERR : LOG_NOTICE, "without io_uring: %s", why);
+	rings_leave(s);
+	if (required)
+		serve_note_end(s, -ENOTSUP);
+}
+
+void rings_agreed(struct serve *s, uint64_t granted, size_t room)
+{
+	struct serve_rings *r = s->rings;
+	int ret;
+
+	if (!r)
+		return;
+	if (!(granted & RINGS_HELLO)) {
+		go_without(s, "the kernel does not offer it");
+		return;
+	}
+	ret = enter_all(r, room);
+	if (ret) {
+		/* Not yet in use; after this the kernel does not wait for it any more. */
+		if (try_register(s) != -EINVAL)
+			serve_break(s);
+		go_without(s, strerror(-ret));
+		return;
+	}
+	SCOPE_LOCK(&s->lock);
+	s->nr_queues = r->nr;
+	s->pool.threads = 1; /* for what does not come through rings */
+}
