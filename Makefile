@@ -246,6 +246,13 @@ stress:
 	@STRESS_SECONDS='$(STRESS_SECONDS)' BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' \
 		tests/run -v -j 1 -t stress
 
+# All tests that mount once more, through io_uring; needs root, and Linux 6.14.
+.PHONY: check-rings
+check-rings:
+	@contrib/setup.sh install build test
+	+@$(SUBMAKE) --quiet all unit
+	@JOBS='$(JOBS)' BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/rings-suite $(TESTS)
+
 .PHONY: demo
 demo:
 	@contrib/setup.sh install build demo
@@ -308,7 +315,7 @@ bench:
 
 C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] tests/tools/*/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
-SCRIPTS = $(sort .ci/run tests/run tests/foreign tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
+SCRIPTS = $(sort .ci/run tests/run tests/rings-suite tests/foreign tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
 	contrib/*/*.sh))
 TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
 LINT_JOBS ?= 2
@@ -470,6 +477,7 @@ help:
 	'make                  zqfs, libzqfs.a and libzqfs.so.$(ABI)' \
 	'make demo             builds and shows what zqfs does, step by step' \
 	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
+	'make check-rings      all that mounts, through io_uring (root, Linux 6.14)' \
 	'make check-foreign    the unit tests on i386 and s390x; FOREIGN_ROOT=DIR, see tests/foreign' \
 	'make stress           the random tests, STRESS_SECONDS=600 each' \
 	'make asan, make tsan  all tests under the address+undefined or the thread sanitizer' \

@@ -181,11 +181,19 @@ mount_image() { # IMAGE DIR [OPTION...]
     local image=$1 dir=$2
     shift 2
     mkdir -p "$dir"
-    # tests/mount-seccomp.sh runs other scripts with an option more
+    # tests/mount-seccomp.sh and others run scripts with an option more
     "$ZQFS" ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} "$@" "$image" "$dir" || fail "mounting $image: status $?"
     mounts_+=("$dir")
     daemons_+=("$(daemon_of_ "$dir")")
     is_mounted "$dir" || fail "zqfs returned 0 and $dir is not mounted"
+    case "${ZQFS_TEST_OPTIONS:-} $*" in
+        *seccomp* | *auto_unmount* | *uring=off*) ;;
+        uring=auto*) has_rings_ "$(mount_pid "$dir")" || fail "$dir is not served through io_uring" ;;
+    esac
+}
+
+has_rings_() { # PID
+    find "/proc/$1/fd" -lname 'anon_inode:*io_uring*' 2>/dev/null | grep -q .
 }
 
 # Pid of the process that serves a mount point of mount_image.

@@ -4,6 +4,7 @@
  */
 #include <linux/fuse.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check_main.h"
 
@@ -88,12 +89,32 @@ START_TEST(other_forms_stay)
 }
 END_TEST
 
+/* The answer says how much data may come with a request, and older ones say it with less. */
+START_TEST(room_of_a_request)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct talk t;
+
+	talk_begin(&t, 0);
+	t.out.max_write = 1 << 20;
+	t.out.max_pages = 512;
+	ck_assert_uint_eq(hello_room(t.iov, 2), 1 << 20);
+	t.out.flags |= FUSE_MAX_PAGES;
+	ck_assert_uint_eq(hello_room(t.iov, 2), 512 * page);
+	t.out.flags = t.out.max_write = 0;
+	ck_assert_uint_eq(hello_room(t.iov, 2), 32 * page);
+	t.iov[1].iov_len = 8;
+	ck_assert_uint_eq(hello_room(t.iov, 2), FUSE_MIN_READ_BUFFER);
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
 		CHECK_TEST(only_what_is_offered),
 		CHECK_TEST(the_upper_half),
 		CHECK_TEST(other_forms_stay),
+		CHECK_TEST(room_of_a_request),
 	};
 
 	return check_main("fs/hello", tests, ARRAY_SIZE(tests));

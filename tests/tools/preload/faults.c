@@ -7,13 +7,15 @@
  *     OPERATION-hang   does not return as long as the file is there
  *     OPERATION-slow   takes as many milliseconds as the file says
  *
- * OPERATION is read, write or sync. And one that is no disk's:
+ * OPERATION is read, write or sync. And two that are no disk's:
  *
  *     ask-slow         what a file system is asked for anew takes so many milliseconds more
+ *     kick-lost        what asks the kernel for a sign of life of a ring does not reach it
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -107,4 +109,20 @@ int statx(int dir, const char *path, int flags, unsigned mask, struct statx *to)
 	if (flags & AT_STATX_FORCE_SYNC)
 		fault_slow("ask");
 	return next(dir, path, flags, mask, to);
+}
+
+/* An answer or a notification on its way to the kernel. */
+ssize_t writev(int fd, const struct iovec *iov, int count);
+ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	static ssize_t (*next)(int, const struct iovec *, int);
+	const struct fuse_out_header *head = iov[0].iov_base;
+
+	if (!next)
+		next = (ssize_t(*)(int, const struct iovec *, int))(uintptr_t)dlsym(RTLD_NEXT,
+										    "writev");
+	if (count == 2 && iov[0].iov_len == sizeof(*head) && !head->unique &&
+	    head->error == FUSE_NOTIFY_RETRIEVE && fault_on("kick", "lost"))
+		return (ssize_t)head->len;
+	return next(fd, iov, count);
 }
