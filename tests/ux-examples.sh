@@ -125,3 +125,27 @@ if command -v python3 >/dev/null; then
     assert_status 1 env TMPDIR="$DIR" "$E/powercut.sh" -n 5 "$E/log-writer.py" --no-fsync
     grep -q '^round 0 (-o powercut): lost; the disk is ' out || fail "said: $(cat out)"
 fi
+
+# ---- ZenFS: the image that it expects, and writes that survive without fsync
+mkdir aux
+"$E/zenfs.sh" -z 1M zen.qcow2 32M zen aux >out
+mounts_+=(zen)
+daemons_+=("$(daemon_of_ zen)")
+grep -qx "    zenfs mkfs --zonefs=$PWD/zen --aux_path=aux" out || command -v zenfs >/dev/null || fail "said: $(cat out)"
+# what it looks at: so many zones of that size, and room for 14 at once
+assert_eq "$(stat -c %s zen/seq) $(stat -c '%b %B' zen/seq/0)" "32 2048 512" "zones as ZenFS sees them"
+for zone in $(seq 0 13); do
+    head -c 4096 /dev/zero | tr '\0' z |
+        dd of="zen/seq/$zone" bs=4096 oflag=direct conv=notrunc iflag=fullblock status=none
+done
+kill -KILL "$(mount_pid zen)"
+wait_gone "$(mount_pid zen)"
+unmount zen
+assert_eq "$(zqfs report -n zen.qcow2 | awk '$1 == "closed" { print $2 }')" 14 "zones with what was written"
+# below 14 it would be wrong about the limits
+zqfs create -q -o zone.size=1M,zone.max_open_zones=8 small.qcow2 32M
+expect_fail "small.qcow2 has the limit max_open=8, and ZenFS takes it for 14" "$E/zenfs.sh" small.qcow2 32M zen aux
+zqfs create -q -o zone.size=1M few.qcow2 31M
+expect_fail "few.qcow2 has 31 sequential zones, and ZenFS wants 32" "$E/zenfs.sh" few.qcow2 31M zen aux
+is_mounted zen && fail "what was refused is mounted"
+true
