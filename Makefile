@@ -289,7 +289,7 @@ FAULTS_MIN ?= 50000
 faults:
 	+@TEST_SLOWER=20 CK_TIMEOUT_MULTIPLIER=20 ZQ_FULL_RUNS=$${ZQ_FULL_RUNS:-3} \
 		ZQ_FAULT_SEEDS=$${ZQ_FAULT_SEEDS:-120} ZQ_CRASH_SEEDS=$${ZQ_CRASH_SEEDS:-20} \
-		$(SUBMAKE) check TESTS='fault full kill crash growth room'
+		$(SUBMAKE) check TESTS='fault full kill crash growth room flush'
 	@sed -n 's/.* \([0-9]*\) faults injected, nothing lost$$/\1/p' $(BUILD)/logs/*.log | \
 		awk '{ n += $$1 } END { print "make faults: " n " faults injected, nothing lost"; \
 		exit n < $(FAULTS_MIN) }'

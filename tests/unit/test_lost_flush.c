@@ -258,8 +258,9 @@ START_TEST(nothing_is_lost_by_a_flush_that_failed)
 			go_on(&r, what);
 		lost_flush_finish(&r);
 	}
-	printf("lost flush: %s: seed %" PRIu64 ", %" PRIu64 " flushes failed, nothing lost\n",
-	       r.shape->name, seed, n - 1);
+	printf("lost flush: %s: seed %" PRIu64 ", %" PRIu64 " crash states, %" PRIu64
+	       " faults injected, nothing lost\n",
+	       r.shape->name, seed, n - 1, n - 1);
 }
 END_TEST
 

@@ -158,10 +158,11 @@ static bool table_is_sound(const struct qcow2_image *img, uint64_t word, bool wr
 
 static int damaged_table(struct qcow2_image *img, uint64_t l1_index, uint64_t word, bool write)
 {
-	image_log(img, "L1 entry %llu is damaged (0x%llx)", (unsigned long long)l1_index,
-		  (unsigned long long)word);
 	if (write && table_is_shared(img, word, true))
 		image_note_overlap(img, "the L2 table", word & QCOW2_OFFSET_MASK);
+	else
+		image_log(img, "L1 entry %llu is damaged (0x%llx)", (unsigned long long)l1_index,
+			  (unsigned long long)word);
 	return -EUCLEAN;
 }
 

@@ -35,10 +35,12 @@ static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct 
 		enum l2_kind kind = l2_kind(img, guest, e, sub);
 
 		if (kind == L2_BAD) {
-			image_log(img, "L2 entry of guest offset 0x%llx is damaged (0x%llx)",
-				  (unsigned long long)guest, (unsigned long long)e.desc);
 			if (l2_overlaps(img, e, &host))
 				image_note_overlap(img, "the cluster", host);
+			else
+				image_log(img,
+					  "L2 entry of guest offset 0x%llx is damaged (0x%llx)",
+					  (unsigned long long)guest, (unsigned long long)e.desc);
 			return -EUCLEAN;
 		}
 		all_data &= kind == L2_DATA;

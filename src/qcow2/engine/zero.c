@@ -60,61 +60,69 @@ static bool entry_is_sound(const struct qcow2_image *img, uint64_t guest, struct
 	return true;
 }
 
-static void unmap_entries(struct qcow2_image *img, struct l2_ref *ref, uint64_t guest, unsigned n)
+/* A part of a run of clusters that is being unmapped. */
+struct unmapping {
+	uint64_t guest, end;
+	unsigned done; /* clusters of it */
+	bool overlaps; /* one led to where metadata lies: it is let go of all the same */
+};
+
+static void unmap_entries(struct qcow2_image *img, struct l2_ref *ref, struct unmapping *u)
 {
 	struct l2_entry want = zero_entry(img);
-	uint64_t host;
+	uint64_t guest = u->guest, host;
 
-	for (unsigned i = 0; i < n; i++, guest += img->cluster_size) {
+	for (unsigned i = 0; i < u->done; i++, guest += img->cluster_size) {
 		struct l2_entry old = l2_get(img, ref, ref->index + i);
 
 		if (same_entry(old, want))
 			continue;
-		if (entry_is_sound(img, guest, old))
+		if (entry_is_sound(img, guest, old)) {
 			l2_let_go(img, old);
-		else if (l2_overlaps(img, old, &host))
+		} else if (l2_overlaps(img, old, &host)) {
 			image_note_overlap(img, "the cluster", host);
+			u->overlaps = true;
+		}
 		l2_set(img, ref, ref->index + i, want);
 	}
 }
 
-/* Unmaps whole clusters from guest on, as far as one slice goes; returns how many. [lock] */
-static int unmap_slice(struct qcow2_image *img, uint64_t guest, uint64_t end, unsigned *done)
+/* Unmaps whole clusters from guest on, as far as one slice goes. [lock] */
+static int unmap_slice(struct qcow2_image *img, struct unmapping *u)
 {
 	struct l2_ref ref;
-	unsigned n;
-	int rc = l2_pin(img, guest, false, &ref);
+	int rc = l2_pin(img, u->guest, false, &ref);
 
 	if (rc < 0)
 		return rc;
-	n = (unsigned)min_u64(ref.count, (end - guest) >> img->cluster_bits);
-	*done = n;
-	if (needs_change(img, &ref, n)) {
+	u->done = (unsigned)min_u64(ref.count, (u->end - u->guest) >> img->cluster_bits);
+	if (needs_change(img, &ref, u->done)) {
 		l2_unpin(img, &ref);
-		rc = l2_pin(img, guest, true, &ref);
+		rc = l2_pin(img, u->guest, true, &ref);
 		if (rc < 0)
 			return rc;
-		inflight_wait(img, guest, guest + ((uint64_t)n << img->cluster_bits));
-		unmap_entries(img, &ref, guest, n);
+		inflight_wait(img, u->guest, u->guest + ((uint64_t)u->done << img->cluster_bits));
+		unmap_entries(img, &ref, u);
 	}
 	l2_unpin(img, &ref);
 	return 0;
 }
 
+/* -EUCLEAN when all is unmapped, and a part of it was not the guest's. */
 static int unmap_clusters(struct qcow2_image *img, uint64_t off, uint64_t end)
 {
+	struct unmapping u = { .guest = off, .end = end };
 	int rc = 0;
 
-	while (off < end && rc == 0) {
-		unsigned done = 0;
-
+	while (u.guest < end && rc == 0) {
+		u.done = 0;
 		image_lock(img);
-		rc = unmap_slice(img, off, end, &done);
+		rc = unmap_slice(img, &u);
 		backlog_update(img);
 		image_unlock(img);
-		off += (uint64_t)done << img->cluster_bits;
+		u.guest += (uint64_t)u.done << img->cluster_bits;
 	}
-	return rc;
+	return rc == 0 && u.overlaps ? -EUCLEAN : rc;
 }
 
 /* Writes zeros to a part of a cluster, unless it reads as zeros without. */
