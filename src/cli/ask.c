@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -17,6 +18,14 @@
 #include "util/file_id.h"
 
 #define PATIENCE_MS 5000
+
+bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size)
+{
+	ssize_t n = getxattr(e->dir, name, buf, size - 1);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
 
 struct asker {
 	const struct mount_entry *mount;

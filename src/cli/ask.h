@@ -11,4 +11,8 @@
  * left has not answered for some seconds. */
 const struct mount_entry *ask_for_image(const struct mount_list *list, const char *id);
 
+/* An attribute of the mount's root, which need not be listed, as text; false when there is none or
+ * the mount may not be asked. */
+bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size);
+
 #endif

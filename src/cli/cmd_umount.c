@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/ask.h"
 #include "cli/mounts.h"
 #include "cli/servers.h"
 #include "cli/take_away.h"

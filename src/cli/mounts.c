@@ -144,19 +144,6 @@ void mounts_free(struct mount_list *list)
 	*list = (struct mount_list){ 0 };
 }
 
-bool mount_is_zqfs(const struct mount_entry *e)
-{
-	return !strcmp(e->type, "fuse.zqfs");
-}
-
-bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size)
-{
-	ssize_t n = getxattr(e->dir, name, buf, size - 1);
-
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
 static bool shows_image(const struct mount_entry *e, const char *id, bool not_known)
 {
 	char shown[FILE_ID_MAX];

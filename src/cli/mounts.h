@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
 
 struct mount_entry {
@@ -27,11 +28,10 @@ int mounts_load(struct mount_list *list);
 int mounts_load_of(struct mount_list *list, const char *pid);
 void mounts_free(struct mount_list *list);
 
-bool mount_is_zqfs(const struct mount_entry *e);
-
-/* An attribute of the mount's root, which need not be listed, as text; false when there is none or
- * the mount may not be asked. */
-bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size);
+static inline bool mount_is_zqfs(const struct mount_entry *e)
+{
+	return !strcmp(e->type, "fuse.zqfs");
+}
 
 /*
  * The zqfs mount of the image at path (a writable one if there are several), or NULL. An image

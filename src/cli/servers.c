@@ -7,6 +7,8 @@
  */
 #include "cli/servers.h"
 
+#include "cli/ask.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>

@@ -9,7 +9,8 @@
  *   write.c         writing guest bytes
  *   write_edges.c   the bytes around a write that its new clusters hold as well
  *   inflight.h      clusters that are being entered
- *   read.c          reading guest bytes; shared.c: reading beside a writer
+ *   read.c          reading as callers see it; shared.c: reading beside a writer
+ *   read_guest.c    guest bytes by the mapping
  *   map.c           guest range -> extents
  *   backing.c       the backing chain
  *   change.c        before the first change

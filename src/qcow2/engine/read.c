@@ -1,58 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading guest bytes: extents one after the other, each by its kind. Holds no lock while
- * it reads; the host clusters are kept from reuse by image_io_begin/end.
+ * Reading as callers see it: by the mapping (read_guest.c), or beside a writer (shared.c).
  */
 #include <errno.h>
-#include <string.h>
 
-#include "io/io.h"
-#include "qcow2/engine/backing.h"
-#include "qcow2/engine/compress.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/map.h"
 #include "qcow2/engine/shared.h"
 #include "util/math.h"
-
-#define EXTENTS 16u /* looked up at once */
-
-static int read_extent(struct qcow2_image *img, const struct map_extent *e, uint64_t off, void *buf,
-		       size_t len)
-{
-	switch (e->kind) {
-	case MAP_DATA:
-		return io_pread(img->data, buf, len, e->host);
-	case MAP_COMPRESSED:
-		return decomp_read(img, e->host, off & (img->cluster_size - 1), buf, len);
-	case MAP_BACKING:
-		return backing_read(img->backing, off, buf, len);
-	case MAP_ZERO:
-		break;
-	}
-	memset(buf, 0, len);
-	return 0;
-}
-
-int read_guest(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
-{
-	uint8_t *p = buf;
-
-	while (len) {
-		struct map_extent ext[EXTENTS];
-		unsigned nr;
-		int rc = map_lookup(img, off, len, ext, EXTENTS, &nr);
-
-		for (unsigned i = 0; rc == 0 && i < nr; i++) {
-			rc = read_extent(img, &ext[i], off, p, (size_t)ext[i].len);
-			off += ext[i].len;
-			p += ext[i].len;
-			len -= (size_t)ext[i].len;
-		}
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
 
 int qcow2_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
 {
