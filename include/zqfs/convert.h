@@ -46,7 +46,7 @@ struct zq_convert_opts {
 	uint64_t sparse_size;
 	bool no_holes;	  /* every byte of the source is written, zeros too */
 	bool force;	  /* replace a target that exists */
-	unsigned threads; /* 0: one for each processor, at most 8 */
+	unsigned threads; /* 0: one for each processor, 4 to 8 */
 	/* Called now and then by the calling thread, from 0 to 1. A result other than 0 ends
 	 * the work with -ECANCELED and leaves no target. */
 	int (*progress)(void *data, double done);

@@ -25,6 +25,7 @@
 #define PIECE_BYTES    (UINT64_C(256) << 10)
 #define MAX_SPARSE     (UINT64_C(2) << 20)
 #define DEFAULT_SPARSE 4096u
+#define MIN_THREADS    4u
 #define MAX_THREADS    8u
 #define OUT_BYTES      (UINT64_C(32) << 20) /* then what is in the cache begins to go out */
 
@@ -231,10 +232,14 @@ static void *copier_main(void *data)
 	return NULL;
 }
 
+/* One for each processor, and some more where these are few: while one waits for the disk, another
+ * compresses. */
 static unsigned pick_threads(const struct zq_convert_opts *opts)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = opts->threads ? opts->threads : cpus > 0 ? (unsigned)cpus : 1;
+	unsigned n = opts->threads		? opts->threads
+		     : cpus > (long)MIN_THREADS ? (unsigned)cpus
+						: MIN_THREADS;
 
 	return n > MAX_THREADS ? MAX_THREADS : n;
 }
