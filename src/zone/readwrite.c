@@ -249,10 +249,15 @@ int zq_seek(struct zq_device *dev, uint32_t zone, uint64_t off, bool hole, uint6
 	    uint64_t *found)
 {
 	struct call c = { "seek", zone, off, 0 };
-	int rc = device_enter(dev);
+	ssize_t rc = device_enter(dev);
+	int tries = 0;
 
 	if (rc < 0)
-		return rc;
-	rc = seek(dev, zone, off, hole, limit, found);
-	return rc < 0 ? call_failed(dev, &c, rc, rc == -ENXIO ? "nothing there" : NULL) : 0;
+		return (int)rc;
+	do
+		rc = seek(dev, zone, off, hole, limit, found);
+	while (read_again(dev, &rc, &tries));
+	if (rc < 0)
+		return call_failed(dev, &c, (int)rc, rc == -ENXIO ? "nothing there" : NULL);
+	return 0;
 }

@@ -98,6 +98,27 @@ START_TEST(a_reset_zone_is_not_read_as_zeros)
 }
 END_TEST
 
+START_TEST(a_seek_finds_what_there_is_now)
+{
+	uint8_t block[4096];
+	uint64_t at = 0;
+
+	shared_begin_test();
+	ck_assert_int_eq(zq_seek(reader, 3, 0, false, 0, &at), 0);
+	ck_assert_int_eq(zq_seek(reader, 0, 0, false, 0, &at), -ENXIO);
+	memset(block, 7, sizeof(block));
+	ck_assert_int_eq(zq_write(z.dev, 8192, block, sizeof(block), 0), sizeof(block));
+	ck_assert_int_eq(zq_zone_reset(z.dev, 3), 0);
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	ck_assert_int_eq(zq_seek(reader, 3, 0, false, 0, &at), -ENXIO);
+	ck_assert_int_eq(zq_seek(reader, 0, 0, false, 0, &at), 0);
+	ck_assert_uint_eq(at, 8192);
+	ck_assert_int_eq(zq_seek(reader, 0, at, true, 0, &at), 0);
+	ck_assert_uint_eq(at, 12288);
+	shared_end_test();
+}
+END_TEST
+
 /* While the reader reads data, the writer resets that zone and gives its clusters to another. */
 static bool armed;
 
@@ -233,6 +254,7 @@ int main(void)
 	static const struct check_test tests[] = {
 		CHECK_TEST(a_look_shows_what_has_been_synced),
 		CHECK_TEST(a_reset_zone_is_not_read_as_zeros),
+		CHECK_TEST(a_seek_finds_what_there_is_now),
 		CHECK_TEST(a_cluster_that_changes_hands_is_not_read),
 		CHECK_TEST(a_writer_at_work_is_followed),
 		CHECK_TEST(threads_follow_a_writer),

@@ -137,8 +137,7 @@ int map_lookup(struct qcow2_image *img, uint64_t off, uint64_t len, struct map_e
 	return rc < 0 && c.nr == 0 ? (rc == -EUCLEAN ? -EIO : rc) : 0;
 }
 
-int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data,
-		       uint64_t *run)
+int map_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data, uint64_t *run)
 {
 	struct map_extent ext[16];
 	unsigned nr;

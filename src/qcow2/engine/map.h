@@ -24,6 +24,9 @@ struct map_extent {
 int map_lookup(struct qcow2_image *img, uint64_t off, uint64_t len, struct map_extent *ext,
 	       unsigned max, unsigned *nr);
 
+/* qcow2_block_status of what is known of the image. */
+int map_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data, uint64_t *run);
+
 /* qcow2_read for those who are within image_io_begin/end already. */
 int read_guest(struct qcow2_image *img, uint64_t off, void *buf, size_t len);
 

@@ -22,3 +22,10 @@ int qcow2_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
 	image_io_end(img, token);
 	return rc;
 }
+
+int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data,
+		       uint64_t *run)
+{
+	return img->seen_header ? shared_status(img, off, len, data, run)
+				: map_status(img, off, len, data, run);
+}

@@ -160,8 +160,16 @@ static int compare_piece(struct qcow2_image *img, const struct piece *p)
 	return p->ref.slice->orphan || memcmp(now, p->ref.slice->data + at, len) ? -ESTALE : 0;
 }
 
-static int read_piece(struct qcow2_image *img, uint64_t off, uint64_t end, uint8_t *buf,
-		      size_t *len)
+/* What is done with the guest bytes [off, off + len) that a piece maps. */
+struct shared_use {
+	int (*run)(struct qcow2_image *img, uint64_t off, size_t len, struct shared_use *u);
+	uint8_t *buf;
+	bool data; /* of a status: what it says, and of how many bytes */
+	uint64_t same;
+};
+
+static int use_piece(struct qcow2_image *img, uint64_t off, uint64_t end, struct shared_use *u,
+		     size_t *len)
 {
 	struct piece p;
 	int rc = pin_piece(img, off, end, &p);
@@ -171,7 +179,7 @@ static int read_piece(struct qcow2_image *img, uint64_t off, uint64_t end, uint8
 	*len = (size_t)(min_u64(end, align_down(off, img->cluster_size) +
 					     ((uint64_t)p.nr << img->cluster_bits)) -
 			off);
-	rc = read_guest(img, off, buf, *len);
+	rc = u->run(img, off, *len, u);
 	if (rc == 0)
 		rc = compare_piece(img, &p);
 	image_lock(img);
@@ -180,23 +188,52 @@ static int read_piece(struct qcow2_image *img, uint64_t off, uint64_t end, uint8
 	return rc;
 }
 
-int shared_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
+/* The last look, at the image and at the pointers of the range. */
+static int shared_end(struct qcow2_image *img, uint64_t off, uint64_t len, int rc)
 {
-	uint64_t at = off, end = off + len;
-	uint8_t *to = buf;
-	int rc = 0;
-
-	while (at < end && rc == 0) {
-		size_t done = 0;
-
-		rc = read_piece(img, at, end, to, &done);
-		at += done;
-		to += done;
-	}
 	if (rc == 0)
 		rc = header_unchanged(img);
 	if (rc == 0 && img->wpt)
 		rc = wptable_unchanged(img, off, len);
 	/* a table that looks damaged may only be newer than what is known of it */
 	return rc == -EIO || rc == -EUCLEAN ? -ESTALE : rc;
+}
+
+static int use_for_read(struct qcow2_image *img, uint64_t off, size_t len, struct shared_use *u)
+{
+	int rc = read_guest(img, off, u->buf, len);
+
+	u->buf += len;
+	return rc;
+}
+
+int shared_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
+{
+	struct shared_use u = { .run = use_for_read, .buf = buf };
+	uint64_t at = off, end = off + len;
+	int rc = 0;
+
+	while (at < end && rc == 0) {
+		size_t done = 0;
+
+		rc = use_piece(img, at, end, &u, &done);
+		at += done;
+	}
+	return shared_end(img, off, len, rc);
+}
+
+static int use_for_status(struct qcow2_image *img, uint64_t off, size_t len, struct shared_use *u)
+{
+	return map_status(img, off, len, &u->data, &u->same);
+}
+
+int shared_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data, uint64_t *run)
+{
+	struct shared_use u = { .run = use_for_status };
+	size_t done;
+	int rc = shared_end(img, off, len, use_piece(img, off, off + len, &u, &done));
+
+	*data = u.data;
+	*run = u.same;
+	return rc;
 }

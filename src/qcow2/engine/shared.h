@@ -15,5 +15,7 @@ int shared_begin(struct qcow2_image *img);
 /* qcow2_read for a shared image; within image_io_begin/end. -ESTALE: what led to the data has
  * changed meanwhile, the buffer holds nothing that can be trusted. */
 int shared_read(struct qcow2_image *img, uint64_t off, void *buf, size_t len);
+/* The same for qcow2_block_status. */
+int shared_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data, uint64_t *run);
 
 #endif
