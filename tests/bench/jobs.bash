@@ -22,7 +22,7 @@ job_table() {
 append-4K-fsync-memory|IO/s|all|append 4K and fsync each, in BENCH_DIR
 append-4K-fsync-disk|IO/s|all|append 4K and fsync each, in BENCH_DISK
 append-4K-fsync4-disk|IO/s|all|the same by four writers to four zones
-reappend-1M|MiB/s|raw pass zqfs|append 1M to a zone that was full and has been reset
+reappend-1M|MiB/s|raw pass zqfs rings|append 1M to a zone that was full and has been reset
 read-128K-cold|MiB/s|all|sequential read, nothing cached
 read-1M-cold|MiB/s|all|sequential read, nothing cached
 read-1M-direct|MiB/s|all|sequential read, O_DIRECT
@@ -45,8 +45,11 @@ read-zstd-cold|MiB/s|qsd zqfs|sequential read 1M of zstd clusters, nothing cache
 requests-append-4K|per IO|zqfs|FUSE requests for each 4K append
 syscalls-append-4K|per IO|zqfs|system calls on the image for each 4K append
 metadata-append-1M|% of data|zqfs|metadata written for 1M appends, unmount included
-flushes-append-4K|per IO|zqfs|flushes for each 4K append and fsync, one writer
-flushes-shared-4K|per IO|zqfs|the same with four writers at once
+bytes-append|B/B|qsd zqfs|written to the image for each byte of 4K appends with fsync
+bytes-refill|B/B|qsd zqfs|the same for a zone that is reset and filled again
+bytes-random|B/B|qsd zqfs|the same for random 4K writes to a conventional zone
+flushes-append-4K|per IO|qsd zqfs|flushes for each 4K append and fsync, one writer
+flushes-shared-4K|per IO|qsd zqfs|the same with four writers at once
 ENDOFTABLE
 }
 
@@ -86,7 +89,7 @@ do_job() { # NAME TARGET
         mount-* | umount-* | memory-1000000) job_million "${word[0]}" ;;
         memory-64T) job_sparse ;;
         reset-1G) job_reset "$target" ;;
-        *) count_job "$1" ;;
+        *) count_job "$1" "$target" ;;
     esac
 }
 

@@ -36,31 +36,61 @@ medians() { # FILE
         }' "$1"
 }
 
+# What both pictures need, for awk: med[job, target], unit[job], order[1..nr].
+gather='
+    function against(j, a, t,   r) {
+        if (med[j, t] == "" || med[j, a] == "" || !med[j, t] || !med[j, a]) return "-"
+        r = med[j, a] / med[j, t]
+        if (unit[j] == "ms" || unit[j] == "B/B" || unit[j] == "per IO") r = 1 / r
+        return sprintf("%.2f", r)
+    }
+    !($1 in unit) { order[++nr] = $1; unit[$1] = $2 }
+    { med[$1, $3] = $4 }'
+
 # A ratio above 1 means that zqfs is better, also where small numbers are.
 print_table() { # FILE
     machine
     echo
-    medians "$1" | awk -F'|' '
-        function show(x) { return x == "" ? "-" : x >= 1000 ? sprintf("%.0f", x) : sprintf("%.4g", x) }
-        function against(j, t,   r) {
-            if (med[j, t] == "" || med[j, "zqfs"] == "" || !med[j, t] || !med[j, "zqfs"]) return "-"
-            r = med[j, "zqfs"] / med[j, t]
-            if (unit[j] == "ms") r = 1 / r
-            return sprintf("%.2f", r)
-        }
-        !($1 in unit) { order[++nr] = $1; unit[$1] = $2 }
-        { med[$1, $3] = $4 }
+    medians "$1" | awk -F'|' "$gather"'
+        function show(x) { return x == "" ? "-" : x >= 1000 ? sprintf("%.0f", x) : \
+            x > 1 && x < 1.1 ? sprintf("%.4f", x) : sprintf("%.4g", x) }
         END {
-            fmt = "%-22s %-9s %7s %7s %7s %7s %7s %7s   %5s %5s %5s %5s %5s\n"
-            printf fmt, "job", "unit", "raw", "file", "pass", "one", "qsd", "zqfs", \
-                "/raw", "/file", "/pass", "/one", "/qsd"
+            fmt = "%-22s %-9s %7s %7s %7s %7s %7s %7s %7s   %5s %5s %5s %5s %5s   %5s %5s %5s\n"
+            printf fmt, "job", "unit", "raw", "file", "pass", "one", "qsd", "zqfs", "rings", \
+                "/raw", "/file", "/pass", "/one", "/qsd", "r/zq", "r/pass", "r/qsd"
             for (i = 1; i <= nr; i++) {
                 j = order[i]
                 printf fmt, j, unit[j], show(med[j, "raw"]), show(med[j, "file"]), \
                     show(med[j, "pass"]), show(med[j, "one"]), show(med[j, "qsd"]), \
-                    show(med[j, "zqfs"]), against(j, "raw"), against(j, "file"), \
-                    against(j, "pass"), against(j, "one"), against(j, "qsd")
+                    show(med[j, "zqfs"]), show(med[j, "rings"]), \
+                    against(j, "zqfs", "raw"), against(j, "zqfs", "file"), \
+                    against(j, "zqfs", "pass"), against(j, "zqfs", "one"), \
+                    against(j, "zqfs", "qsd"), against(j, "rings", "zqfs"), \
+                    against(j, "rings", "pass"), against(j, "rings", "qsd")
             }
+        }'
+}
+
+# One bar for each transport and job; passthrough_ll is the mark at 1.
+print_plot() { # FILE
+    echo
+    medians "$1" | awk -F'|' "$gather"'
+        function bar(x,   n, k, text) {
+            n = int(x * 20 + 0.5)
+            for (k = 1; k <= 60; k++)
+                text = text (k == 20 ? (n >= 20 ? "+" : "|") : k <= n ? "#" : " ")
+            sub(/ +$/, "", text)
+            return text (n > 60 ? ">" : "")
+        }
+        function line(j, t,   x) {
+            x = against(j, t, "pass")
+            if (x == "-") return
+            printf "%-22s %-5s %s %s\n", t == "zqfs" ? j : "", t, bar(x), x
+        }
+        END {
+            printf "%-22s %-5s 0                  1                   2                   3\n", \
+                "of passthrough_ll", ""
+            for (i = 1; i <= nr; i++) { line(order[i], "zqfs"); line(order[i], "rings") }
         }'
 }
 

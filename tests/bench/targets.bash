@@ -32,6 +32,7 @@ clean_up() {
         [ -e "$f" ] && stop_target "${f##*.}" 2>/dev/null
     done
     rm -rf "$WORK" "$DISK"
+    rings_release
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
@@ -56,6 +57,18 @@ prepare_targets() {
     done
     build_passthrough >"$WORK/log.pass" 2>&1 ||
         { missing[pass]=1 missing[one]=1; note "no passthrough example of libfuse3-dev: left out"; }
+    case " $targets " in *" rings "*)
+        missing[rings]=$(no_rings)
+        if [ -n "${missing[rings]}" ]; then
+            note "no rings: ${missing[rings]}"
+        elif rings_take 60; then
+            rings_set Y
+            unset 'missing[rings]'
+        else
+            missing[rings]=1
+            note "no rings: somebody else has the kernel's parameter"
+        fi ;;
+    esac
     command -v qemu-storage-daemon >/dev/null ||
         { missing[qsd]=1; note "no qemu-storage-daemon (qemu-system-common): left out"; }
     [ -x "$ZQFS" ] || { note "$ZQFS is not there"; exit 1; }
@@ -88,7 +101,7 @@ create_target() { # TARGET
         qsd)
             qemu-img create -q -f qcow2 "$d/store/img.qcow2" $((GIB * (nr_seq + 1)))
             : >"$d/mnt/disk" ;;
-        zqfs)
+        zqfs | rings)
             "$ZQFS" create -o zone.size=1G,zone.conventional_zones=1 "$d/store/img.qcow2" \
                 $((GIB * (nr_seq + 1))) >/dev/null ;;
     esac
@@ -106,7 +119,8 @@ start_target() { # TARGET [MOUNT OPTIONS OF ZQFS]
                 --blockdev "driver=file,node-name=file,filename=$d/store/img.qcow2" \
                 --blockdev driver=qcow2,node-name=disk,file=file \
                 --export "type=fuse,id=out,node-name=disk,mountpoint=$at,writable=on" & ;;
-        zqfs)
+        zqfs | rings)
+            [ "$1" = zqfs ] || options=uring=on${options:+,$options}
             # shellcheck disable=SC2086 # an option or nothing
             "$ZQFS" mount -f ${options:+-o "$options"} "$d/store/img.qcow2" "$at" & ;;
     esac >>"$WORK/log.$1" 2>&1
