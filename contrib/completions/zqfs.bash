@@ -16,6 +16,7 @@ _zqfs_options() { # COMMAND
         check) options='-r --repair --json --data-file -h --help' ;;
         convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
         compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
+        compact) options='--no-compress --level -m --threads -p --progress --json -q --quiet -h --help' ;;
         umount) options='--power-cut -h --help' ;;
         trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;
@@ -84,10 +85,14 @@ _zqfs_value() { # COMMAND OPTION
             -f|--from) words='qcow2 raw dump folder device' ;;
             -F|--from-b) words='qcow2 raw dump folder device' ;;
         esac ;;
+        compact) case $2 in
+            --level) kind='none' ;;
+            -m|--threads) kind='none' ;;
+        esac ;;
     esac
 }
 
-_zqfs_commands='mount create amend info report reset finish open close check convert compare umount trace help'
+_zqfs_commands='mount create amend info report reset finish open close check convert compare compact umount trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

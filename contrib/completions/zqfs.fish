@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create amend info report reset finish open close check convert compare umount trace help
+    not __fish_seen_subcommand_from mount create amend info report reset finish open close check convert compare compact umount trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -197,6 +197,14 @@ complete -c zqfs -n '__fish_seen_subcommand_from compare' -l json -d 'print the 
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s p -l progress -d 'show progress, also where that is no terminal'
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s q -l quiet -d 'print nothing; the exit status tells'
 complete -c zqfs -n '__fish_seen_subcommand_from compare' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a compact -d 'make an image as small as it can be'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -l no-compress -d 'only move and cut, compress nothing'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -l level -x -d 'of the compression: 1 to 9 for zlib, 1 to 22 for zstd'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -s m -l threads -x -d 'compress with so many threads (one for each processor)'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -s p -l progress -d 'show progress, also where that is no terminal'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -l json -d 'print the result as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -s q -l quiet -d 'print nothing'
+complete -c zqfs -n '__fish_seen_subcommand_from compact' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -l power-cut -d 'kill the process of a mount with -o powercut, also while files in it are open'

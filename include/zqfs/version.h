@@ -8,7 +8,8 @@
  *
  * Names stay what they are while the number in libzqfs.so.0 does. Structures grow like this:
  *
- * Options and results (zq_open_opts, zq_create_opts, zq_convert_opts, zq_check_opts, zq_check_result,
+ * Options and results (zq_open_opts, zq_create_opts, zq_convert_opts, zq_compact_opts,
+ * zq_compact_result, zq_check_opts, zq_check_result,
  * zq_zone_info, zq_counts) get new members at their end. Their size goes with each call: the
  * functions that take them are inline, and hand the size that the program was built with to a
  * function of the library that has "_sized" behind its name. A program from before a member was

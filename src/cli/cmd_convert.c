@@ -4,8 +4,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/image_options.h"
+#include "cli/interrupts.h"
 #include "cli/term.h"
 #include "util/json.h"
 #include "util/math.h"
@@ -37,27 +36,12 @@ struct conversion {
 	bool interrupted, quiet;
 };
 
-/* Blocks what would end the command, so that it ends between two pieces. What is ignored, as
- * under nohup, stays so. */
-static void block_signals(struct conversion *c)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction old;
-
-	sigemptyset(&c->signals);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaddset(&c->signals, signals[i]);
-	pthread_sigmask(SIG_BLOCK, &c->signals, NULL);
-}
-
 static int on_converted(void *data, double done)
 {
-	const struct timespec now = { 0 };
 	struct conversion *c = data;
 
 	progress_update(&c->progress, done);
-	c->interrupted |= sigtimedwait(&c->signals, NULL, &now) > 0;
+	c->interrupted |= interrupts_came(&c->signals);
 	return c->interrupted;
 }
 
@@ -138,7 +122,7 @@ static int convert(const struct cli_args *args, struct zq_create_opts *create)
 
 	if (ret)
 		return ret;
-	block_signals(&c);
+	interrupts_block(&c.signals);
 	progress_begin(&c.progress, "converting");
 	if (cli_given(args, 'p'))
 		c.progress.fancy = true;

@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "convert/disk.h"
 #include "convert/formats.h"
+#include "convert/workers.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 
@@ -25,8 +25,6 @@
 #define PIECE_BYTES    (UINT64_C(256) << 10)
 #define MAX_SPARSE     (UINT64_C(2) << 20)
 #define DEFAULT_SPARSE 4096u
-#define MIN_THREADS    4u
-#define MAX_THREADS    8u
 #define OUT_BYTES      (UINT64_C(32) << 20) /* then what is in the cache begins to go out */
 
 struct job {
@@ -198,8 +196,9 @@ static bool take_piece(struct job *j, struct piece *p, double *done)
 }
 
 /* Copies pieces until there are none. caller: this is the thread that called zq_convert. */
-static void copy_pieces(struct job *j, bool caller)
+static void copy_pieces(void *data, bool caller)
 {
+	struct job *j = data;
 	uint8_t *buf CLEANUP_FREE = malloc(j->piece);
 	struct piece p = { 0 };
 	double done = 0;
@@ -224,36 +223,6 @@ static void copy_pieces(struct job *j, bool caller)
 		if (caller && j->opts->progress && j->opts->progress(j->opts->data, done))
 			end_with(j, -ECANCELED, false);
 	}
-}
-
-static void *copier_main(void *data)
-{
-	copy_pieces(data, false);
-	return NULL;
-}
-
-/* One for each processor, and some more where these are few: while one waits for the disk, another
- * compresses. */
-static unsigned pick_threads(const struct zq_convert_opts *opts)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = opts->threads		? opts->threads
-		     : cpus > (long)MIN_THREADS ? (unsigned)cpus
-						: MIN_THREADS;
-
-	return n > MAX_THREADS ? MAX_THREADS : n;
-}
-
-static void copy_all(struct job *j)
-{
-	pthread_t thread[MAX_THREADS];
-	unsigned nr = 0, want = pick_threads(j->opts) - 1;
-
-	while (nr < want && !pthread_create(&thread[nr], NULL, copier_main, j))
-		nr++;
-	copy_pieces(j, true);
-	while (nr)
-		pthread_join(thread[--nr], NULL);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------
@@ -310,7 +279,7 @@ static int run_job(struct job *j, struct zq_error *err)
 	for (uint32_t i = 0; i < j->from->geo.nr_zones; i++)
 		j->total += j->from->zone[i].written;
 	pthread_mutex_init(&j->lock, NULL);
-	copy_all(j);
+	run_workers(j->opts->threads, copy_pieces, j);
 	pthread_mutex_destroy(&j->lock);
 	if (j->error)
 		return say_conversion_failed(j, err);

@@ -161,6 +161,15 @@ int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t
  * to it that nobody writes to it, as a write in its place would be lost. */
 int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *packed);
 
+/*
+ * Moves what the file holds towards its start, and cuts it: tables without entries and refcount
+ * blocks that count nothing go, compressed clusters are laid close together. tell is called
+ * now and then, from 0 to 1; when it returns anything but 0, what was done is committed, and
+ * the result is -ECANCELED. An end at any point leaves a whole image. The image is close to
+ * unusable for others meanwhile: nobody else may write to it, and it is closed afterwards.
+ */
+int qcow2_gather(struct qcow2_image *img, int (*tell)(void *data, double done), void *data);
+
 /* ---- write pointers --------------------------------------------------------------------- */
 
 enum qcow2_wp_kind {

@@ -16,7 +16,7 @@
 #define DEFLATE_MEMORY 9
 
 /* Raw deflate. The data may end before the input does, but must give a whole cluster. */
-static bool inflate_bytes(uint8_t *out, size_t out_len, uint8_t *in, size_t in_len)
+static bool inflate_bytes(uint8_t *out, size_t out_len, uint8_t *in, size_t in_len, size_t *used)
 {
 	z_stream s = {
 		.next_in = in, .avail_in = (uInt)in_len, .next_out = out, .avail_out = (uInt)out_len
@@ -27,12 +27,14 @@ static bool inflate_bytes(uint8_t *out, size_t out_len, uint8_t *in, size_t in_l
 	if (inflateInit2(&s, -15) != Z_OK)
 		return false;
 	ret = inflate(&s, Z_FINISH);
+	*used = in_len - s.avail_in;
 	inflateEnd(&s);
 	return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !s.avail_out;
 }
 
 /* One or more zstd frames; what follows the last one in its sector is ignored. */
-static bool unzstd_bytes(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len)
+static bool unzstd_bytes(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len,
+			 size_t *used)
 {
 	ZSTD_inBuffer src = { .src = in, .size = in_len };
 	ZSTD_outBuffer dst = { .dst = out, .size = out_len };
@@ -50,14 +52,16 @@ static bool unzstd_bytes(uint8_t *out, size_t out_len, const uint8_t *in, size_t
 			break;
 	}
 	ZSTD_freeDCtx(ctx);
+	*used = src.pos;
 	/* Anything but 0: the frame is damaged, or holds more than a cluster. */
 	return dst.pos == dst.size && ret == 0;
 }
 
-bool codec_unpack(enum codec_type type, uint8_t *out, size_t out_len, uint8_t *in, size_t in_len)
+bool codec_unpack(enum codec_type type, uint8_t *out, size_t out_len, uint8_t *in, size_t in_len,
+		  size_t *used)
 {
-	return type == CODEC_ZSTD ? unzstd_bytes(out, out_len, in, in_len)
-				  : inflate_bytes(out, out_len, in, in_len);
+	return type == CODEC_ZSTD ? unzstd_bytes(out, out_len, in, in_len, used)
+				  : inflate_bytes(out, out_len, in, in_len, used);
 }
 
 /* ---- packing ----------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #define ALLOC_STREAM_META UINT32_MAX
 #define ALLOC_STREAM_ZERO (UINT32_MAX - 1) /* zeros written to parts of clusters */
 #define ALLOC_STREAM_PACK (UINT32_MAX - 2) /* compressed clusters */
+#define ALLOC_STREAM_MOVE (UINT32_MAX - 3) /* what moves towards the start of the file */
 
 int alloc_init(struct qcow2_image *img);
 void alloc_destroy(struct qcow2_image *img);

@@ -77,6 +77,7 @@ static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 {
 	uint64_t off, len, size;
 	uint8_t *in CLEANUP_FREE = NULL;
+	size_t used;
 	bool good;
 	int ret;
 
@@ -97,7 +98,7 @@ static int decomp_load(struct qcow2_image *img, uint64_t desc, uint8_t *out)
 	if (ret)
 		return ret;
 	good = codec_unpack((enum codec_type)img->hdr.compression_type, out,
-			    (size_t)img->cluster_size, in, (size_t)len);
+			    (size_t)img->cluster_size, in, (size_t)len, &used);
 	if (good)
 		return 0;
 	image_log(img, "compressed cluster 0x%" PRIx64 "+0x%" PRIx64 " is damaged", off, len);

@@ -4,6 +4,8 @@
  * Includes go down only, from the first line to the last; backing.c alone opens an image again.
  *
  *   open.c          opening and closing
+ *   gather.c        making the file short
+ *   move.c          data, tables and blocks to another place
  *   zero.c          zeroing and unmapping
  *   pack.c          writing compressed clusters
  *   write.c         writing guest bytes
@@ -22,6 +24,7 @@
  *   l2.c            L2 tables: finding, creating and copying one; what an entry says
  *   alloc.c         clusters for streams
  *   space.c         which clusters are free
+ *   census.c        how many are in use
  *   refblock.c      new refcount blocks, a larger refcount table
  *   refcount.c      counts in blocks that exist
  *   backlog.c       what awaits a commit, and how much of it there may be

@@ -251,6 +251,19 @@ static int own_table(struct qcow2_image *img, uint64_t l1_index)
 	return rc;
 }
 
+int l2_copy_table(struct qcow2_image *img, uint64_t l1_index)
+{
+	int rc;
+
+	while (img->table_busy)
+		pthread_cond_wait(&img->cond, &img->lock);
+	img->table_busy = true;
+	rc = make_table(img, l1_index);
+	img->table_busy = false;
+	pthread_cond_broadcast(&img->cond);
+	return rc;
+}
+
 int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref)
 {
 	uint64_t cluster = off >> img->cluster_bits;

@@ -39,6 +39,9 @@ struct l2_ref {
 int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref);
 void l2_unpin(struct qcow2_image *img, struct l2_ref *ref);
 
+/* Copies the table of that number, which exists, to another cluster. Drops the lock for I/O. */
+int l2_copy_table(struct qcow2_image *img, uint64_t l1_index);
+
 struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, unsigned index);
 /* Marks the slice dirty. */
 void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e);

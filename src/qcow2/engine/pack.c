@@ -96,8 +96,8 @@ static int take_place(struct qcow2_image *img, size_t len, uint64_t *host)
 	return 0;
 }
 
-/* One at a time: taking a place may drop the lock. [lock] */
-static int take_place_alone(struct qcow2_image *img, size_t len, uint64_t *host)
+/* One at a time: taking a place may drop the lock. */
+int pack_take_place(struct qcow2_image *img, size_t len, uint64_t *host)
 {
 	int rc;
 
@@ -105,16 +105,17 @@ static int take_place_alone(struct qcow2_image *img, size_t len, uint64_t *host)
 		pthread_cond_wait(&img->cond, &img->lock);
 	img->pack.busy = true;
 	rc = take_place(img, len, host);
+	if (rc == 0)
+		img->file_end = max_u64(img->file_end, align_up(*host + len, img->cluster_size));
 	img->pack.busy = false;
 	pthread_cond_broadcast(&img->cond);
 	return rc;
 }
 
-/* References of a place that was taken and will not be used. [lock] */
-static void leave_place(struct qcow2_image *img, const struct pack_job *j)
+void pack_leave_place(struct qcow2_image *img, uint64_t host, size_t len)
 {
-	uint64_t first = j->host >> img->cluster_bits;
-	uint64_t last = (j->host + j->len - 1) >> img->cluster_bits;
+	uint64_t first = host >> img->cluster_bits;
+	uint64_t last = (host + len - 1) >> img->cluster_bits;
 
 	for (uint64_t c = first; c <= last; c++)
 		unshare_cluster(img, c);
@@ -146,6 +147,20 @@ static void end_job(struct qcow2_image *img, struct pack_job *j)
 	l2_unpin(img, &j->ref);
 }
 
+/* Has the guest cluster a table at all? One without holds nothing, and none is made for it. */
+static int has_table(struct qcow2_image *img, uint64_t guest, bool *there)
+{
+	struct l2_ref ref;
+	int rc;
+
+	SCOPE_IMAGE_LOCK(img);
+	rc = l2_pin(img, guest, false, &ref);
+	*there = rc == 0 && ref.slice;
+	if (rc == 0)
+		l2_unpin(img, &ref);
+	return rc;
+}
+
 /* Reads what the cluster holds now; *worth: it is data of its own that is not packed yet. */
 static int read_plain(struct qcow2_image *img, struct pack_job *j, bool *worth)
 {
@@ -172,8 +187,7 @@ static int write_packed(struct qcow2_image *img, struct pack_job *j)
 	int rc;
 
 	image_lock(img);
-	rc = take_place_alone(img, j->len, &j->host);
-	img->file_end = max_u64(img->file_end, align_up(j->host + j->len, img->cluster_size));
+	rc = pack_take_place(img, j->len, &j->host);
 	image_unlock(img);
 	if (rc < 0)
 		return rc;
@@ -181,9 +195,11 @@ static int write_packed(struct qcow2_image *img, struct pack_job *j)
 	image_lock(img);
 	img->data_dirty = true;
 	if (rc < 0) {
-		leave_place(img, j);
+		pack_leave_place(img, j->host, j->len);
 	} else if (!same_mapping(j->old, l2_get(img, &j->ref, j->ref.index))) {
-		leave_place(img, j); /* cannot be while it is registered; costs nothing to see */
+		pack_leave_place(
+			img, j->host,
+			j->len); /* cannot be while it is registered; costs nothing to see */
 		rc = -EBUSY;
 	} else {
 		l2_let_go(img, j->old);
@@ -297,8 +313,11 @@ int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t
 
 int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *packed)
 {
+	bool there = false;
 	int rc = check_packing(img, off);
 
 	*packed = false;
-	return rc < 0 ? rc : pack_cluster(img, p, off, NULL, packed);
+	if (rc == 0)
+		rc = has_table(img, off, &there);
+	return rc < 0 || !there ? rc : pack_cluster(img, p, off, NULL, packed);
 }

@@ -15,4 +15,13 @@ static inline void pack_forget(struct qcow2_image *img, uint64_t cluster)
 		img->pack.cluster = 0;
 }
 
+/*
+ * Takes a place for len compressed bytes, less than a cluster: *host is its offset in the file.
+ * Drops the lock for I/O. [lock]
+ */
+int pack_take_place(struct qcow2_image *img, size_t len, uint64_t *host);
+
+/* Gives a place back that was taken and never entered a mapping. [lock] */
+void pack_leave_place(struct qcow2_image *img, uint64_t host, size_t len);
+
 #endif

@@ -90,7 +90,8 @@ static int read_entry(struct zq_io *io, const struct qcow2_header *h, uint32_t n
 			       " bytes makes the table larger than "
 			       "%" PRIu64,
 			       io->name, nr, h->nb_snapshots, f.len, MAX_TABLE_BYTES);
-	if (!range_within(*pos, f.len, h->file_size))
+	/* QEMU does not write the padding behind the last entry */
+	if (!range_within(*pos, f.len, align_up(h->file_size, 8)))
 		return zq_fail(err, -EINVAL,
 			       "%s: snapshot %" PRIu32 " of %" PRIu32 ": its entry at %" PRIu64
 			       " (%" PRIu64 " bytes) passes the end of the file, %" PRIu64 " bytes",
