@@ -188,7 +188,7 @@ mount_image() { # IMAGE DIR [OPTION...]
     is_mounted "$dir" || fail "zqfs returned 0 and $dir is not mounted"
     case "${ZQFS_TEST_OPTIONS:-} $*" in
         *seccomp* | *auto_unmount* | *uring=off*) ;;
-        uring=auto*) has_rings_ "$(mount_pid "$dir")" || fail "$dir is not served through io_uring" ;;
+        uring=auto*) has_rings_ "${daemons_[-1]}" || fail "$dir is not served through io_uring" ;;
     esac
 }
 
