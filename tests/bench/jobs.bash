@@ -3,7 +3,7 @@
 # The jobs: a table, and a function for each kind. A job gets a fresh target, prints one
 # number, and leaves the target to be ended by run_job.
 
-size() { if [ -n "$quick" ]; then echo $(($1 / 8)); else echo "$1"; fi; } # BYTES
+size() { echo $(($1 / divide / 1048576 * 1048576)); } # BYTES
 
 # NAME|UNIT|TARGETS|WHAT; units that end in "s" alone or "B" are better when small.
 job_table() {

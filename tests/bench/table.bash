@@ -12,7 +12,7 @@ machine() {
     echo "libfuse    $(pkg-config --modversion fuse3 2>/dev/null || echo unknown)"
     ! has_target qsd || echo "qemu       $(qemu-storage-daemon --version | head -n 1)"
     echo "fio        $(fio --version)"
-    echo "rounds     $rounds${quick:+ (quick)}, load at the end $(cut -d' ' -f1-3 /proc/loadavg)"
+    echo "rounds     $rounds$([ "$divide" = 1 ] || echo ", jobs of 1/$divide"), load at the end $(cut -d' ' -f1-3 /proc/loadavg)"
 }
 
 # JOB|UNIT|TARGET|MEDIAN in the order of the jobs.
@@ -92,6 +92,15 @@ print_plot() { # FILE
                 "of passthrough_ll", ""
             for (i = 1; i <= nr; i++) { line(order[i], "zqfs"); line(order[i], "rings") }
         }'
+}
+
+# What is in REPORT from the line of the machine to the next heading becomes TABLE.
+put_table() { # TABLE REPORT
+    awk -v table="$1" '
+        /^machine  / && !done { while ((getline line < table) > 0) print line; print ""; skip = done = 1 }
+        /^What it means$/ { skip = 0 }
+        !skip' "$2" >"$WORK/report"
+    cat "$WORK/report" >"$2"
 }
 
 write_json() { # FILE
