@@ -164,6 +164,9 @@ static int image_target_publish(struct disk_target *t, const struct disk_zone *z
 	/* what was reserved and not used is given back by the next ones */
 	for (int n = 0; n < 3 && !ret && qcow2_dirty(i->img); n++)
 		ret = qcow2_commit(i->img);
+	/* who compresses wants a small file: what was reserved for tables lies free within it */
+	if (!ret && i->compress)
+		ret = qcow2_gather(i->img, NULL, NULL);
 	if (ret)
 		return zq_fail(err, ret, "%s: %s", t->name, strerror(-ret));
 	free_packers(i);

@@ -42,6 +42,9 @@ memory-1000000|B/zone|zqfs|resident memory per zone of it
 memory-64T|MiB|zqfs|resident memory after random reads of 64 TiB, cache=4M
 reset-1G|ms|raw pass zqfs|reset of a full zone of which nothing is cached
 read-zstd-cold|MiB/s|qsd zqfs|sequential read 1M of zstd clusters, nothing cached
+convert-plain|MiB/s|qsd zqfs|convert an image in BENCH_DISK (qemu-img convert -m 4 -W), flushed
+convert-compressed|MiB/s|qsd zqfs|the same with -c, in BENCH_DIR
+compress-append|% of without|zqfs|appends of 1M to a mount with compress=1, text
 requests-append-4K|per IO|zqfs|FUSE requests for each 4K append
 syscalls-append-4K|per IO|zqfs|system calls on the image for each 4K append
 metadata-append-1M|% of data|zqfs|metadata written for 1M appends, unmount included
@@ -57,8 +60,8 @@ ENDOFTABLE
 run_job() { # NAME TARGET
     local name=$1 target=$2 rc=0 value=""
     base=$WORK
-    case $name in *-disk | flushes-*) base=$DISK ;; esac
-    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-*) ;; *)
+    case $name in *-disk | flushes-* | convert-plain) base=$DISK ;; esac
+    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | compress-*) ;; *)
         create_target "$target" && start_target "$target" || rc=1 ;;
     esac
     [ $rc -ne 0 ] || value=$(do_job "$name" "$target") || rc=1
@@ -88,6 +91,8 @@ do_job() { # NAME TARGET
         ls-100000) job_ls "$target" ;;
         mount-* | umount-* | memory-1000000) job_million "${word[0]}" ;;
         memory-64T) job_sparse ;;
+        convert-*) job_convert "$target" "${word[1]}" ;;
+        compress-append) job_compress_append ;;
         reset-1G) job_reset "$target" ;;
         *) count_job "$1" "$target" ;;
     esac

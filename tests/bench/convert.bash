@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Converting beside qemu-img, and what compressing in the background costs those who append.
+
+# A zoned image and a plain one with the same content, half of which can be compressed. Both are in
+# the cache afterwards, and on the disk.
+convert_sources() { # BYTES
+    local zones=$(($1 >> 26)) i
+    {
+        head -c $(($1 / 2)) /dev/urandom
+        seq 1 1000000000 | head -c $(($1 / 2)) || true
+    } >"$base/data" 2>>"$WORK/log.zqfs"
+    {
+        echo "number,type,state,start,size,capacity,wp"
+        for ((i = 0; i < zones; i++)); do
+            echo "$i,sequential,full,$((i << 26)),67108864,67108864,"
+        done
+    } >"$base/data.zones"
+    "$ZQFS" convert -q --force "$base/data" "$base/zoned.qcow2"
+    qemu-img convert -f raw -O qcow2 "$base/data" "$base/plain.qcow2"
+    rm "$base/data" "$base/data.zones"
+    sync -f "$base/plain.qcow2"
+}
+
+# Both write through the host's cache and flush at the end; four threads each.
+convert_once() { # TARGET [-c]
+    case $1 in
+        qsd) qemu-img convert "${@:2}" -t writeback -m 4 -W -O qcow2 "$base/plain.qcow2" "$base/copy" ;;
+        *) "$ZQFS" convert -q -m 4 "${@:2}" -o compression_type=zlib "$base/zoned.qcow2" "$base/copy" ;;
+    esac 2>>"$WORK/log.$1"
+}
+
+job_convert() { # TARGET plain|compressed
+    local bytes how=() us
+    bytes=$(size $((2 << 30)))
+    [ "$2" = plain ] || { bytes=$(size $((1 << 30))) how=(-c); }
+    [ -e "$base/zoned.qcow2" ] && [ "$(qemu-img info "$base/plain.qcow2" | grep -c "($bytes bytes)")" = 1 ] ||
+        convert_sources "$bytes"
+    rm -f "$base/copy"
+    us=$(microseconds convert_once "$1" "${how[@]}")
+    rm -f "$base/copy"
+    rate "$bytes" "$us"
+}
+
+# Appends to a mount with compress=1 as part of those to one without, which go before and after.
+job_compress_append() {
+    local bytes before with after
+    bytes=$(size $((512 << 20)))
+    before=$(append_with "$bytes" "") && with=$(append_with "$bytes" compress=1) &&
+        after=$(append_with "$bytes" "") &&
+        awk -v b="$before" -v w="$with" -v a="$after" 'BEGIN { printf "%.1f\n", 200 * w / (a + b) }'
+}
+
+append_with() { # BYTES OPTIONS
+    local image=$base/compress.qcow2 mnt=$base/compress us i zones=$(($1 >> 26))
+    mkdir -p "$mnt"
+    "$ZQFS" create -q --force -o zone.size=64M "$image" 1G
+    "$ZQFS" "$image" "$mnt" ${2:+-o "$2"} || return 1
+    seq 1 1000000000 2>/dev/null | head -c 67108864 >"$base/log" || true
+    us=$(microseconds append_zones "$mnt" "$zones")
+    "$ZQFS" umount "$mnt" >/dev/null
+    rm -f "$image"
+    rate "$1" "$us"
+}
+
+append_zones() { # MOUNT ZONES
+    local i
+    for ((i = 0; i < $2; i++)); do
+        dd if="$base/log" of="$1/seq/$i" bs=1M oflag=append conv=notrunc status=none
+    done
+}
