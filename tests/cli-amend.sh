@@ -133,10 +133,10 @@ amend backing_file=base.raw,backing_fmt=raw
 assert_eq "$("$zdev" a.qcow2 append:2:512:3 is:1:0:512:1 is:1:512:512:2)" "512 yes yes " "over it again"
 assert_status 0 "$ZQFS" check a.qcow2
 "$ZQFS" create -q --force -o zone.size=1M base.qcow2 8M
-"$zdev" base.qcow2 append:1:512:1 >done
+"$zdev" base.qcow2 append:1:512:1 >ran
 "$ZQFS" create -q --force -b base.qcow2 -F qcow2 a.qcow2
 amend backing_file= 2>err
-"$zdev" base.qcow2 reset:1 >done # which an overlay would notice
+"$zdev" base.qcow2 reset:1 >ran # which an overlay would notice
 assert_eq "$("$zdev" a.qcow2 is:1:0:512:0 append:1:512:3)" "yes 512 " "an overlay that has lost its base"
 assert_status 0 "$ZQFS" check a.qcow2
 "$ZQFS" create -q --force -o zone.size=1M,data_file=raw.data,data_file_raw=on a.qcow2 8M

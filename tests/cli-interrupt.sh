@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SIGINT at any moment of an amend leaves a whole image of the old or of the new kind.
+# SIGINT at any moment of an amend or a resize leaves a whole image of the old or of the new kind.
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
 source "${0%/*}/lib.sh"
@@ -26,6 +26,7 @@ interrupted() { # MILLISECONDS COMMAND...
     local ms=$1 pid
     shift
     cp start.qcow2 a.qcow2
+    [ ! -e start.data ] || cp --sparse=always start.data a.data
     # A shell's background job ignores SIGINT.
     ZQFS_FAULTS=$DIR/faults LD_PRELOAD=$TOOLS/faults.so env --default-signal=INT "$@" >log 2>&1 &
     pid=$!
@@ -69,11 +70,30 @@ judge() {
         *) echo "a mixture" ;;
     esac
 }
-for way in 44:56 56:48b; do
+for way in 44:56; do
     from=${way%:*} to=${way#*:}
     "$ZQFS" create -q --force -o "zone.layout=$from,zone.size=1M,zone.conventional_zones=1" \
         start.qcow2 7680K
     "$TOOLS/zdev" start.qcow2 append:1:70000:1 append:2:1048576:2 finish:3 append:4:512:4 >/dev/null
     zones start.qcow2 >want
     try_all "amend to $to" "$ZQFS" amend -o "zone.layout=$to,lazy_refcounts=on" a.qcow2
+done
+
+# The same zones, and more of them or fewer; a data file that is long enough.
+judge() {
+    local zones
+    zones=$("$ZQFS" info --json a.qcow2 | jq -r .geometry.nr_zones)
+    data | cmp -s - want || echo "other zones"
+    [ "$(size_of a.data)" -ge $((zones * 1048576)) ] || echo "a short data file"
+    case $zones in "$from") echo old ;; "$to") echo new ;; *) echo "$zones zones" ;; esac
+}
+data() { "$TOOLS/zdev" ro a.qcow2 cat:1 | sha256sum; }
+for way in 8:12 12:4; do
+    from=${way%:*} to=${way#*:}
+    "$ZQFS" create -q --force -o "zone.size=1M,data_file=a.data,data_file_raw=on" a.qcow2 "${from}M"
+    "$TOOLS/zdev" a.qcow2 append:1:70000:1 >/dev/null
+    cp a.qcow2 start.qcow2
+    cp --sparse=always a.data start.data
+    data >want
+    try_all "resize to $to zones" "$ZQFS" resize -q a.qcow2 "${to}M"
 done

@@ -22,7 +22,7 @@ offers() { # "CANDIDATES" WORD...
 }
 
 offers "reset" zqfs rese
-offers "report reset" zqfs re
+offers "report reset resize" zqfs re
 offers "disk.qcow2" zqfs di
 offers "disk.qcow2" zqfs report di
 offers "disk.qcow2" zqfs create -o zone.size=1M di

@@ -36,12 +36,12 @@ done
 # A pointer within a block: its QEMU refuses the whole image. Reading shows it as it is, writing
 # goes on behind zeros at the next block.
 "$ZQFS" create -q --force -o zone.size=1M a.qcow2 8M
-"$zdev" a.qcow2 append:2:1024:7 >done
+"$zdev" a.qcow2 append:2:1024:7 >ran
 "$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))"
 assert_status 2 "$ZQFS" check a.qcow2
 grep -q "zone 2 (seq/2): write pointer 0x2002bc is not a multiple of 512: QEMU of" out
 assert_eq "$("$zdev" ro a.qcow2 cat:2 | wc -c)" 700 "what reads show"
-"$zdev" a.qcow2 append:2:512:8 >done
+"$zdev" a.qcow2 append:2:512:8 >ran
 assert_eq "$("$qpatch" a.qcow2 get-wp-be:2)" $((2 * 1048576 + 1536)) "the pointer after a write"
 "$zdev" ro a.qcow2 cat:2 >zone
 assert_eq "$(tail -c +701 zone | head -c 324 | tr -d '\0' | wc -c)" 0 "bytes that are not zero"
@@ -50,9 +50,9 @@ assert_status 0 "$ZQFS" check a.qcow2
 # Finishing such a zone, the short last one too, makes it full with zeros behind the pointer.
 last=$((7 * 1048576)) short=$((7 * 1048576 + 5 * 512))
 "$ZQFS" create -q --force -o zone.size=1M,zone.capacity=513K a.qcow2 $short
-"$zdev" a.qcow2 append:2:1024:7 append:7:1024:7 >done
+"$zdev" a.qcow2 append:2:1024:7 append:7:1024:7 >ran
 "$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))" "wp-be:7:$((last + 700))"
-"$zdev" a.qcow2 finish:2 finish:7 >done
+"$zdev" a.qcow2 finish:2 finish:7 >ran
 assert_eq "$("$qpatch" a.qcow2 get-wp-be:2)" $((2 * 1048576 + 513 * 1024)) "a finished zone's pointer"
 assert_eq "$("$qpatch" a.qcow2 get-wp-be:7)" $short "the short zone's pointer"
 for zone in 2 7; do
@@ -76,7 +76,7 @@ tail_mended() { # IMAGE SIZE: zone 2 has 700 bytes of 7, and zeros up to SIZE
 for o in cluster_size=64K extended_l2=on,cluster_size=16K cluster_size=512 data_file=a.data \
     data_file=a.data,data_file_raw=on; do
     "$ZQFS" create -q --force -o "zone.size=1M,$o" a.qcow2 8M
-    "$zdev" a.qcow2 append:2:2048:7 >done
+    "$zdev" a.qcow2 append:2:2048:7 >ran
     "$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))"
     tail_mended a.qcow2 1024
 done
@@ -88,7 +88,7 @@ assert_eq "$("$zdev" ro a.qcow2 cat:2 | tr -d '\0' | wc -c)" 0 "bytes of a zone 
 assert_eq "$("$qpatch" a.qcow2 get-wp-be:2)" $((2 * 1048576 + 1024)) "its pointer"
 # A data file that is not there: nothing is claimed.
 "$ZQFS" create -q --force -o zone.size=1M,data_file=a.data a.qcow2 8M
-"$zdev" a.qcow2 append:2:2048:7 >done
+"$zdev" a.qcow2 append:2:2048:7 >ran
 "$qpatch" a.qcow2 "wp-be:2:$((2 * 1048576 + 700))"
 mv a.data b.data
 assert_status 2 "$ZQFS" check --repair=all a.qcow2
@@ -98,7 +98,7 @@ tail_mended a.qcow2 1024
 # a snapshot has the cluster too, and its bytes are not the zone's to change
 if command -v qemu-img >plain; then
     "$ZQFS" create -q --force -o zone.size=1M a.qcow2 8M
-    "$zdev" a.qcow2 append:2:2048:7 >done
+    "$zdev" a.qcow2 append:2:2048:7 >ran
     "$qpatch" a.qcow2 clear-bit:5
     qemu-img snapshot -c one a.qcow2
     "$qpatch" a.qcow2 set-bit:5 "wp-be:2:$((2 * 1048576 + 700))"

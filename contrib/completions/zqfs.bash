@@ -7,6 +7,7 @@ _zqfs_options() { # COMMAND
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
         create) options='-o -b --backing -F --backing-format --force -q --quiet -h --help' ;;
         amend) options='-o -h --help' ;;
+        resize) options='--json --data-file -q --quiet -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;
@@ -52,6 +53,9 @@ _zqfs_value() { # COMMAND OPTION
         amend) case $2 in
             -o) kind='keys' ;;
         esac ;;
+        resize) case $2 in
+            --data-file) kind='file' ;;
+        esac ;;
         info) case $2 in
             --data-file) kind='file' ;;
         esac ;;
@@ -92,7 +96,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create amend info report reset finish open close check convert compare compact umount trace help'
+_zqfs_commands='mount create amend resize info report reset finish open close check convert compare compact umount trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

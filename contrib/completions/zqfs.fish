@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create amend info report reset finish open close check convert compare compact umount trace help
+    not __fish_seen_subcommand_from mount create amend resize info report reset finish open close check convert compare compact umount trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -142,6 +142,11 @@ complete -c zqfs -n '__fish_seen_subcommand_from create' -s h -l help -d 'show t
 complete -c zqfs -n __fish_use_subcommand -a amend -d 'change layout, byte order, limits of an image in place'
 complete -c zqfs -n '__fish_seen_subcommand_from amend' -s o -x -a '(__zqfs_keys amend)' -d 'set an option of the image; may be repeated'
 complete -c zqfs -n '__fish_seen_subcommand_from amend' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a resize -d 'add zones at the end of an image, or take empty ones away'
+complete -c zqfs -n '__fish_seen_subcommand_from resize' -l json -d 'print the sizes as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from resize' -l data-file -r -F -d 'external data file of the image'
+complete -c zqfs -n '__fish_seen_subcommand_from resize' -s q -l quiet -d 'do not say what it has become'
+complete -c zqfs -n '__fish_seen_subcommand_from resize' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a info -d 'show an image\'s geometry, format, features and usage'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -l json -d 'print it as JSON, sizes in bytes'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'

@@ -6,6 +6,7 @@
  */
 #include "cli/command.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -219,7 +220,7 @@ static int parse_all(struct parse *p)
 			options = false;
 		else if (options && !strncmp(arg, "--", 2))
 			ret = parse_long(p, arg);
-		else if (options && arg[0] == '-' && arg[1])
+		else if (options && arg[0] == '-' && arg[1] && !isdigit((unsigned char)arg[1]))
 			ret = parse_short(p, arg);
 		else
 			p->operands[p->nr_operands++] = arg;

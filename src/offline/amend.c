@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * zq_amend: what an image becomes, and in which order. A new pointer table goes behind the end
- * of the file and gets its refcounts before the header leads to it; the old one's clusters are
- * given back after the header has changed. So an end at any point leaves leaks at most.
+ * zq_amend: what an image becomes, and whether it is fit for that. How it is changed without a
+ * moment at which it is neither the old nor the new one: amend_steps.c and amend_header.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -174,17 +173,6 @@ static int plan_features(struct amend *a, struct zq_error *err)
 
 /* ---- is the image fit for it? ------------------------------------------------------------- */
 
-static int refuse_unclean(const struct amend *a, struct zq_error *err)
-{
-	if (a->from.incompat & QCOW2_INCOMPAT_DIRTY)
-		return zq_fail(err, -EINVAL,
-			       "is marked dirty: \"zqfs check --repair=all\" comes first");
-	if (a->from.incompat & QCOW2_INCOMPAT_CORRUPT)
-		return zq_fail(err, -EINVAL,
-			       "is marked corrupt: \"zqfs check --repair=all\" comes first");
-	return 0;
-}
-
 /* A pointer that only the image's own QEMU minds is no damage: another layout may hold it. */
 static int check_sound(const struct amend *a, struct zq_error *err)
 {
@@ -210,85 +198,38 @@ static int check_sound(const struct amend *a, struct zq_error *err)
 
 /* ---- doing it ------------------------------------------------------------------------------- */
 
-/* Behind all that the file has; nothing leads there yet. */
-static int write_table(struct amend *a, struct zq_error *err)
+static int place_table(struct amend *a, struct zq_error *err)
 {
-	uint64_t cluster = qcow2_header_cluster_size(&a->from), size;
-	uint64_t bytes = (uint64_t)a->from.zoned.geo.nr_zones * 8;
+	struct amend_new_table t = { .bytes = (size_t)a->from.zoned.geo.nr_zones * 8 };
 	int ret =
 		amend_table_convert(&a->table, &a->from.zoned, a->to.zoned.layout, a->little, err);
 
-	if (ret)
-		return ret;
-	ret = io_size(a->io, &size);
-	if (!ret) {
-		a->to.zoned.meta_offset = align_up(size, cluster);
-		a->to.zoned.meta_size = bytes;
-		ret = io_truncate(a->io, a->to.zoned.meta_offset + align_up(bytes, cluster));
-	}
+	t.data = a->table.raw;
 	if (!ret)
-		ret = io_write(a->io, a->table.raw, (size_t)bytes, a->to.zoned.meta_offset);
-	if (!ret)
-		ret = io_flush(a->io);
-	if (ret)
-		return zq_fail(err, ret, "%s: writing the new write pointers: %s", a->io->name,
-			       strerror(-ret));
-	return check_claim(a->io, &a->from, a->to.zoned.meta_offset, bytes, err);
-}
-
-/* The refcount table may have moved when the new table got its refcounts. */
-static int refresh_header(struct amend *a, struct zq_error *err)
-{
-	struct qcow2_header now;
-	int ret = qcow2_header_read(a->io, true, &now, err);
-
-	if (ret)
-		return ret;
-	a->from.reftable_offset = now.reftable_offset;
-	a->from.reftable_clusters = now.reftable_clusters;
-	a->from.file_size = now.file_size;
-	qcow2_header_free(&now);
-	return 0;
-}
-
-/* The old table's clusters, to which nothing leads any more, are free again. */
-static int free_old_table(struct amend *a, struct zq_error *err)
-{
-	struct zq_check_opts opts = { .repair = ZQ_REPAIR_LEAKS };
-	struct zq_check_result res;
-	struct qcow2_header now;
-	int ret = qcow2_header_read(a->io, true, &now, err);
-
-	if (ret)
-		return ret;
-	ret = qcow2_check(a->io, &now, &opts, &res, err);
-	qcow2_header_free(&now);
+		ret = amend_place(a->io, &a->from, &t, 1, err);
+	a->to.zoned.meta_offset = t.offset;
+	a->to.zoned.meta_size = t.bytes;
 	return ret;
 }
 
 static int carry_out(struct amend *a, struct zq_error *err)
 {
-	int ret = 0;
+	int ret = a->new_table ? place_table(a, err) : 0;
 
-	if (a->new_table) {
-		ret = write_table(a, err);
-		if (!ret)
-			ret = refresh_header(a, err);
-	}
 	if (!ret) {
 		ret = amend_header(a->io, &a->from, &a->to, err);
 		if (ret)
 			zq_error_prefix(err, a->io->name);
 	}
 	if (!ret && a->new_table)
-		ret = free_old_table(a, err);
+		ret = amend_give_back(a->io, err);
 	return ret;
 }
 
 /* Its sentences do not name the file. */
 static int plan_all(struct amend *a, struct zq_error *err)
 {
-	int ret = refuse_unclean(a, err);
+	int ret = amend_refuse_unclean(&a->from, err);
 
 	if (!ret)
 		ret = amend_table_read(a->io, &a->from.zoned, &a->table, err);

@@ -71,6 +71,9 @@ static void put_changed_fields(const struct qcow2_header *h, uint64_t start, uin
 {
 	put_be64(b + QCOW2_H_BACKING_OFFSET, backing);
 	put_be32(b + QCOW2_H_BACKING_SIZE, backing ? (uint32_t)strlen(h->backing_file) : 0);
+	put_be64(b + QCOW2_H_SIZE, h->size);
+	put_be32(b + QCOW2_H_L1_SIZE, h->l1_size);
+	put_be64(b + QCOW2_H_L1_OFFSET, h->l1_offset);
 	put_be64(b + QCOW2_H_INCOMPAT, h->incompat);
 	put_be64(b + QCOW2_H_COMPAT, h->compat);
 	put_be32(b + QCOW2_H_LENGTH, (uint32_t)start);
