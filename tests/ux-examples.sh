@@ -138,10 +138,14 @@ for zone in $(seq 0 13); do
     head -c 4096 /dev/zero | tr '\0' z |
         dd of="zen/seq/$zone" bs=4096 oflag=direct conv=notrunc iflag=fullblock status=none
 done
+exec 7>>zen/seq/13
+head -c 4096 /dev/zero >&7 # no close, which would begin a commit
 kill -KILL "$(mount_pid zen)"
 wait_gone "$(mount_pid zen)"
+exec 7>&-
 unmount zen
 assert_eq "$(zqfs report -n zen.qcow2 | awk '$1 == "closed" { print $2 }')" 14 "zones with what was written"
+assert_eq "$(zqfs report --csv zen.qcow2 | awk -F, '$1 == 13 { print $7 - $4 }')" 8192 "written to the last of them"
 # below 14 it would be wrong about the limits
 zqfs create -q -o zone.size=1M,zone.max_open_zones=8 small.qcow2 32M
 expect_fail "small.qcow2 has the limit max_open=8, and ZenFS takes it for 14" "$E/zenfs.sh" small.qcow2 32M zen aux

@@ -65,13 +65,15 @@ dies() { # [COMMAND...]: runs zqfs, as a user
 cleanup_fn fusermount3 -uqz "$DIR/mnt"
 dies
 # at a clean end it leaves alone what lies below
-mount_image a.qcow2 mnt
-"$ZQFS" create -q -o zone.size=1M upper.qcow2 4M
-mount_image upper.qcow2 mnt -o auto_unmount,nonempty
-"$ZQFS" umount mnt
-sleep 0.5
-is_mounted mnt || fail "the mount below is gone"
-"$ZQFS" umount mnt
+if [ "$(id -u)" -eq 0 ]; then # nobody else may mount over a mount
+    mount_image a.qcow2 mnt
+    "$ZQFS" create -q -o zone.size=1M upper.qcow2 4M
+    mount_image upper.qcow2 mnt -o auto_unmount,nonempty
+    "$ZQFS" umount mnt
+    sleep 0.5
+    is_mounted mnt || fail "the mount below is gone"
+    "$ZQFS" umount mnt
+fi
 # as a user, to whom libfuse's own way leaves the mount with some versions
 if [ "$(id -u)" -eq 0 ] && setpriv --reuid=65534 --clear-groups sh -c ': </dev/fuse >/dev/fuse' \
     2>/dev/null; then

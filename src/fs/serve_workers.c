@@ -16,9 +16,10 @@
 
 #include "util/cleanup.h"
 
-#define MAX_THREADS  128u
-#define MAX_AWAY     64u	       /* of them */
-#define NO_MEMORY_NS INT64_C(20000000) /* before it is tried again */
+#define MAX_THREADS	128u
+#define MAX_AWAY	64u		  /* of them */
+#define NO_MEMORY_NS	INT64_C(20000000) /* before it is tried again */
+#define NO_MEMORY_TRIES 100u
 
 struct serve_worker *serve_self(const struct serve *s)
 {
@@ -136,12 +137,23 @@ static bool is_surplus(struct serve_pool *p)
 	return false;
 }
 
-/* What take() gave was no request. False: this thread ends. */
-static bool may_go_on(struct serve *s, int rc)
+/* No thread of the pool but this one may serve. */
+static bool is_alone(struct serve_pool *p)
 {
+	SCOPE_LOCK(&p->serve->lock);
+	return p->nr - p->nr_away <= 1;
+}
+
+/* What take() gave was no request. False: this thread ends. */
+static bool may_go_on(struct serve_worker *w, int rc, unsigned *tries)
+{
+	struct serve *s = w->serve;
+
 	if (rc == -EINTR)
 		return true;
-	if (rc == -ENOMEM) { /* for the buffer; nothing has been taken */
+	/* For the buffer; nothing has been taken. Who has none when there is nobody else must not
+	 * try for ever: all who ask the mount would wait as long. */
+	if (rc == -ENOMEM && (w->buf.mem || !is_alone(w->pool) || ++*tries < NO_MEMORY_TRIES)) {
 		nanosleep(&(struct timespec){ .tv_nsec = NO_MEMORY_NS }, NULL);
 		return true;
 	}
@@ -153,6 +165,7 @@ static void serve_requests(struct serve_worker *w)
 {
 	struct serve_pool *p = w->pool;
 	struct serve *s = w->serve;
+	unsigned tries = 0;
 
 	do {
 		bool last;
@@ -169,7 +182,7 @@ static void serve_requests(struct serve_worker *w)
 			if (last && !is_quick(&w->buf))
 				none_idle(p);
 			s->one(w);
-		} else if (!may_go_on(s, n)) {
+		} else if (!may_go_on(w, n, &tries)) {
 			return;
 		}
 	} while (!is_surplus(p));
@@ -179,12 +192,8 @@ static void serve_requests(struct serve_worker *w)
 static void begin_failed(struct serve_pool *p, int rc)
 {
 	struct serve *s = p->serve;
-	bool alone;
 
-	pthread_mutex_lock(&s->lock);
-	alone = p->nr - p->nr_away <= 1;
-	pthread_mutex_unlock(&s->lock);
-	if (alone && rc != -ECANCELED)
+	if (is_alone(p) && rc != -ECANCELED)
 		serve_note_end(s, rc);
 }
 
