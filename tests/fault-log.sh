@@ -23,7 +23,7 @@ done
 mkfifo "$DIR/pipe"
 cat "$DIR/pipe" >"$DIR/log" &
 writer=$!
-"$ZQFS" -f "$image" "$M" 2>"$DIR/pipe" &
+"$ZQFS" -f ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} "$image" "$M" 2>"$DIR/pipe" &
 daemon=$!
 mounts_+=("$M")
 daemons_+=("$daemon")

@@ -16,7 +16,7 @@ mkdir -p "$M"
 # In the foreground: the path alone does not tell the two processes apart.
 serve() { # NAME [OPTION...]
     local n count=${#daemons_[@]}
-    "$ZQFS" -f "${@:2}" "$DIR/$1.qcow2" "$M" 2>"$DIR/$1.log" &
+    "$ZQFS" -f ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} "${@:2}" "$DIR/$1.qcow2" "$M" 2>"$DIR/$1.log" &
     pid=$!
     mounts_+=("$M")
     daemons_+=("$pid")

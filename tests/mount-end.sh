@@ -51,7 +51,7 @@ fi
 
 # in the foreground the exit status tells
 mkdir -p "$M"
-"$ZQFS" -f "$image" "$M" &
+"$ZQFS" -f ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} "$image" "$M" &
 pid=$!
 mounts_+=("$M")
 daemons_+=("$pid")

@@ -18,7 +18,7 @@ begin() { # WHAT [MOUNT-OPTIONS]
     "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2 "$image" 40M
     mkdir -p "$M"
     [ -z "$SANITIZED" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0"
-    ZQFS_FAULTS=$FAULTS LD_PRELOAD=$TOOLS/faults.so "$ZQFS" -f -o "commit=600${2:+,$2}" "$image" "$M" 2>"$log" &
+    ZQFS_FAULTS=$FAULTS LD_PRELOAD=$TOOLS/faults.so "$ZQFS" -f ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} -o "commit=600${2:+,$2}" "$image" "$M" 2>"$log" &
     pid=$!
     mounts_+=("$M")
     daemons_+=("$pid")

@@ -141,7 +141,7 @@ assert_unlocked "$image" 5
 if [ -z "${ZQFS_TEST_OPTIONS:-}" ]; then
     echo "-- other tests, all on rings"
     export ZQFS_TEST_OPTIONS=uring=auto KILLS=5 STRESS_SECONDS=10
-    for t in mount-basic mount-hang conf-0300-sequential zonefs-async fault-kill-serve \
+    for t in mount-basic mount-hang mount-ending conf-0300-sequential zonefs-async fault-kill-serve \
         stress-serve; do
         echo "   $t"
         rc=0

@@ -22,7 +22,7 @@ serve() { # CREATE-OPTIONS SIZE MOUNT-OPTIONS
     rm -f "$DIR/a.qcow2" "$DIR/raw.data"
     "$ZQFS" create -o "$1" "$DIR/a.qcow2" "$2" >/dev/null
     mkdir -p "$M"
-    "$ZQFS" -f ${3:+-o "$3"} "$DIR/a.qcow2" "$M" 2>"$DIR/daemon" &
+    "$ZQFS" -f ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} ${3:+-o "$3"} "$DIR/a.qcow2" "$M" 2>"$DIR/daemon" &
     daemon=$!
     mounts_+=("$M")
     daemons_+=("$daemon")

@@ -65,7 +65,7 @@ ok "he unmounts" user "$ZQFS" umount "$M"
 
 as_user=(setpriv --reuid="$U" --regid="$G" --groups=4321)
 for options in uid="$U" seccomp; do
-    user "$ZQFS" -o "$options" "$image" "$M"
+    user "$ZQFS" ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} -o "$options" "$image" "$M"
     t "$options: a file for another group of his" "0 4321" echo \
         "$(user chgrp 4321 "$S/0" && echo $?) $(user stat -c %g "$S/0")"
     t "$options: not for one that is not his" EPERM user "$TOOLS/zpath" chown "$S/0" "$U" 4322

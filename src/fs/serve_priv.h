@@ -91,6 +91,7 @@ struct serve {
 	bool asked, ended, broken;  /* [lock] */
 	int rc;			    /* [lock] why it ended */
 	atomic_bool refuse, stop;
+	atomic_bool aborted; /* fd is /dev/null, or will be at once */
 };
 
 #define SERVE_WAKE                                                                                 \

@@ -150,6 +150,12 @@ static int unpack(struct serve_worker *w)
 	return (int)in.len;
 }
 
+/* Where /dev/fuse was is /dev/null now, which takes our commands too, and says yes to all. */
+static bool is_aborted(const struct serve_worker *w)
+{
+	return atomic_load(&w->serve->aborted);
+}
+
 /* What an entry gets when the connection ends. */
 static bool is_end(int rc)
 {
@@ -175,7 +181,7 @@ static int rings_take(struct serve_worker *w)
 {
 	struct seat *t = w->seat;
 
-	for (;;) {
+	while (!is_aborted(w)) {
 		int32_t res;
 		int ret;
 
@@ -190,6 +196,7 @@ static int rings_take(struct serve_worker *w)
 		if (ret)
 			return ret;
 	}
+	return 0;
 }
 
 /* Only reading has no use for what came with the request. */
@@ -265,7 +272,7 @@ static void leave_queue(struct serve_worker *w)
 	struct seat *t = w->seat;
 	int32_t res;
 
-	do {
+	while (!is_aborted(w)) {
 		if (t->held)
 			commit_answer(w);
 		if (uring_enter(&t->ring, 0) < 0)
@@ -274,7 +281,7 @@ static void leave_queue(struct serve_worker *w)
 			return;
 		if (unpack(w))
 			put_header(t, -ENOTCONN);
-	} while (t->held);
+	}
 }
 
 static void rings_end(struct serve_worker *w)

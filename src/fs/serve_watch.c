@@ -201,6 +201,7 @@ bool serve_stop(struct serve *s, int64_t deadline)
 void serve_abort(struct serve *s)
 {
 	SCOPE_LOCK(&s->lock);
+	atomic_store(&s->aborted, true);
 	/* The last descriptor that goes ends the connection, whatever threads still work on. */
 	dup2(s->nowhere, s->fd);
 	if (fuse_session_fd(s->se) >= 0) /* it has not unmounted */
