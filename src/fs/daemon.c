@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Forking, readiness, pid file; see daemon.h. The fork comes first, before the image is open:
- * then no lock, thread or buffer exists twice.
+ * Forking, readiness, pid file; see daemon.h. The fork comes before the image is opened, so that
+ * no lock, thread or buffer is copied.
  */
 #include "fs/daemon.h"
 
@@ -45,7 +45,7 @@ pid_t daemon_fork(struct daemon *d, int *pipe_fd)
 
 	if (pipe2(fd, O_CLOEXEC))
 		return -errno;
-	/* What stdio holds back must not come out of two processes. */
+	/* Else both processes would print what is in the buffers of stdio. */
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0) {
@@ -88,7 +88,7 @@ static void write_all(int fd, const void *buf, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return; /* nobody waits any more */
+			return; /* the parent does not wait any more */
 		done += (size_t)n;
 	}
 }
@@ -121,7 +121,7 @@ int daemon_open_pid_file(struct daemon *d, const char *path, struct zq_error *er
 
 	if (!path)
 		return 0;
-	/* Removed later from another directory. */
+	/* Absolute, since it is removed from another working directory. */
 	if (path[0] != '/') {
 		cwd = getcwd(NULL, 0);
 		if (!cwd || asprintf(&d->pid_file, "%s/%s", cwd, path) < 0)
@@ -183,7 +183,7 @@ static void leave_terminal(struct daemon *d)
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
-	/* Else the file system that it was started in could not be unmounted. */
+	/* The file system in which it was started can be unmounted then. */
 	if (chdir("/"))
 		fs_log(d->log, LOG_WARNING, "cannot go to /: %s", strerror(errno));
 	fs_log_to_syslog(d->log);

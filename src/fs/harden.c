@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a serving process gives up; see harden.h. Runs once, before the first request but the
- * greeting is served. Takes no lock, allocates nothing that lasts.
+ * What a serving process gives up; see harden.h. This runs once, after the kernel's greeting
+ * and before the first other request. It takes no lock and keeps no memory.
  *
- * The filter is a list of system calls in BPF, written here rather than with libseccomp: it
- * is one table and three checks of arguments, and a file server should not need another
- * library for that. What is not on the list fails with EPERM and does not kill: a C library of
- * next year may try a call that is new and fall back, and a process that holds data which is
- * not yet on disk must not die of that.
+ * The filter is a list of system calls in BPF. It is written by hand and not with libseccomp,
+ * because it is one table and three checks of arguments. A call that is not on the list fails
+ * with EPERM; it does not kill the process. A future C library may try a new call and fall back
+ * to an old one, and a process with data that is not yet on disk must not die of that.
  */
 #include "fs/harden.h"
 
@@ -86,7 +85,7 @@ int harden_privileges(void)
 
 int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint, bool when_we_die)
 {
-	/* The end of its input is ours without a word: $2 says what that means. */
+	/* When we end without a word, it reads the end of its input. $2 says what to do then. */
 	static const char script[] = "read -r word || word=$2\n"
 				     "[ \"$word\" = unmount ] || exit 0\n"
 				     "exec fusermount3 -u -q -z -- \"$1\"";
@@ -98,7 +97,7 @@ int harden_start_unmounter(struct harden_unmounter *u, const char *mountpoint, b
 
 	if (pipe2(fd, O_CLOEXEC))
 		return -errno;
-	/* The signals that end a mount are blocked here, and so are they there. */
+	/* The signals that end a mount are blocked in this process. The child inherits that. */
 	ret = posix_spawn_file_actions_init(&actions);
 	if (!ret) {
 		ret = posix_spawn_file_actions_adddup2(&actions, fd[0], STDIN_FILENO);
@@ -123,7 +122,7 @@ void harden_end_unmounter(struct harden_unmounter *u, bool unmount)
 {
 	if (!u->pid)
 		return;
-	/* It may be gone; then there is nothing that could be done. */
+	/* The child may be gone. Then nothing can be done. */
 	if (dprintf(u->fd, unmount ? "unmount\n" : "leave\n") < 0)
 		errno = 0;
 	close(u->fd);
@@ -134,7 +133,7 @@ void harden_end_unmounter(struct harden_unmounter *u, bool unmount)
 
 /* ---- the filter ------------------------------------------------------------------------------ */
 
-/* The machines that the filter knows; its checks of arguments want them little-endian. */
+/* The machines that the filter knows. Its checks of arguments need little-endian ones. */
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #elif defined(__x86_64__)
 #define THIS_ARCH AUDIT_ARCH_X86_64
@@ -159,7 +158,7 @@ int harden_supported(struct zq_error *err)
 
 #ifdef THIS_ARCH
 
-/* Allowed whatever their arguments are. */
+/* Allowed with any arguments. */
 static const int allowed[] = {
 	/* requests, the image and its data file, the log */
 	SYS_read,
@@ -295,7 +294,7 @@ static void build(struct filter *f, const struct harden_needs *needs)
 		allow(f, allowed[i]);
 	if (needs->open_files)
 		allow(f, SYS_openat);
-	else /* a folder: the mount's own, for syncfs at the end */
+	else /* the folder of the mount, for syncfs at the end */
 		allow_if(f, SYS_openat, 2, O_ACCMODE | O_CREAT | O_DIRECTORY, O_DIRECTORY);
 	if (needs->unlink_file) {
 #ifdef SYS_unlink
@@ -303,16 +302,17 @@ static void build(struct filter *f, const struct harden_needs *needs)
 #endif
 		allow(f, SYS_unlinkat);
 	}
-	/* clone3's flags lie in memory, out of reach: without it the C library takes clone */
+	/* A filter cannot read the flags of clone3, which are in memory. Without clone3 the C
+	 * library uses clone. */
 	emit(f, BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1);
 	RET(SECCOMP_RET_ERRNO | (ENOSYS & SECCOMP_RET_DATA));
-	/* a thread, never a process; memory that can be written or run, never both at a time */
+	/* threads but no processes; memory is writable or executable, but not both */
 	allow_if(f, SYS_clone, 0, CLONE_THREAD, CLONE_THREAD);
 	allow_if(f, SYS_mmap, 2, PROT_EXEC, 0);
 	allow_if(f, SYS_mprotect, 2, PROT_EXEC, 0);
-	/* the way to syslog, when its daemon was started anew */
+	/* to connect to syslog again when its daemon has been restarted */
 	allow_if(f, SYS_socket, 0, UINT32_MAX, AF_UNIX);
-	/* to itself: prctl names threads, prlimit64 asks for the size of their stacks */
+	/* about this process only: prctl names threads, prlimit64 asks for the size of stacks */
 	allow_if(f, SYS_prctl, 0, UINT32_MAX, PR_SET_NAME);
 	allow_if(f, SYS_prlimit64, 2, UINT32_MAX, 0);
 	RET(DENY);
@@ -325,17 +325,17 @@ int harden_seccomp(const struct harden_needs *needs)
 	struct filter f;
 	long ret;
 
-	/* What needs a file is done before no file can be opened. */
+	/* From here on no file can be opened, so what needs one comes first. */
 	tzset();
 	build(&f, needs);
 	prog = (struct sock_fprog){ .len = f.len, .filter = f.code };
-	/* a core would hold what is in the image, and end up who knows where */
+	/* A core file would hold data of the image and could be read by others. */
 	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog);
 	if (ret < 0)
 		return -errno;
-	return ret ? -EAGAIN : 0; /* the number of a thread that has a filter of its own */
+	return ret ? -EAGAIN : 0; /* ret > 0: the number of a thread that has another filter */
 }
 
 #else

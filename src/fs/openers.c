@@ -20,7 +20,7 @@ void openers_init(struct openers *o, struct zq_device *dev, bool explicit)
 {
 	const struct zq_geometry *geo = zq_device_geometry(dev);
 
-	/* as zonefs: where nothing is limited there is nothing to reserve */
+	/* as zonefs does: without limits there is nothing to reserve */
 	*o = (struct openers){ .dev = dev,
 			       .explicit = explicit && (geo->max_open || geo->max_active) };
 	pthread_mutex_init(&o->lock, NULL);
@@ -57,8 +57,8 @@ static struct opener **find_opener(struct openers *o, uint32_t zone)
 	return p;
 }
 
-/* Counts a zone that is about to be opened. -EBUSY beyond the limit; whether one that is being
- * opened right now counts is known only when it is done. */
+/* Counts a zone that is about to be opened. -EBUSY beyond the limit. While another zone is being
+ * opened, it is not yet known whether that one counts; then this waits. */
 static int count_file(struct openers *o)
 {
 	unsigned limit = o->explicit ? zq_device_geometry(o->dev)->max_open : 0;
