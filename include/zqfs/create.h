@@ -94,9 +94,9 @@ static inline int zq_create(const char *path, const struct zq_create_opts *o, st
 
 /*
  * Creates the image in an io, which must be writable and empty (-EEXIST otherwise) and stays
- * the caller's, open and without locks. Of data_file the image gets the name and data_io the
- * contents; a backing file is looked for beside the io's name. After a failure the io holds
- * no image.
+ * the caller's, open and without locks. The image gets the name in data_file, and the contents of
+ * the data file go to data_io. A backing file is looked for beside the io's name. After a failure
+ * the io holds no image.
  */
 static inline int zq_create_io(struct zq_io *io, const struct zq_create_opts *o,
 			       struct zq_error *err)

@@ -113,8 +113,8 @@ static inline int zq_open_device_io(struct zq_io *io, const struct zq_open_opts 
 	return zq_open_device_io_sized(io, opts, sizeof(*opts), dev, err);
 }
 
-/* Stops the committer. A library's caller need not; zq_close_device does it. Neither of the two may
- * run while another one does. */
+/* Stops the committer. zq_close_device does this too. Do not call zq_start_committer and
+ * zq_stop_committer at the same time. */
 void zq_stop_committer(struct zq_device *dev);
 /* Starts it, for a device that was opened without or where it has been stopped. */
 int zq_start_committer(struct zq_device *dev);

@@ -181,7 +181,7 @@ static const char *bytes_text(const struct table *t, uint64_t bytes, char *buf)
 	return buf;
 }
 
-/* Of a person the absolute write pointer, rounded, would tell nothing. */
+/* A person learns nothing from an absolute write pointer that is rounded. */
 static const char *wp_text(const struct table *t, const struct zone_row *row, char *buf)
 {
 	const struct zq_zone_info *z = &row->info;

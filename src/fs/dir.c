@@ -124,7 +124,7 @@ static size_t put_entry(struct listing *l, uint32_t pos, char *to, size_t room)
 	e.attr.st_mode = tree_is_file(node) ? S_IFREG : S_IFDIR;
 	if (!l->plus)
 		return fuse_add_direntry(l->req, to, room, name, &e.attr, (off_t)pos + 1);
-	/* The dots must not be looked up: node 0. Nor is a file whose report failed. */
+	/* Node 0 means no lookup: for the dots, and for a file whose report failed. */
 	if (pos >= 2 &&
 	    !(tree_is_file(node) ? file_stat(l, node, &e.attr) : fs_stat(l->fs, node, &e.attr))) {
 		e.ino = node;

@@ -225,9 +225,10 @@ static void write_seq(struct fs *fs, fuse_req_t req, uint64_t node, const char *
 	if (!atomic_load_explicit(&h->wrote, memory_order_relaxed))
 		atomic_store_explicit(&h->wrote, true, memory_order_relaxed);
 	stripped = strips_mode(fs, req, node);
-	/* The kernel took the pages at its own offset out of the cache, not these, and it will take
-	 * its own offset and this length for the size: too little where the write landed further
-	 * on. Of a shortened piece of an asynchronous write it makes a failure. */
+	/* The kernel dropped the pages at the offset that it knows, and not those that were
+	 * written. It will also compute the size from its offset and this length, which is too
+	 * small when the write landed further on. It turns a shortened piece of an asynchronous
+	 * write into a failure. */
 	if ((where != off || (size_t)n < size) && n)
 		refresh_file(fs, node);
 	else if (stripped)
@@ -248,8 +249,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 
-/* Of a file or a folder. A folder has no changes of its own: what the option powercut holds back
- * is not confirmed by it. */
+/* For a file or a folder. A folder has no changes of its own, so an fsync of one confirms nothing
+ * that the option powercut holds back. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);

@@ -31,7 +31,7 @@ void fs_vlog(const struct fs_log *log, int priority, const char *fmt, va_list ap
 	} else {
 		int n = snprintf(line, sizeof(line), "zqfs: %s: %s\n", image, shown);
 
-		/* Nobody is left to tell that stderr cannot be written. */
+		/* When stderr cannot be written, there is no other place to say so. */
 		if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
 			errno = saved;
 	}

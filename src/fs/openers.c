@@ -57,8 +57,8 @@ static struct opener **find_opener(struct openers *o, uint32_t zone)
 	return p;
 }
 
-/* Counts a zone that is about to be opened. -EBUSY beyond the limit. While another zone is being
- * opened, it is not yet known whether that one counts; then this waits. */
+/* Counts a zone that is about to be opened. -EBUSY beyond the limit. When only zones that are just
+ * being opened reach the limit, this waits until it is known whether they count. */
 static int count_file(struct openers *o)
 {
 	unsigned limit = o->explicit ? zq_device_geometry(o->dev)->max_open : 0;
@@ -88,8 +88,8 @@ static void file_closed(struct openers *o)
 	atomic_fetch_sub(&o->files, 1);
 }
 
-/* The first writer's part of explicit-open. A full zone counts, but stays full; whoever resets it
- * later calls openers_reopen(). */
+/* What explicit-open does for the first writer. A full zone counts but stays full; a later reset
+ * calls openers_reopen(). */
 static int open_zone(struct openers *o, uint32_t zone)
 {
 	int ret = o->explicit ? zq_zone_open(o->dev, zone) : 0;

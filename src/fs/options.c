@@ -208,7 +208,7 @@ static int one_option(struct fs_config *c, char *text, struct zq_error *err)
 			c->fsname |= !strcmp(o->name, "fsname");
 			return pass_on(c, text, err);
 		}
-		/* Of two that contradict each other the last counts, as with mount(8). */
+		/* When two contradict each other, the last one counts, as with mount(8). */
 		if (!strcmp(o->name, "ro"))
 			c->rw = false;
 		if (!strcmp(o->name, "rw"))

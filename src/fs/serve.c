@@ -23,7 +23,8 @@
 
 /* ---- one request ------------------------------------------------------------------------- */
 
-/* Who lets go, or writes back what was accepted before, is served to the end. */
+/* These are served to the end: requests that let go, and those that write back what was accepted.
+ */
 static bool is_refused(const struct fuse_buf *buf)
 {
 	const struct fuse_in_header *in = buf->mem;

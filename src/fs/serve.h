@@ -58,7 +58,7 @@ int serve_result(struct serve *s);
  * Waits until nobody serves a request and none is queued: true, or false at the deadline.
  */
 bool serve_until_quiet(struct serve *s, int64_t deadline);
-/* From now on requests get ENOTCONN, but for those that write back pages or only let go. */
+/* From now on requests get ENOTCONN, except those that write back pages or only let go. */
 void serve_refuse(struct serve *s);
 /* Ends the threads that serve nothing now, and the others after their answer. True when all have
  * ended, false at the deadline. */
@@ -84,8 +84,8 @@ void serve_back(struct serve *s);
  */
 void serve_await_releases(struct serve *s);
 
-/* Of the request in hand: where the data of its answer, so many bytes, may be built so that they
- * need not be copied, page aligned. NULL: nowhere. */
+/* A page-aligned place of so many bytes in which the data of the answer to the request in hand can
+ * be built, so that it need not be copied. NULL: there is none. */
 void *serve_answer_room(struct serve *s, size_t size);
 
 /* What is traced of the request that the calling thread has in hand; NULL: it serves nothing. */

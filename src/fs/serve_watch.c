@@ -166,7 +166,7 @@ bool serve_until_quiet(struct serve *s, int64_t deadline)
 	int64_t now;
 
 	SCOPE_LOCK(&s->lock);
-	/* Nobody tells when the last answer is given: this looks. */
+	/* There is no signal for the last answer, so this looks again and again. */
 	while (!is_quiet(s)) {
 		now = clock_ns(CLOCK_MONOTONIC);
 		if (now >= deadline)

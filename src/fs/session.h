@@ -20,7 +20,7 @@ int session_mount(struct fs *fs, const char *source, const char *mountpoint, boo
 /* Serves until the file system is unmounted or a signal asks for the end; see ending.h for that.
  * 0, or a negative errno with a sentence when the connection to the kernel failed. */
 int session_serve(struct fs *fs, struct zq_error *err);
-/* Nobody finds the mount by its path any more; who has a file of it open keeps it. */
+/* Takes the mount away from its path. Programs that have a file of it open keep the file. */
 void session_detach(struct fs *fs);
 /* Undoes session_mount, also after it failed. */
 void session_end(struct fs *fs);

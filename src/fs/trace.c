@@ -203,7 +203,7 @@ void trace_landed(struct fs *fs, uint64_t offset)
 	t->landed = true;
 }
 
-/* Of a write that was refused: where the next byte of the zone goes. */
+/* For a write that was refused: where the next byte of the zone goes. */
 static void put_right_offset(struct fs *fs, struct trace_line *l, const struct trace_request *t)
 {
 	struct zq_zone_info info;

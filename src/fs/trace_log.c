@@ -102,7 +102,7 @@ static void ring_copy(const struct trace_ring *r, uint64_t from, char *to, size_
 	memcpy(to + first, r->bytes, len - first);
 }
 
-/* Of len bytes those that are whole lines. */
+/* How many of the len bytes are whole lines. */
 static size_t whole_lines(const char *buf, size_t len)
 {
 	while (len && buf[len - 1] != '\n')

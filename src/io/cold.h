@@ -6,8 +6,8 @@
 #define ZQ_IO_COLD_H
 
 /*
- * From the return on, what is read through fd is what is on stable storage, as long as nobody
- * else writes to the file. fd is open for reading and writing. -EIO and others: the host could
+ * After this, reads through fd give what is on stable storage, as long as nobody else writes to
+ * the file. fd is open for reading and writing. -EIO and others: the host could
  * not even be made to write or to read.
  */
 int cold_start(int fd);

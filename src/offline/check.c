@@ -85,7 +85,7 @@ static void note_data_file(const struct zq_check_opts *opts, struct zq_check_res
 	opts->found(opts->data, ZQ_FOUND_NOTE, false, line);
 }
 
-/* Of an image whose file is open and locked. */
+/* Checks an image whose file is open and locked. */
 static int check_opened(struct zq_io *io, const struct qcow2_header *hdr,
 			const struct zq_check_opts *opts, struct zq_check_result *res,
 			struct zq_error *err)

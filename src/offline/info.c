@@ -111,7 +111,7 @@ static int read_snapshots(struct zq_io *io, const struct qcow2_header *h,
 	return 0;
 }
 
-/* Of the data file only its usage is asked; 0 when it cannot be found. */
+/* Only the usage of the data file is needed; it is 0 when the file cannot be found. */
 static void read_data_usage(const char *path, const char *data_file, struct zq_image_info *info)
 {
 	char *beside CLEANUP_FREE = NULL;

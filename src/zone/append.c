@@ -18,8 +18,8 @@
 #include "zone/append.h"
 #include "zone/wcache.h"
 
-/* How long a write waits for those before it, counted from the last one that came: they are in
- * the hands of other threads already, so this is about a thread that gets no processor. */
+/* How long a write waits for the writes before it, counted from the last one that came. Other
+ * threads have these writes already, so the wait is only for a thread that gets no processor. */
 #define GAP_WAIT_NS INT64_C(50000000)
 
 static uint64_t cap_end(const struct append *a)
@@ -105,12 +105,12 @@ static int place_at_offset(struct append *a)
 		return rc;
 	if (a->off == a->wp || a->off == a->real_wp)
 		return put_at(a, a->wp);
-	/* Its stream goes on, also where it has landed elsewhere and the caller counts from
+	/* The writer's stream goes on. A caller whose last write landed elsewhere may count from
 	 * the offset that it had asked for. */
 	if (owns_tail(a) && (a->off == a->w->end || a->off == z->asked_end))
 		return put_at(a, a->w->end);
-	/* The kernel turns RWF_APPEND into the size it believes in, see is_next(). With the
-	 * padding that is the pointer. */
+	/* For RWF_APPEND the kernel gives the size that it believes in as the offset, see
+	 * is_next(). The size includes the padding, so the write goes to the pointer. */
 	if (a->off == stream_end(a) || (a->off == z->asked_end && a->off > a->wp))
 		return put_at(a, a->wp);
 	return a->off > a->wp ? -EAGAIN : -EINVAL;
@@ -140,8 +140,9 @@ static int place(struct append *a)
 	return is_next(a) ? place_at_end(a) : -EAGAIN;
 }
 
-/* Nothing has come that the write was to follow. An append ahead of the pointer may be a piece of
- * a call whose first one failed. One that is not ahead has a caller who has missed a write. */
+/* The writes that should come before this one have not come. An append ahead of the pointer may be
+ * a piece of a call whose first piece failed. The caller of an append behind the pointer has missed
+ * a write. */
 static int place_late(struct append *a)
 {
 	if ((a->flags & ZQ_WRITE_APPEND) && a->off < a->wp)

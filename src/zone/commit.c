@@ -9,7 +9,8 @@
 #include "util/cleanup.h"
 #include "zone/zone.h"
 
-/* What one change makes a commit allocate fits well. Nobody touches it, so it costs no memory. */
+/* Enough for what a commit of one change allocates. The pages are never touched, so they cost no
+ * memory. */
 #define RESERVE_BYTES ((size_t)4 << 20)
 
 /* A disk that stays broken is told of once. */

@@ -93,7 +93,8 @@ static void *committer_main(void *arg)
 
 	while (wait_for_work(&dev->committer)) {
 		/* What could not be committed stays dirty and is tried again. Nobody asked for this
-		 * commit: the log has its failure, and whoever syncs learns of his own commit. */
+		 * commit, so its failure goes to the log. A caller of sync learns of his own
+		 * commit. */
 		if (qcow2_dirty(dev->img) && device_commit(dev) < 0 &&
 		    !atomic_exchange(&dev->committer.armed, true))
 			arm(dev, false);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * L2 entries that lead to where the header, the L1 table, the write pointers, a snapshot's tables
- * or an L2 table lie. That is never a guest's data, and as long as it stays the image opens
- * read-only; so repair takes such entries out, and what they were for reads as zeros.
+ * L2 entries that lead to metadata: to the header, the L1 table, the write pointers, a snapshot's
+ * tables or an L2 table. Metadata is never a guest's data. The image opens read-only as long as
+ * there is such an entry. So repair removes the entry, and its guest cluster reads as zeros.
  */
 #include <errno.h>
 #include <inttypes.h>

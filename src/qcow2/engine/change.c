@@ -159,7 +159,7 @@ int qcow2_begin_change(struct qcow2_image *img)
 	return rc;
 }
 
-/* Nobody can do more about a host that does not take it than say so in the log. */
+/* When the host does not take it, the line in the log is all that can be done. */
 static void write_corrupt_bit(struct qcow2_image *img)
 {
 	uint64_t incompat = img->hdr.incompat | QCOW2_INCOMPAT_CORRUPT;

@@ -10,13 +10,15 @@
 #include "qcow2/engine/wptable.h"
 #include "util/clock.h"
 
-#define GATHER_NS INT64_C(5000000) /* who calls again does so at once, however slow the disk */
+#define GATHER_NS                                                                                  \
+	INT64_C(5000000) /* a thread that commits again does so within this time, even on a slow   \
+			    disk */
 
 /*
- * Threads that commit again and again would fall into two halves, each waiting while the other's
- * commit runs. So whoever is about to commit waits for those of the two commits before, for
- * half the time that one takes at most. Who does not come is not waited for the next time, and a
- * thread that is alone waits for nobody. [commit_lock]
+ * Threads that commit again and again would form two groups, and each group would wait while the
+ * other's commit runs. So before a commit begins, it waits for the threads of the two commits
+ * before, for at most half the time that a commit takes. A thread that does not come is not waited
+ * for the next time. A thread that is alone does not wait. [commit_lock]
  */
 static void gather(struct qcow2_image *img)
 {
@@ -85,8 +87,8 @@ int qcow2_commit(struct qcow2_image *img)
 
 int qcow2_wp_settle(struct qcow2_image *img)
 {
-	/* all of a commit rather than a first step of its own: it is needed only where zones
-	 * share clusters or data has a fixed place, and then the rest is due as well */
+	/* A whole commit and not only its first step: this is needed only where zones share
+	 * clusters or data has a fixed place, and there the rest is due as well. */
 	return qcow2_commit(img);
 }
 

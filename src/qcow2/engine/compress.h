@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Compressed clusters: where their bytes are, and reading them through a small cache of
- * decompressed clusters. zqfs never writes one. Spec: "Compressed Clusters Descriptor".
+ * decompressed clusters. pack.c writes them. Spec: "Compressed Clusters Descriptor".
  */
 #ifndef ZQ_QCOW2_ENGINE_COMPRESS_H
 #define ZQ_QCOW2_ENGINE_COMPRESS_H

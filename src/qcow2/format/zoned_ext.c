@@ -71,7 +71,7 @@ static void decode(const struct zoned_layout *l, const uint8_t *data, uint64_t s
 		ext->meta_size = (uint64_t)ext->geo.nr_zones * 8;
 }
 
-/* Where the pointer table is said to be. That it overlaps nothing is header_check_tables's. */
+/* Checks where the pointer table is said to be. header_check_tables checks for overlaps. */
 static int check_region(const struct qcow2_header *h, const struct qcow2_zoned_ext *z,
 			struct zq_error *err)
 {

@@ -54,8 +54,10 @@ struct table_group {
 
 /* Copies the dirty groups, which become clean. -ENOMEM. */
 int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_t *nr);
-/* Without ok all is dirty again. With ok or zeroed, what the fresh words that were taken along
- * point to is on disk: the word may be there as well, and must not lead to it being zeroed again.
+/*
+ * ok: the commit succeeded. Without it, all that was taken along is dirty again. With ok or zeroed,
+ * the clusters that the fresh words point to are on disk. The words may be on disk too, so these
+ * clusters are not fresh any more: the next commit must not zero them again.
  */
 void table_commit_end(struct qcow2_table *t, struct table_group *groups, size_t nr, bool ok,
 		      bool zeroed);
