@@ -41,6 +41,7 @@ umount-1000000|ms|zqfs|unmount of it until the process has ended
 memory-1000000|B/zone|zqfs|resident memory per zone of it
 memory-64T|MiB|zqfs|resident memory after random reads of 64 TiB, cache=4M
 reset-1G|ms|raw pass zqfs|reset of a full zone of which nothing is cached
+reset-storm|% of without|zqfs|rewriting zones so fast that resets wait for commits
 read-zstd-cold|MiB/s|qsd zqfs|sequential read 1M of zstd clusters, nothing cached
 convert-plain|MiB/s|qsd zqfs|convert an image in BENCH_DISK (qemu-img convert -m 4 -W), flushed
 convert-compressed|MiB/s|qsd zqfs|the same with -c, in BENCH_DIR
@@ -61,7 +62,7 @@ run_job() { # NAME TARGET
     local name=$1 target=$2 rc=0 value=""
     base=$WORK
     case $name in *-disk | flushes-* | convert-plain) base=$DISK ;; esac
-    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | compress-*) ;; *)
+    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | compress-* | reset-storm) ;; *)
         create_target "$target" && start_target "$target" || rc=1 ;;
     esac
     [ $rc -ne 0 ] || value=$(do_job "$name" "$target") || rc=1
@@ -94,6 +95,7 @@ do_job() { # NAME TARGET
         convert-*) job_convert "$target" "${word[1]}" ;;
         compress-append) job_compress_append ;;
         reset-1G) job_reset "$target" ;;
+        reset-storm) job_storm ;;
         *) count_job "$1" "$target" ;;
     esac
 }
@@ -194,6 +196,42 @@ job_reset() { # TARGET
 }
 
 # ---- many zones --------------------------------------------------------------------------------
+
+# The same on a disk so large that what waits to be freed never meets its bound.
+job_storm() {
+    local w us with=0 without=0
+    head -c 16777216 /dev/zero >"$base/zone"
+    for w in 1T 256M 256M 1T; do
+        us=$(rewrite_zones "$w") || return 1
+        [ $w = 1T ] && without=$((without + us)) || with=$((with + us))
+    done
+    awk -v w=$with -v o=$without 'BEGIN { printf "%.1f\n", 100 * o / w }'
+}
+
+rewrite_zones() { # SIZE OF THE DISK
+    local image=$base/storm.qcow2 mnt=$base/storm
+    mkdir -p "$mnt"
+    "$ZQFS" create -q --force -o zone.size=16M "$image" "$1"
+    "$ZQFS" "$image" "$mnt" || return 1
+    microseconds rewrite_open_zones "$mnt" $(($(size $((4 << 30))) >> 28))
+    "$ZQFS" umount "$mnt" >/dev/null
+    rm -f "$image"
+}
+
+rewrite_open_zones() { # MOUNT ROUNDS
+    local fd=() f i n
+    for ((i = 0; i < 16; i++)); do
+        exec {f}>>"$1/seq/$i"
+        fd[i]=$f
+    done
+    for ((n = 0; n < $2; n++)); do
+        for ((i = 0; i < 16; i++)); do
+            truncate -s 0 "$1/seq/$i"
+            dd if="$base/zone" bs=1M status=none >&"${fd[i]}"
+        done
+    done
+    for f in "${fd[@]}"; do exec {f}>&-; done
+}
 
 job_ls() { # TARGET
     local d=$base/$1 nr=100000 dir
