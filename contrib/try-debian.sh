@@ -45,9 +45,13 @@ clean=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb) # our TMPDIR, for on
 inside() { # USER COMMAND...: in the chroot, in the folder of the sources
     local user=$1
     shift
-    # namespaces of its own: what a test leaves running or mounted ends with it
-    unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \
-        chroot "$root" "${clean[@]}" HOME=/tmp su "$user" -s /bin/bash -c \
+    # Namespaces of its own: what a test leaves running or mounted ends with it. Nothing else of this
+    # machine is mounted there, since what is could not be unmounted outside as long as it runs.
+    # shellcheck disable=SC2016 # $0 and $@ are the shell's in there
+    unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" sh -c '
+        cd "$0" && mkdir -p mnt/outside && pivot_root . mnt/outside && umount -l mnt/outside &&
+            exec chroot . "$@"' \
+        "$root" "${clean[@]}" HOME=/tmp su "$user" -s /bin/bash -c \
         "cd /home/zqfs/src && $(printf '%q ' "$@")"
 }
 
