@@ -256,7 +256,9 @@ static int run(struct daemon *d, const struct fs_mount_args *args, struct fs_con
 		ret = serve(fs, d, args, err);
 	daemon_failed(d, ret, err);
 	daemon_end(d);
-	trace_log_close(&fs->trace);
+	/* what a thread still uses goes with the process */
+	if (!trace_log_close(&fs->trace, fs->cfg.end_timeout))
+		return ret;
 	pthread_mutex_destroy(&fs->log.lock);
 	free(fs);
 	return ret;

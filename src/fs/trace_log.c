@@ -312,18 +312,31 @@ int trace_log_start(struct trace_log *t)
 	return 0;
 }
 
-void trace_log_close(struct trace_log *t)
+/* False: it still writes, and has the ring to itself. */
+static bool end_thread(struct trace_ring *r, unsigned patience)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_signal(&r->half);
+	pthread_mutex_unlock(&r->lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)patience;
+	return pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+bool trace_log_close(struct trace_log *t, unsigned patience)
 {
 	struct trace_ring *r = t->ring;
 
 	if (!r)
-		return;
-	if (r->running) {
-		pthread_mutex_lock(&r->lock);
-		r->stop = true;
-		pthread_cond_signal(&r->half);
-		pthread_mutex_unlock(&r->lock);
-		pthread_join(r->thread, NULL);
+		return true;
+	t->ring = NULL;
+	if (r->running && !end_thread(r, patience)) {
+		fs_log(r->log, LOG_ERR,
+		       "the disk of the trace does not answer; its end is missing");
+		return false;
 	}
 	if (r->fd >= 0)
 		close(r->fd);
@@ -334,5 +347,5 @@ void trace_log_close(struct trace_log *t)
 	free(r->bytes);
 	free(r->name);
 	free(r);
-	t->ring = NULL;
+	return true;
 }

@@ -33,8 +33,9 @@ int trace_log_open(struct trace_log *t, const char *path, const char *mountpoint
 		   struct fs_log *log, struct zq_error *err);
 /* Starts the thread that writes the file, if there is one; after the fork. 0 or -errno. */
 int trace_log_start(struct trace_log *t);
-/* Writes what is left, and frees. */
-void trace_log_close(struct trace_log *t);
+/* Writes what is left, and frees. False: the disk has not taken it for so many seconds. Its thread
+ * goes on, and uses the ring and the log. */
+bool trace_log_close(struct trace_log *t, unsigned patience);
 
 /* Adds a line with its newline. */
 void trace_log_add(struct trace_log *t, const char *line, size_t len);

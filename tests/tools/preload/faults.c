@@ -7,7 +7,8 @@
  *     OPERATION-hang   does not return as long as the file is there
  *     OPERATION-slow   takes as many milliseconds as the file says
  *
- * OPERATION is read, write or sync. And two that are no disk's:
+ * OPERATION is read, write (at an offset), append (at the end: logs) or sync. And two that are no
+ * disk's:
  *
  *     ask-slow         what a file system is asked for anew takes so many milliseconds more
  *     kick-lost        what asks the kernel for a sign of life of a ring does not reach it
@@ -96,6 +97,7 @@ WRAP(ssize_t, pread64, "read", (int fd, void *b, size_t n, off_t o), fd, b, n, o
 WRAP(ssize_t, preadv64, "read", (int fd, const struct iovec *v, int n, off_t o), fd, v, n, o)
 WRAP(ssize_t, pwrite64, "write", (int fd, const void *b, size_t n, off_t o), fd, b, n, o)
 WRAP(ssize_t, pwritev64, "write", (int fd, const struct iovec *v, int n, off_t o), fd, v, n, o)
+WRAP(ssize_t, write, "append", (int fd, const void *b, size_t n), fd, b, n)
 WRAP(int, fdatasync, "sync", (int fd), fd)
 WRAP(int, fsync, "sync", (int fd), fd)
 
