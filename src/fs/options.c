@@ -185,7 +185,8 @@ static int refuse_rings(const char *text, struct zq_error *err)
 {
 	if (strncmp(text, "io_uring", strlen("io_uring")) != 0)
 		return 0;
-	return zq_fail(err, -EINVAL, "option io_uring: not supported, a mount could hang with it");
+	return zq_fail(err, -EINVAL,
+		       "option io_uring: not supported, a mount could hang with it; see uring=");
 }
 
 static int one_option(struct fs_config *c, char *text, struct zq_error *err)

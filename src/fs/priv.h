@@ -11,6 +11,7 @@
  *                             another one here, which needs no lock that this one has
  *     serve.lock              the list of threads that serve; across starting and joining one
  *     refresh.lock            the queue of files that the kernel shall ask for
+ *     rings.lock              how far the beginning of the rings is; no other is taken under it
  *     handles.lock, changes.lock, ending.lock, write_back.lock   what their structs say
  *     log.lock                one line at a time
  *
