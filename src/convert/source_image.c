@@ -17,7 +17,6 @@
 struct image_source {
 	struct disk_source base;
 	struct qcow2_image *img;
-	struct stat st;
 };
 
 static struct qcow2_image *image_of(struct disk_source *s)
@@ -48,7 +47,7 @@ static bool image_source_uses(const struct disk_source *s, const char *path)
 	const struct image_source *i = (const struct image_source *)s;
 	struct stat st;
 
-	return !stat(path, &st) && st.st_dev == i->st.st_dev && st.st_ino == i->st.st_ino;
+	return !stat(path, &st) && qcow2_uses(i->img, &st);
 }
 
 static const struct disk_source_ops image_ops = {
@@ -99,11 +98,8 @@ static int open_source_image(struct image_source *i, const struct zq_convert_opt
 		.log_data = (void *)opts,
 	};
 	struct zq_io *io;
-	int ret = 0;
+	int ret = zq_io_open(i->base.name, false, &io, err);
 
-	if (stat(i->base.name, &i->st))
-		return zq_fail(err, -errno, "%s: %s", i->base.name, strerror(errno));
-	ret = zq_io_open(i->base.name, false, &io, err);
 	if (!ret)
 		ret = qcow2_open(io, &o, &i->img, err);
 	if (ret)

@@ -16,6 +16,7 @@
 #include "qcow2/format/geometry.h"
 #include "util/cleanup.h"
 #include "util/math.h"
+#include "util/random.h"
 
 #define DEFAULT_ZONE_SIZE     (UINT64_C(256) << 20)
 #define DEFAULT_CLUSTER_SIZE  (UINT64_C(64) << 10)
@@ -196,6 +197,7 @@ int create_make_params(const struct zq_create_opts *o, struct qcow2_create_param
 		.data_file_raw = o->data_file_raw,
 		.backing_file = o->backing_file,
 		.backing_format = o->backing_fmt,
+		.identity = random_u64(),
 	};
 	ret = choose_layout_of(o, p, err);
 	if (ret)

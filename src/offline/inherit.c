@@ -6,6 +6,8 @@
 #include <inttypes.h>
 
 #include "offline/inherit.h"
+#include "qcow2/format/geometry.h"
+#include "qcow2/format/zoned_layout.h"
 #include "util/math.h"
 
 int inherit_check(const struct zq_create_opts *o, const struct zq_geometry *g, const char *whose,
@@ -29,6 +31,14 @@ int inherit_check(const struct zq_create_opts *o, const struct zq_geometry *g, c
 	return 0;
 }
 
+static bool layout_has_append(const struct zq_create_opts *o)
+{
+	const struct zoned_layout *l =
+		o->layout ? zoned_layout_named(o->layout) : zoned_layout_for(o->max_append);
+
+	return l && zoned_layout_has(l->max_append);
+}
+
 void inherit_take(struct zq_create_opts *o, const struct zq_geometry *g)
 {
 	o->size = g->size;
@@ -37,6 +47,10 @@ void inherit_take(struct zq_create_opts *o, const struct zq_geometry *g)
 	o->nr_conv = g->nr_conv;
 	if (!o->max_active)
 		o->max_active = g->max_active;
-	if (!o->max_open)
+	if (!o->max_open && !o->no_max_open) {
 		o->max_open = g->max_open;
+		o->no_max_open = !g->max_open;
+	}
+	if (!o->max_append && layout_has_append(o))
+		o->max_append = min_u64(g->max_append, geometry_append_bound(g->zone_capacity));
 }

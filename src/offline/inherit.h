@@ -15,7 +15,8 @@
 int inherit_check(const struct zq_create_opts *o, const struct zq_geometry *g, const char *whose,
 		  const char *why, struct zq_error *err);
 
-/* Sizes and zones are g's, limits too where o leaves them open. */
+/* Sizes and zones are g's, limits too where o leaves them open and its layout has a place for
+ * them. */
 void inherit_take(struct zq_create_opts *o, const struct zq_geometry *g);
 
 #endif

@@ -12,6 +12,7 @@
 #include "offline/create_backing.h"
 #include "offline/inherit.h"
 #include "offline/overlay.h"
+#include "qcow2/format/header.h"
 #include "qcow2/qcow2.h"
 #include "util/cleanup.h"
 
@@ -22,14 +23,28 @@ static int take_pointers(struct qcow2_image *base, struct overlay_base *b, struc
 	b->written = calloc(g->nr_zones, sizeof(*b->written));
 	if (!b->written)
 		return zq_fail(err, -ENOMEM, "out of memory for %u zones", g->nr_zones);
-	b->id = (struct qcow2_base_id){ .present = true,
-					.geo = *g,
-					.pointers = BASE_ID_HASH_START };
+	qcow2_tell_base(base, &b->id);
 	for (uint32_t zone = 0; zone < g->nr_zones; zone++) {
+		enum qcow2_wp_kind kind;
+		uint64_t wp = qcow2_wp_get(base, zone, &kind);
+
+		if (kind == QCOW2_WP_CORRUPT)
+			return zq_fail(err, -EINVAL,
+				       "%s: zone %" PRIu32 ": the write pointer 0x%" PRIx64
+				       " is corrupt; \"zqfs check\" tells more",
+				       qcow2_name(base), zone, wp);
 		b->written[zone] = qcow2_wp_written(base, zone);
-		b->id.pointers = base_id_hash(b->id.pointers, b->written[zone]);
 	}
 	return 0;
+}
+
+/* One QEMU opens the whole chain, so without a word on it the layout is the base's. */
+static void take_layout(struct zq_create_opts *o, const struct qcow2_zoned_info *base)
+{
+	if (o->layout)
+		return;
+	o->layout = base->layout;
+	o->wp_little_endian |= base->little_endian;
 }
 
 /* Open zones come back closed, so all that are neither empty nor full are active. */
@@ -56,11 +71,17 @@ static int take_open_base(struct qcow2_image *base, struct zq_create_opts *o,
 
 	if (!qcow2_zoned(base))
 		return 0;
+	if (qcow2_get_header(base)->identity.unfinished)
+		return zq_fail(err, -EBUSY,
+			       "%s: an overlay that was written down into it is not finished: "
+			       "\"zqfs commit\" of it goes on",
+			       qcow2_name(base));
 	g = &qcow2_zoned(base)->geo;
 	ret = inherit_check(o, g, "the zoned backing file", "an overlay has the zones of its base",
 			    err);
 	if (ret)
 		return ret;
+	take_layout(o, qcow2_zoned(base));
 	inherit_take(o, g);
 	ret = take_pointers(base, b, err);
 	return ret ? ret : check_active(o, g, b, err);

@@ -24,6 +24,7 @@
 struct qcow2_image;
 struct qcow2_header;
 struct qcow2_chain;
+struct qcow2_base_id;
 
 /* Receives one line (no newline) about damage met while the image is in use. */
 typedef void (*qcow2_log_fn)(void *data, const char *line);
@@ -32,10 +33,13 @@ struct qcow2_open_opts {
 	bool writable;
 	bool zoned;	       /* the image must carry the zoned extension */
 	bool zoned_base;       /* it may: this is the base of a zoned image */
+	bool unfinished;       /* writable even where a commit into it has not ended */
+	bool base_writable;    /* the image below, too: this one is to be written down into it */
 	enum zq_lock lock;     /* taken on the image and on its external data file */
 	size_t cache_bytes;    /* bound of the metadata cache; 0 picks the default (32 MiB) */
 	const char *data_file; /* external data file, overrides the name in the image; or NULL */
 	struct zq_io *data_io; /* the external data file, already open; taken over, or NULL */
+	struct zq_io *base_io; /* the backing file, already open; taken over, or NULL */
 	unsigned depth;	       /* position in the backing chain, 0 for the image itself */
 	const struct qcow2_chain *chain; /* set by backing.c: the images above, to find loops */
 	qcow2_log_fn log;		 /* may be NULL */
@@ -67,6 +71,13 @@ const char *qcow2_readonly_reason(const struct qcow2_image *img); /* "" or a cla
 /* Is the image below this one zoned? Then this one is an overlay: what it does not hold below a
  * write pointer is the base's. */
 bool qcow2_is_overlay(const struct qcow2_image *img);
+/* The image below, or NULL: none, or a raw file. Lives as long as this one. */
+struct qcow2_image *qcow2_base(const struct qcow2_image *img);
+/* Is that file a part of the image: its own, its data file, or one of its chain? */
+struct stat;
+bool qcow2_uses(const struct qcow2_image *img, const struct stat *st);
+/* What an overlay of it remembers of the image as it is now, which nobody changes meanwhile. */
+void qcow2_tell_base(struct qcow2_image *base, struct qcow2_base_id *id);
 
 /* ---- data ---------------------------------------------------------------------------- */
 
@@ -209,6 +220,35 @@ void qcow2_wp_back(struct qcow2_image *img, uint32_t zone);
 
 /* Returns once every pointer that went back before the call is on disk (a commit if needed). */
 int qcow2_wp_settle(struct qcow2_image *img);
+
+/* ---- an overlay that is written down ---------------------------------------------------- */
+
+/* What an image has for a range, whatever lies below it. */
+enum qcow2_own {
+	QCOW2_OWN_NONE, /* nothing: the base shows */
+	QCOW2_OWN_ZERO, /* zeros, which hide the base */
+	QCOW2_OWN_DATA,
+};
+/* Tells what the image has at off, and how many bytes from there are alike (1 to len). */
+int qcow2_own_status(struct qcow2_image *img, uint64_t off, uint64_t len, enum qcow2_own *own,
+		     uint64_t *run);
+
+/*
+ * The overlay, opened with base_writable, remembers its base as it is now, and that a commit is
+ * going to give that the identity "commit", or 0. On disk when 0 comes back; a power failure
+ * leaves a memory that the base of before or of after agrees with.
+ */
+int qcow2_remember_base(struct qcow2_image *over, uint64_t commit);
+
+/* The base's first change: its identity becomes "commit", it is dirty, and until
+ * qcow2_end_unfinished nobody else may write to it. On disk when 0 comes back. */
+int qcow2_begin_unfinished(struct qcow2_image *base, uint64_t commit);
+int qcow2_end_unfinished(struct qcow2_image *base);
+
+/* The files themselves, for what is done to them past the engine. The second is the external
+ * data file, or NULL. */
+struct zq_io *qcow2_file(struct qcow2_image *img);
+struct zq_io *qcow2_data_file(struct qcow2_image *img);
 
 /* ---- commit --------------------------------------------------------------------------------- */
 

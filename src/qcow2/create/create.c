@@ -104,6 +104,10 @@ static void make_header(const struct create_layout *l, const struct qcow2_create
 			.meta_offset = create_meta_offset(l),
 		},
 	};
+	if (p->identity) {
+		h->identity = (struct qcow2_identity){ .present = true, .id = p->identity };
+		h->autoclear |= QCOW2_AUTOCLEAR_IDENTITY;
+	}
 	if (p->data_io)
 		h->incompat |= QCOW2_INCOMPAT_DATA_FILE;
 	if (p->compression_type)

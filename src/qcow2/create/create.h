@@ -26,6 +26,7 @@ struct qcow2_create_params {
 	 * not present: all zones are empty. */
 	const uint64_t *written;
 	struct qcow2_base_id base_id;
+	uint64_t identity; /* 0: the image gets none */
 };
 
 /* Fills io, an empty writable file, with an image; flushed when it returns 0. */

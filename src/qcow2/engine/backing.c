@@ -40,11 +40,15 @@ static int in_backing(const struct qcow2_image *img, int rc, struct zq_error *er
 	return rc;
 }
 
+static enum zq_lock lock_below(enum zq_lock above)
+{
+	return above == ZQ_LOCK_SHARED || above == ZQ_LOCK_NONE ? above : ZQ_LOCK_READ;
+}
+
 static int lock_link(const struct qcow2_image *img, struct zq_io *io, enum zq_lock above,
 		     struct zq_error *err)
 {
-	enum zq_lock mode = above == ZQ_LOCK_SHARED || above == ZQ_LOCK_NONE ? above : ZQ_LOCK_READ;
-	int ret = io_claim(io, mode, "the backing file", err);
+	int ret = io_claim(io, lock_below(above), "the backing file", err);
 
 	if (ret)
 		zq_error_prefix(err, img->file->name);
@@ -79,16 +83,6 @@ static int check_loop(const struct qcow2_image *img, const char *path, struct qc
 	return 0;
 }
 
-/* The zones of the base and where their pointers stand, as an overlay remembers them. */
-static void tell_base(struct qcow2_image *base, struct qcow2_base_id *id)
-{
-	const struct zq_geometry *g = &qcow2_zoned(base)->geo;
-
-	*id = (struct qcow2_base_id){ .present = true, .geo = *g, .pointers = BASE_ID_HASH_START };
-	for (uint32_t zone = 0; zone < g->nr_zones; zone++)
-		id->pointers = base_id_hash(id->pointers, qcow2_wp_written(base, zone));
-}
-
 /*
  * Is the base the one that this image was made on? An overlay that another program made
  * remembers nothing; its base must have the same zones at least.
@@ -105,10 +99,12 @@ static int check_base(const struct qcow2_image *img, struct qcow2_image *base, s
 			       "%s: backing file %s is another than it was: it has no zones",
 			       img->file->name, base->file->name);
 	}
-	tell_base(base, &now);
+	qcow2_tell_base(base, &now);
 	if (!then.present)
 		then = (struct qcow2_base_id){ .geo = img->hdr.zoned.geo,
-					       .pointers = now.pointers };
+					       .pointers = now.pointers,
+					       .identity = now.identity,
+					       .tables = now.tables };
 	ret = base_id_compare(&then, &now, err);
 	if (ret) {
 		zq_error_prefix(err, "is another than it was");
@@ -123,8 +119,9 @@ static int open_qcow2(struct qcow2_image *img, struct zq_io *io, const struct qc
 		      const struct qcow2_chain *self, struct qcow2_backing *b, struct zq_error *err)
 {
 	struct qcow2_open_opts next = {
-		.lock = opts->lock == ZQ_LOCK_SHARED || opts->lock == ZQ_LOCK_NONE ? opts->lock
-										   : ZQ_LOCK_READ,
+		.writable = opts->base_writable,
+		.unfinished = opts->base_writable,
+		.lock = opts->base_writable ? ZQ_LOCK_WRITE : lock_below(opts->lock),
 		.cache_bytes = opts->cache_bytes,
 		.zoned_base = img->hdr.zoned.present,
 		.depth = opts->depth + 1,
@@ -150,10 +147,27 @@ static int open_qcow2(struct qcow2_image *img, struct zq_io *io, const struct qc
 	return ret;
 }
 
+/* The file below, unless the caller has opened it. 0 with *io NULL: the image names none. */
+static int find_file(struct qcow2_image *img, const struct qcow2_open_opts *opts,
+		     struct qcow2_chain *self, struct zq_io **io, struct zq_error *err)
+{
+	char *path CLEANUP_FREE = NULL;
+	int ret;
+
+	*io = steal_ptr(&img->base_io);
+	if (*io)
+		return 0;
+	ret = in_backing(
+		img, named_backing_path(img->file->name, img->hdr.backing_file, &path, err), err);
+	if (ret || !path)
+		return ret;
+	ret = check_loop(img, path, self, opts, err);
+	return ret ? ret : in_backing(img, zq_io_open(path, opts->base_writable, io, err), err);
+}
+
 int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, struct zq_error *err)
 {
 	struct qcow2_backing *b CLEANUP_FREE = NULL;
-	char *path CLEANUP_FREE = NULL;
 	struct qcow2_chain self = { 0 };
 	struct zq_io *io;
 	bool qcow2 = false;
@@ -164,15 +178,8 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return zq_fail(err, -ENOMEM, "%s: out of memory", img->file->name);
-	ret = in_backing(
-		img, named_backing_path(img->file->name, img->hdr.backing_file, &path, err), err);
-	if (ret || !path)
-		return ret;
-	ret = check_loop(img, path, &self, opts, err);
-	if (ret)
-		return ret;
-	ret = in_backing(img, zq_io_open(path, false, &io, err), err);
-	if (ret)
+	ret = find_file(img, opts, &self, &io, err);
+	if (ret || !io)
 		return ret;
 	ret = in_backing(img, named_is_qcow2(io, img->hdr.backing_format, &qcow2, err), err);
 	if (!ret && qcow2) { /* takes io over and locks it */
@@ -198,9 +205,30 @@ int backing_open(struct qcow2_image *img, const struct qcow2_open_opts *opts, st
 	return 0;
 }
 
+/* By its name, as an io tells no more of its file. */
+static bool is_file(const struct zq_io *io, const struct stat *st)
+{
+	struct stat is;
+
+	return !stat(io->name, &is) && is.st_dev == st->st_dev && is.st_ino == st->st_ino;
+}
+
+bool qcow2_uses(const struct qcow2_image *img, const struct stat *st)
+{
+	const struct qcow2_backing *b = img->backing;
+
+	return is_file(img->file, st) || is_file(img->data, st) ||
+	       (b && (b->img ? qcow2_uses(b->img, st) : is_file(b->raw, st)));
+}
+
 bool qcow2_is_overlay(const struct qcow2_image *img)
 {
 	return img->backing && img->backing->img && img->backing->img->hdr.zoned.present;
+}
+
+struct qcow2_image *qcow2_base(const struct qcow2_image *img)
+{
+	return img->backing ? img->backing->img : NULL;
 }
 
 void backing_close(struct qcow2_backing *b)

@@ -12,6 +12,7 @@
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/change.h"
 #include "qcow2/engine/hostio.h"
+#include "qcow2/engine/identity.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/tables/header_read.h"
 #include "util/bytes.h"
@@ -21,7 +22,9 @@
 /* Autoclear bits that stay true while we write. Bitmaps are not kept up to date. */
 static uint64_t maintained_autoclear(const struct qcow2_image *img)
 {
-	return img->has_data_file ? img->hdr.autoclear & QCOW2_AUTOCLEAR_DATA_RAW : 0;
+	uint64_t keep = img->has_data_file ? img->hdr.autoclear & QCOW2_AUTOCLEAR_DATA_RAW : 0;
+
+	return img->hdr.identity.present ? keep | QCOW2_AUTOCLEAR_IDENTITY : keep;
 }
 
 static int write_feature_word(struct qcow2_image *img, uint64_t at, uint64_t value)
@@ -125,6 +128,8 @@ static int prepare_first_change(struct qcow2_image *img)
 
 	if (img->hdr.incompat & QCOW2_INCOMPAT_DIRTY)
 		rc = rebuild_refcounts(img);
+	if (rc == 0)
+		rc = identity_renew(img);
 	if (rc == 0 && img->hdr.autoclear != keep) {
 		rc = write_feature_word(img, QCOW2_H_AUTOCLEAR, keep);
 		if (rc == 0)

@@ -16,6 +16,7 @@
  *   map.c           guest range -> extents
  *   backing.c       the backing chain
  *   change.c        before the first change
+ *   identity.c      what tells its contents apart, and an overlay that is written down
  *   compress.c      compressed clusters
  *   commit_share.c  who asks for a commit, and how threads share one
  *   commit.c        the ordered commit; commit_batch.c: what one takes along
@@ -87,10 +88,12 @@ struct qcow2_decomp;
 
 struct qcow2_image {
 	struct zq_io *file;
+	struct zq_io *base_io; /* the backing file until it is opened, where the caller has it */
 	struct zq_io *data; /* == file unless there is an external data file */
 	struct qcow2_header hdr;
 	bool writable;
 	char why_readonly[128];
+	uint64_t next_identity; /* what the first change makes of the header's; see identity.c */
 	qcow2_log_fn log;
 	void *log_data;
 

@@ -137,6 +137,27 @@ int map_lookup(struct qcow2_image *img, uint64_t off, uint64_t len, struct map_e
 	return rc < 0 && c.nr == 0 ? (rc == -EUCLEAN ? -EIO : rc) : 0;
 }
 
+int qcow2_own_status(struct qcow2_image *img, uint64_t off, uint64_t len, enum qcow2_own *own,
+		     uint64_t *run)
+{
+	struct map_extent ext[16];
+	unsigned nr;
+	int rc = map_lookup(img, off, len, ext, ARRAY_SIZE(ext), &nr);
+
+	*run = 0;
+	for (unsigned i = 0; i < nr && rc == 0; i++) {
+		enum qcow2_own what = ext[i].kind == MAP_BACKING ? QCOW2_OWN_NONE
+				      : ext[i].kind == MAP_ZERO	 ? QCOW2_OWN_ZERO
+								 : QCOW2_OWN_DATA;
+
+		if (i && what != *own)
+			break;
+		*own = what;
+		*run += ext[i].len;
+	}
+	return rc;
+}
+
 int map_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data, uint64_t *run)
 {
 	struct map_extent ext[16];

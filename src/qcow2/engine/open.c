@@ -20,6 +20,7 @@
 #include "qcow2/tables/snapshot.h"
 #include "util/clock.h"
 #include "util/math.h"
+#include "util/random.h"
 
 #define DEFAULT_CACHE	  (UINT64_C(32) << 20)
 #define MAX_SNAPSHOT_META (UINT64_C(1) << 16) /* clusters; no sane image has more */
@@ -167,6 +168,10 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 	if (img->hdr.zoned.present)
 		qcow2_zoned_remarks(&img->hdr, warn_open, img);
 	img->writable = opts->writable;
+	img->next_identity = opts->writable ? random_u64() : 0;
+	if (img->hdr.identity.unfinished && !opts->unfinished)
+		set_readonly(img, "an overlay that was written down into it is not finished: "
+				  "\"zqfs commit\" of it goes on");
 	if (img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT)
 		set_readonly(img, "the image is marked corrupt; \"zqfs check\" tells more");
 	rc = open_data_file(img, opts, err);
@@ -197,13 +202,14 @@ int qcow2_open(struct zq_io *io, const struct qcow2_open_opts *opts, struct qcow
 
 	if (!img) {
 		io_close(io);
-		if (opts->data_io)
-			io_close(opts->data_io);
+		io_close(opts->data_io);
+		io_close(opts->base_io);
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	img->file = img->data = io;
 	if (opts->data_io)
 		img->data = opts->data_io;
+	img->base_io = opts->base_io;
 	img->log = opts->log;
 	img->log_data = opts->log_data;
 	pthread_mutex_init(&img->lock, NULL);
@@ -245,6 +251,7 @@ void qcow2_close(struct qcow2_image *img)
 	runs_free(&img->let_go);
 	decomp_destroy(img);
 	backing_close(img->backing);
+	io_close(img->base_io);
 	free(img->seen_header);
 	if (img->data != img->file)
 		io_close(img->data);

@@ -2,9 +2,10 @@
 /*
  * The extension that names an overlay's base: bytes to struct and back.
  *
- *    0  u32  version, 1           16  u64  zone_size         40  u64  hash of the pointers
- *    4  u32  nr_zones             24  u64  zone_capacity
- *    8  u64  size of the disk     32  u32  conventional_zones, 4 bytes reserved
+ *    0  u32  version, 2           24  u64  zone_capacity        48  u64  identity, or 0
+ *    4  u32  nr_zones             32  u32  conventional_zones,  56  u64  hash of the tables
+ *    8  u64  size of the disk              4 bytes reserved     64  u64  identity of a commit
+ *   16  u64  zone_size            40  u64  hash of the pointers          that goes on, or 0
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 #include "qcow2/format/base_id.h"
 #include "util/bytes.h"
 
-#define BASE_ID_VERSION 1u
+#define BASE_ID_VERSION 2u
 
 int base_id_parse(const uint8_t *data, uint32_t len, struct qcow2_base_id *id, struct zq_error *err)
 {
@@ -34,6 +35,9 @@ int base_id_parse(const uint8_t *data, uint32_t len, struct qcow2_base_id *id, s
 			.nr_conv = get_be32(data + 32),
 		},
 		.pointers = get_be64(data + 40),
+		.identity = get_be64(data + 48),
+		.tables = get_be64(data + 56),
+		.commit = get_be64(data + BASE_ID_COMMIT),
 	};
 	return 0;
 }
@@ -48,6 +52,9 @@ void base_id_encode(const struct qcow2_base_id *id, uint8_t *data)
 	put_be64(data + 24, id->geo.zone_capacity);
 	put_be32(data + 32, id->geo.nr_conv);
 	put_be64(data + 40, id->pointers);
+	put_be64(data + 48, id->identity);
+	put_be64(data + 56, id->tables);
+	put_be64(data + BASE_ID_COMMIT, id->commit);
 }
 
 static int field_differs(const char *what, uint64_t was, uint64_t is, struct zq_error *err)
@@ -57,8 +64,8 @@ static int field_differs(const char *what, uint64_t was, uint64_t is, struct zq_
 				   was, is);
 }
 
-int base_id_compare(const struct qcow2_base_id *was, const struct qcow2_base_id *now,
-		    struct zq_error *err)
+static int compare_zones(const struct qcow2_base_id *was, const struct qcow2_base_id *now,
+			 struct zq_error *err)
 {
 	int ret = field_differs("size", was->geo.size, now->geo.size, err);
 
@@ -70,7 +77,26 @@ int base_id_compare(const struct qcow2_base_id *was, const struct qcow2_base_id 
 	if (!ret)
 		ret = field_differs("number of conventional zones", was->geo.nr_conv,
 				    now->geo.nr_conv, err);
-	if (!ret && was->pointers != now->pointers)
-		ret = zq_fail(err, -ESTALE, "its write pointers have moved");
 	return ret;
+}
+
+int base_id_compare(const struct qcow2_base_id *was, const struct qcow2_base_id *now,
+		    struct zq_error *err)
+{
+	int ret = compare_zones(was, now, err);
+
+	if (ret || (was->commit && was->commit == now->identity))
+		return ret;
+	if (was->pointers != now->pointers)
+		return zq_fail(err, -ESTALE, "its write pointers have moved");
+	if (was->identity && !now->identity)
+		return zq_fail(err, -ESTALE,
+			       "a program that does not say what it changes has opened it for "
+			       "writing");
+	if (was->identity != now->identity)
+		return zq_fail(err, -ESTALE, "it has been written to");
+	/* who has no identity: a base that zqfs has not made */
+	if (!now->identity && was->tables != now->tables)
+		return zq_fail(err, -ESTALE, "its length or its tables have changed");
+	return 0;
 }

@@ -46,6 +46,7 @@ enum {
 #define QCOW2_COMPAT_LAZY	   (UINT64_C(1) << 0)
 #define QCOW2_AUTOCLEAR_BITMAPS	   (UINT64_C(1) << 0)
 #define QCOW2_AUTOCLEAR_DATA_RAW   (UINT64_C(1) << 1)
+#define QCOW2_AUTOCLEAR_IDENTITY   (UINT64_C(1) << 63) /* ours: the identity is valid */
 
 /* Header extension types. */
 #define QCOW2_EXT_END		 0x00000000u
@@ -56,6 +57,7 @@ enum {
 #define QCOW2_EXT_DATA_FILE	 0x44415441u
 #define QCOW2_EXT_ZONED		 0x007a6264u
 #define QCOW2_EXT_BASE_ID	 0x7a716261u /* "zqba", ours */
+#define QCOW2_EXT_IDENTITY	 0x7a716964u /* "zqid", ours */
 
 /* Limits of QEMU's implementation, which bound ours. */
 #define QCOW2_MIN_CLUSTER_BITS	     9u

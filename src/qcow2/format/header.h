@@ -16,6 +16,8 @@
 #include <zqfs/geometry.h>
 
 #include "qcow2/format/base_id.h"
+#include "qcow2/format/format.h"
+#include "qcow2/format/identity.h"
 #include "qcow2/format/zoned_layout.h"
 
 /* The zoned extension as stored. FORMAT section 1. */
@@ -52,6 +54,7 @@ struct qcow2_header {
 	uint64_t ext_end; /* offset behind the last extension, its end marker included */
 	struct qcow2_zoned_ext zoned;
 	struct qcow2_base_id base_id; /* of the zoned image below this one */
+	struct qcow2_identity identity;
 	uint64_t file_size;	      /* of the image file when the header was read, bytes */
 };
 
@@ -65,6 +68,12 @@ enum header_want {
 static inline uint64_t qcow2_header_cluster_size(const struct qcow2_header *h)
 {
 	return UINT64_C(1) << h->cluster_bits;
+}
+
+/* The image's identity, or 0: it has none that can be believed. */
+static inline uint64_t qcow2_header_identity(const struct qcow2_header *h)
+{
+	return h->autoclear & QCOW2_AUTOCLEAR_IDENTITY && h->identity.present ? h->identity.id : 0;
 }
 
 void qcow2_header_free(struct qcow2_header *h);

@@ -87,6 +87,11 @@ static int encode(const struct qcow2_header *h, bool with_names, uint8_t *buf, s
 		if (p)
 			base_id_encode(&h->base_id, p);
 	}
+	if (h->identity.present) {
+		p = header_out_ext(&o, QCOW2_EXT_IDENTITY, IDENTITY_BYTES);
+		if (p)
+			identity_encode(&h->identity, p);
+	}
 	header_out_ext(&o, QCOW2_EXT_END, 0);
 	if (h->backing_file) {
 		backing_offset = o.pos;
@@ -100,15 +105,22 @@ static int encode(const struct qcow2_header *h, bool with_names, uint8_t *buf, s
 
 int qcow2_header_encode(const struct qcow2_header *h, uint8_t *buf, struct zq_error *err)
 {
+	struct qcow2_header bare = *h;
 	int ret;
 
 	if (h->backing_file && strlen(h->backing_file) > QCOW2_MAX_BACKING_NAME)
 		return zq_fail(err, -E2BIG, "backing_file: %zu bytes are more than %u",
 			       strlen(h->backing_file), QCOW2_MAX_BACKING_NAME);
-	/* The names are a courtesy: they go when there is no room for them. */
+	/* The names are a courtesy: they go when there is no room for them, and then the identity,
+	 * without which overlays notice less. */
 	ret = encode(h, true, buf, err);
 	if (ret == -E2BIG)
 		ret = encode(h, false, buf, err);
+	if (ret == -E2BIG) {
+		bare.identity.present = false;
+		bare.autoclear &= ~QCOW2_AUTOCLEAR_IDENTITY;
+		ret = encode(&bare, false, buf, err);
+	}
 	if (ret != -E2BIG)
 		return ret;
 	return zq_fail(err, -E2BIG,

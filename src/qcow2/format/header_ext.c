@@ -188,8 +188,20 @@ static int read_known(const struct header_ext *e, struct qcow2_header *h, struct
 		return read_zoned(e, h, err);
 	case QCOW2_EXT_BASE_ID:
 		return base_id_parse(e->data, e->len, &h->base_id, err);
+	case QCOW2_EXT_IDENTITY:
+		identity_parse(e->data, e->len, &h->identity);
+		return 0;
 	}
 	return 0;
+}
+
+/* Where what is changed in place lies in the file. */
+static void note_place(struct qcow2_header *h, const struct header_ext *e, uint64_t at)
+{
+	if (e->type == QCOW2_EXT_BASE_ID)
+		h->base_id.at = at;
+	if (e->type == QCOW2_EXT_IDENTITY)
+		h->identity.at = at;
 }
 
 static const struct {
@@ -203,6 +215,7 @@ static const struct {
 	{ QCOW2_EXT_DATA_FILE, "external data file" },
 	{ QCOW2_EXT_ZONED, "zoned" },
 	{ QCOW2_EXT_BASE_ID, "base" },
+	{ QCOW2_EXT_IDENTITY, "identity" },
 };
 
 int header_read_extensions(struct qcow2_header *h, const struct header_area *area,
@@ -226,6 +239,7 @@ int header_read_extensions(struct qcow2_header *h, const struct header_area *are
 		ret = read_known(&e, h, err);
 		if (ret)
 			return ret;
+		note_place(h, &e, (uint64_t)(e.data - area->cluster));
 	}
 	h->ext_end = pos;
 	if (ret)

@@ -46,8 +46,26 @@ static bool stays(const struct qcow2_header *h, uint32_t type, bool feature_name
 	return type == QCOW2_EXT_FEATURE_NAMES ? feature_names : type != QCOW2_EXT_BACKING_FORMAT;
 }
 
+/* Records of ours that the old header does not have. */
+static void append_new(struct header_out *r, const struct qcow2_header *old,
+		       const struct qcow2_header *h)
+{
+	uint8_t *p = NULL;
+
+	if (h->base_id.present && !old->base_id.present)
+		p = header_out_ext(r, QCOW2_EXT_BASE_ID, BASE_ID_BYTES);
+	if (p)
+		base_id_encode(&h->base_id, p);
+	p = NULL;
+	if (h->identity.present && !old->identity.present)
+		p = header_out_ext(r, QCOW2_EXT_IDENTITY, IDENTITY_BYTES);
+	if (p)
+		identity_encode(&h->identity, p);
+}
+
 static int append_extensions(struct header_out *r, const struct header_area *old,
-			     const struct qcow2_header *h, bool feature_names, struct zq_error *err)
+			     const struct qcow2_header *old_h, const struct qcow2_header *h,
+			     bool feature_names, struct zq_error *err)
 {
 	uint64_t pos = old->start;
 	struct header_ext e;
@@ -62,6 +80,7 @@ static int append_extensions(struct header_out *r, const struct header_area *old
 		else if (stays(h, e.type, feature_names))
 			append_bytes(r, e.type, e.data, e.len);
 	}
+	append_new(r, old_h, h);
 	header_out_ext(r, QCOW2_EXT_END, 0);
 	return ret;
 }
@@ -112,7 +131,7 @@ int header_rebuild(const uint8_t *old, const struct qcow2_header *old_h,
 	if (old_h->header_length < header_fields_length(h))
 		memset(out + old_h->header_length, 0,
 		       header_fields_length(h) - old_h->header_length);
-	ret = append_extensions(&r, &area, h, feature_names, err);
+	ret = append_extensions(&r, &area, old_h, h, feature_names, err);
 	if (!ret && h->backing_file) {
 		uint8_t *p;
 
