@@ -18,6 +18,7 @@ _zqfs_options() { # COMMAND
         convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
         compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
         compact) options='--no-compress --level -m --threads -p --progress --json -q --quiet -h --help' ;;
+        commit) options='-p --progress --json -q --quiet -h --help' ;;
         umount) options='--power-cut -h --help' ;;
         trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;
@@ -96,7 +97,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create amend resize info report reset finish open close check convert compare compact umount trace help'
+_zqfs_commands='mount create amend resize info report reset finish open close check convert compare compact commit umount trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

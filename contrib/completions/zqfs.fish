@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create amend resize info report reset finish open close check convert compare compact umount trace help
+    not __fish_seen_subcommand_from mount create amend resize info report reset finish open close check convert compare compact commit umount trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -210,6 +210,11 @@ complete -c zqfs -n '__fish_seen_subcommand_from compact' -s p -l progress -d 's
 complete -c zqfs -n '__fish_seen_subcommand_from compact' -l json -d 'print the result as JSON'
 complete -c zqfs -n '__fish_seen_subcommand_from compact' -s q -l quiet -d 'print nothing'
 complete -c zqfs -n '__fish_seen_subcommand_from compact' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a commit -d 'write an overlay down into its backing file'
+complete -c zqfs -n '__fish_seen_subcommand_from commit' -s p -l progress -d 'show progress, also where that is no terminal'
+complete -c zqfs -n '__fish_seen_subcommand_from commit' -l json -d 'print what was done as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from commit' -s q -l quiet -d 'print nothing; the exit status tells'
+complete -c zqfs -n '__fish_seen_subcommand_from commit' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
 complete -c zqfs -n '__fish_seen_subcommand_from umount' -l power-cut -d 'kill the process of a mount with -o powercut, also while files in it are open'

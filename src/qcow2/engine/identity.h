@@ -10,5 +10,7 @@
 /* Before the first change: the image gets img->next_identity, on disk when 0 comes back. Does
  * nothing for an image that has no place for one. */
 int identity_renew(struct qcow2_image *img);
+/* Writes what img->hdr has of it, without a flush. */
+int identity_put(struct qcow2_image *img);
 
 #endif

@@ -16,7 +16,7 @@
  *   map.c           guest range -> extents
  *   backing.c       the backing chain
  *   change.c        before the first change
- *   identity.c      what tells its contents apart, and an overlay that is written down
+ *   identity.c      what tells its contents apart; unfinished.c: an overlay that is written down
  *   compress.c      compressed clusters
  *   commit_share.c  who asks for a commit, and how threads share one
  *   commit.c        the ordered commit; commit_batch.c: what one takes along
