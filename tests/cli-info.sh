@@ -82,3 +82,7 @@ if command -v qemu-img >/dev/null; then
     expect_fail "without zones" "$ZQFS" info plain.qcow2
     grep -q "zqfs create" "$DIR/out" || fail "does not say how to make a zoned one"
 fi
+
+# layout 44 has no place for it
+"$ZQFS" create -q -o zone.size=1M,zone.layout=44 old.qcow2 8M
+"$ZQFS" info old.qcow2 | grep -qx "max append:        not in the image" || fail "max append: $("$ZQFS" info old.qcow2)"

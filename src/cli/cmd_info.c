@@ -113,7 +113,10 @@ static void text_zones(const struct facts *f)
 		size_line("last zone:", zq_zone_len(g, g->nr_zones - 1));
 	limit_line("max open zones:", g->max_open);
 	limit_line("max active zones:", g->max_active);
-	size_line("max append:", g->max_append);
+	if (g->max_append)
+		size_line("max append:", g->max_append);
+	else
+		info_line("max append:", "not in the image");
 	text_states(f);
 	if (f->info->corrupt_zones)
 		info_line("corrupt pointers:", "%u; see: zqfs check %s", f->info->corrupt_zones,
