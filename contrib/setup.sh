@@ -38,6 +38,7 @@ test want cmd:qemu-storage-daemon qemu-system-common
 test want cmd:fio fio
 test want cmd:jq jq
 test want cmd:strace strace
+test want cmd:mkfs.ext4 e2fsprogs
 test want cmd:rsync rsync
 test want cmd:python3 python3
 test want cmd:mandoc mandoc

@@ -69,7 +69,9 @@ random 1 8
 urandom 1 9
 tty 5 0
 fuse 10 229
+loop-control 10 237
 END
+    for major in {0..63}; do mknod -m 660 "$root/dev/loop$major" b 7 "$major"; done
     mkdir -m 1777 "$root/dev/shm"
     mkdir "$root/dev/pts"
     mount -t devpts -o newinstance,ptmxmode=666,mode=620 devpts "$root/dev/pts"

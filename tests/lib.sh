@@ -116,6 +116,17 @@ requires_fuse() {
     [ "$(id -u)" -eq 0 ] || requires fusermount3
 }
 
+# For tests of root's that mount as an ordinary user. Where /dev/fuse is for root only, the test runs
+# again in a mount namespace with one that is for all.
+fuse_for_users() {
+    local rc=0
+    [ "$(id -u)" -eq 0 ] && [ -z "${ZQFS_FUSE_FOR_ALL:-}" ] || return 0
+    ! setpriv --reuid=65534 --clear-groups test -w /dev/fuse 2>/dev/null || return 0
+    mknod -m 666 "$DIR/fuse" c 10 229 2>/dev/null || return 0
+    ZQFS_FUSE_FOR_ALL=1 unshare -m sh -c 'mount --bind "$0" /dev/fuse && exec bash "$@"' \
+        "$DIR/fuse" "$0" || rc=$?
+    exit "$rc"
+}
 requires_root() {
     [ "$(id -u)" -eq 0 ] || skip "only root can do this"
 }

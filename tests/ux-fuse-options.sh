@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 source "${0%/*}/lib.sh"
 requires_fuse
+fuse_for_users
 cd "$DIR"
 "$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=1 a.qcow2 4M
 line() { grep -F " $(pwd -P)/mnt " /proc/self/mounts; }

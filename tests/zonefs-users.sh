@@ -7,6 +7,7 @@ source "${0%/*}/conf.bash"
 requires_fuse
 requires_root
 requires setpriv fusermount3 getfattr setfattr
+fuse_for_users
 M=$DIR/mnt
 S=$M/seq
 for_all_users
