@@ -18,7 +18,6 @@
 #include "convert/disk.h"
 #include "convert/formats.h"
 #include "util/math.h"
-#include "convert/folder_names.h"
 #include "convert/zone_table.h"
 #include "util/cleanup.h"
 
@@ -27,8 +26,8 @@
 struct folder_source {
 	struct disk_source base;
 	int dir;
-	bool zloop;
-	bool one_conv; /* all conventional zones are one file */
+	enum zq_naming naming; /* flat: a folder of zloop */
+	bool one_conv;	       /* all conventional zones are one file */
 	struct stat st;
 };
 
@@ -40,10 +39,9 @@ static struct folder_source *folder_of_source(struct disk_source *s)
 /* Opens a zone's file; *at becomes where the zone begins in it. */
 static int open_zone_file(struct folder_source *f, uint32_t zone, uint64_t *at)
 {
-	char name[FOLDER_NAME_MAX];
+	char name[ZQ_ZONE_NAME_MAX];
 	bool one = f->one_conv && zone < f->base.geo.nr_conv;
-	int fd = openat(f->dir,
-			folder_file_name(f->zloop, f->base.geo.nr_conv, one ? 0 : zone, name),
+	int fd = openat(f->dir, zq_zone_name(f->base.geo.nr_conv, one ? 0 : zone, f->naming, name),
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	*at = one ? zq_zone_start(&f->base.geo, zone) : 0;
@@ -149,15 +147,15 @@ static uint64_t read_attr(int fd, const char *name, uint64_t otherwise)
 }
 
 /* The number of files that are there: names count up from first without a gap. */
-static uint32_t count_files(int dir, bool zloop, bool conv, uint32_t first)
+static uint32_t count_files(int dir, enum zq_naming naming, bool conv, uint32_t first)
 {
 	uint32_t nr = 0;
-	char name[FOLDER_NAME_MAX];
+	char name[ZQ_ZONE_NAME_MAX];
 	struct stat st;
 
 	while (nr < ZONE_TABLE_MAX) {
 		/* as many conventional zones as there must be for this name */
-		folder_file_name(zloop, conv ? UINT32_MAX : first, first + nr, name);
+		zq_zone_name(conv ? UINT32_MAX : first, first + nr, naming, name);
 		if (fstatat(dir, name, &st, 0) || !S_ISREG(st.st_mode))
 			break;
 		nr++;
@@ -167,9 +165,9 @@ static uint32_t count_files(int dir, bool zloop, bool conv, uint32_t first)
 
 static int stat_zone(struct folder_source *f, uint32_t zone, struct stat *st)
 {
-	char name[FOLDER_NAME_MAX];
+	char name[ZQ_ZONE_NAME_MAX];
 
-	folder_file_name(f->zloop, f->base.geo.nr_conv, zone, name);
+	zq_zone_name(f->base.geo.nr_conv, zone, f->naming, name);
 	return fstatat(f->dir, name, st, 0) ? -errno : 0;
 }
 
@@ -182,7 +180,7 @@ static uint64_t guess_zone_size(const struct folder_source *f, uint64_t file_siz
 {
 	const struct zq_geometry *g = &f->base.geo;
 
-	if (f->zloop || g->nr_conv > 1)
+	if (f->naming == ZQ_NAMES_FLAT || g->nr_conv > 1)
 		return file_size;
 	return file_size / 2 < g->zone_capacity ? file_size : 0;
 }
@@ -197,7 +195,8 @@ static int tell_sizes(struct folder_source *f, const struct zq_create_opts *o, u
 	g->zone_capacity = o && o->zone_capacity ? o->zone_capacity
 						 : read_attr(f->dir, "user.zone.capacity", 0);
 	/* zonefs says it in st_blocks, also of an empty zone */
-	if (!g->zone_capacity && nr_seq && !f->zloop && !stat_zone(f, g->nr_conv, &st))
+	if (!g->zone_capacity && nr_seq && f->naming == ZQ_NAMES_FOLDERS &&
+	    !stat_zone(f, g->nr_conv, &st))
 		g->zone_capacity = (uint64_t)st.st_blocks * 512;
 	g->zone_size = o && o->zone_size ? o->zone_size : read_attr(f->dir, "user.zone.size", 0);
 	if (!g->zone_size && g->nr_conv && !stat_zone(f, 0, &st))
@@ -250,7 +249,7 @@ static int check_conventional(struct folder_source *f, uint32_t nr_seq, uint64_t
 		if (ret)
 			return zq_fail(err, ret, "%s: zone %" PRIu32 ": %s", f->base.name, i,
 				       strerror(-ret));
-		if (nr == 1 && !f->zloop) {
+		if (nr == 1 && f->naming == ZQ_NAMES_FOLDERS) {
 			ret = tell_one_conv(f, size, err);
 			if (ret)
 				return ret;
@@ -270,11 +269,11 @@ static int tell_geometry(struct folder_source *f, const struct zq_create_opts *o
 			 struct zq_error *err)
 {
 	struct zq_geometry *g = &f->base.geo;
-	uint32_t nr_conv = count_files(f->dir, f->zloop, true, 0), nr_seq;
+	uint32_t nr_conv = count_files(f->dir, f->naming, true, 0), nr_seq;
 	uint64_t last = 0, missing;
 	int ret;
 
-	nr_seq = count_files(f->dir, f->zloop, false, f->zloop ? nr_conv : 0);
+	nr_seq = count_files(f->dir, f->naming, false, f->naming == ZQ_NAMES_FLAT ? nr_conv : 0);
 	if (!nr_conv && !nr_seq)
 		return zq_fail(err, -EINVAL,
 			       "%s: no zone files in it (seq/0, or seq-000000 as zloop has it)",
@@ -348,7 +347,7 @@ static int open_folder(struct folder_source *f, const struct zq_convert_opts *op
 	f->dir = open(f->base.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dir < 0 || fstat(f->dir, &f->st))
 		return zq_fail(err, -errno, "%s: %s", f->base.name, strerror(errno));
-	f->zloop = fstatat(f->dir, "seq", &st, 0) != 0;
+	f->naming = fstatat(f->dir, "seq", &st, 0) ? ZQ_NAMES_FLAT : ZQ_NAMES_FOLDERS;
 	ret = tell_geometry(f, opts->create, err);
 	if (ret)
 		return ret;

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "convert/formats.h"
-#include "convert/folder_names.h"
 #include "convert/target_rules.h"
 #include "offline/new_file.h"
 #include "util/cleanup.h"
@@ -34,8 +33,8 @@ static struct folder_target *folder_target_of(struct disk_target *t)
 
 static int open_target_file(const struct folder_target *f, uint32_t zone)
 {
-	char name[FOLDER_NAME_MAX];
-	int fd = openat(f->dir, folder_file_name(true, f->base.geo.nr_conv, zone, name),
+	char name[ZQ_ZONE_NAME_MAX];
+	int fd = openat(f->dir, zq_zone_name(f->base.geo.nr_conv, zone, ZQ_NAMES_FLAT, name),
 			O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
 
 	return fd < 0 ? -errno : fd;
