@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "qcow2/check/check_priv.h"
+#include "qcow2/check/repair.h"
 #include "qcow2/tables/header_read.h"
 #include "util/math.h"
 

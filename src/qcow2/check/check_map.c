@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "qcow2/check/check_priv.h"
+#include "qcow2/check/repair.h"
 #include "qcow2/format/descriptor.h"
 #include "util/bytes.h"
 #include "util/math.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of check and repair share.
+ * What the files of check and repair share. The parts of a repair are in repair.h.
  *
  * From the top down; none calls one above itself.
  *   check.c           the order of things
@@ -223,28 +223,5 @@ void check_wp_free(struct check *c);
 /* Judges pointers within a block, once all references have been counted; repair pads and flushes
  * the data, and leaves the pointers to check_wp_repair. */
 void check_blocks(struct check *c);
-
-/* ---- repair_unmap.c ---- */
-
-/* Is an entry that leads to this range to be taken out? All metadata but refcount blocks has been
- * counted before. */
-bool repair_unmaps(struct check *c, uint64_t off, uint64_t len);
-/* Reports it and notes it: the entry at place in the file leads to off. */
-void repair_unmap(struct check *c, uint64_t place, uint64_t off, const char *what);
-void repair_write_unmapped(struct check *c);
-
-/* ---- repair.c ---- */
-
-/* New blocks and counts that go up, all of it on disk when it returns. */
-void repair_raise(struct check *c);
-/* Counts that go down. */
-void repair_lower(struct check *c);
-/* Gives guest clusters that share a host cluster copies of their own. */
-void repair_split(struct check *c);
-/* Gives the host back the space of every cluster that nothing refers to, unless damage hides who
- * refers to what: also of those that a process wrote to before it was killed. */
-void repair_punch(struct check *c);
-/* Clears the dirty and corrupt bits when they are no longer true. */
-void repair_features(struct check *c);
 
 #endif

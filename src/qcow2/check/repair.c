@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/check/repair.h"
 #include "qcow2/check/repair_plan.h"
 #include "util/bytes.h"
 #include "util/math.h"

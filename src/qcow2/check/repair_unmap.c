@@ -10,6 +10,7 @@
 
 #include "io/io.h"
 #include "qcow2/check/check_priv.h"
+#include "qcow2/check/repair.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/math.h"
