@@ -41,6 +41,13 @@ END
 as_user() { # FUSE.CONF COMMAND...
     unshare -m sh -e ./as-user "$@"
 }
+# a /dev/fuse that the user may not open
+mknod -m 600 closed c 10 229 || skip "no devices can be made here"
+assert_status 1 unshare -m sh -ec 'mount --bind closed /dev/fuse
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups ./zqfs a.qcow2 mnt'
+assert_eq "$(cat out)" "zqfs: /dev/fuse: users may not open it here; as root: chmod 666 /dev/fuse (in a \
+container: give it the device)" "with a /dev/fuse for root only"
+
 echo '#user_allow_other' >refuses
 echo 'user_allow_other' >permits
 chmod 644 refuses permits
