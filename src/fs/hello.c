@@ -13,7 +13,8 @@
 /* A field is there when the message is that long: both have grown with time. */
 #define HAS(size, type, field) ((size) >= offsetof(type, field) + sizeof(((type *)0)->field))
 
-#define EXTENDED (UINT64_C(1) << 30) /* the upper half of the flags is meant */
+#define PARALLEL_WRITES (1u << 6)	    /* of OPEN's answer, since Linux 6.2 */
+#define EXTENDED	(UINT64_C(1) << 30) /* the upper half of the flags is meant */
 
 static uint64_t offered(const void *request, size_t size)
 {
@@ -57,6 +58,18 @@ uint64_t hello_complete(const void *request, size_t size, struct iovec *iov, int
 		out->flags2 |= (uint32_t)(flags >> 32);
 	}
 	return flags;
+}
+
+void hello_complete_open(const struct iovec *iov, int count)
+{
+	const struct fuse_out_header *head = iov[0].iov_base;
+	struct fuse_open_out *out;
+
+	if (head->error || count != 2 || iov[1].iov_len < sizeof(*out))
+		return;
+	out = iov[1].iov_base;
+	if (out->open_flags & FOPEN_DIRECT_IO)
+		out->open_flags |= PARALLEL_WRITES;
 }
 
 size_t hello_room(const struct iovec *iov, int count)

@@ -23,6 +23,9 @@
  * that has room for them. Returns what it has added. */
 uint64_t hello_complete(const void *request, size_t size, struct iovec *iov, int count,
 			uint64_t flags);
+/* Adds to the answer to OPEN, where it says direct_io, that several may write at once. An error, or
+ * an answer of another form, stays as it is. */
+void hello_complete_open(const struct iovec *iov, int count);
 /* Bytes of the largest piece of data that goes with a request, after that answer. */
 size_t hello_room(const struct iovec *iov, int count);
 

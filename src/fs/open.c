@@ -69,9 +69,6 @@ static void set_caching(struct fs *fs, const struct zq_zone_info *info, struct f
 		/* A cached write makes the kernel ask for an attribute each time. */
 		fi->direct_io = fs->coherent && !can_map_to_write(fi->flags) &&
 				((fi->flags & O_ACCMODE) == O_WRONLY || (fi->flags & O_DIRECT));
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
-		fi->parallel_direct_writes = fi->direct_io;
-#endif
 		fi->keep_cache = !fs->cfg.force_share;
 	} else if (writer || (!fs->coherent && !fs->frozen && info->state != ZQ_FULL)) {
 		fi->direct_io = 1;

@@ -94,6 +94,7 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 	const struct fuse_out_header *out = iov[0].iov_base;
 	struct serve *s = ((struct fs *)data)->serve;
 	struct serve_worker *w = serve_self(s);
+	uint32_t opcode;
 
 	(void)fd;
 	if (!w || !out->unique ||
@@ -101,8 +102,13 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *data)
 		return writev(s->fd, iov, count);
 	if (w->trace.op)
 		trace_answer(&w->trace, iov, count);
-	if (atomic_load_explicit(&w->opcode, memory_order_relaxed) == FUSE_INIT)
+	opcode = atomic_load_explicit(&w->opcode, memory_order_relaxed);
+	if (opcode == FUSE_INIT)
 		return answer_hello(w, iov, count);
+	/* One file for all its zones, or a zone: neither changes its size. */
+	if (opcode == FUSE_OPEN &&
+	    fs_is_conv(s->fs, atomic_load_explicit(&w->node, memory_order_relaxed)))
+		hello_complete_open(iov, count);
 	return w->pool->how->answer(w, iov, count);
 }
 

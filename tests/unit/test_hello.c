@@ -108,13 +108,31 @@ START_TEST(room_of_a_request)
 }
 END_TEST
 
+START_TEST(several_writers)
+{
+	struct fuse_out_header head = { .len = sizeof(head) };
+	struct fuse_open_out out = { .open_flags = FOPEN_KEEP_CACHE };
+	struct iovec iov[2] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
+
+	hello_complete_open(iov, 2);
+	ck_assert_uint_eq(out.open_flags, FOPEN_KEEP_CACHE);
+	out.open_flags = FOPEN_DIRECT_IO;
+	hello_complete_open(iov, 1);
+	head.error = -1;
+	hello_complete_open(iov, 2);
+	ck_assert_uint_eq(out.open_flags, FOPEN_DIRECT_IO);
+	head.error = 0;
+	hello_complete_open(iov, 2);
+	ck_assert_uint_eq(out.open_flags, FOPEN_DIRECT_IO | BIT(6));
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
-		CHECK_TEST(only_what_is_offered),
-		CHECK_TEST(the_upper_half),
-		CHECK_TEST(other_forms_stay),
-		CHECK_TEST(room_of_a_request),
+		CHECK_TEST(only_what_is_offered), CHECK_TEST(the_upper_half),
+		CHECK_TEST(other_forms_stay),	  CHECK_TEST(room_of_a_request),
+		CHECK_TEST(several_writers),
 	};
 
 	return check_main("fs/hello", tests, ARRAY_SIZE(tests));
