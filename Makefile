@@ -235,7 +235,7 @@ check-built: all unit
 .PHONY: check-foreign
 check-foreign:
 	+@$(SUBMAKE) --quiet unit
-	@JOBS='$(JOBS)' tests/foreign $(MACHINES)
+	@JOBS='$(JOBS)' FOREIGN_ROOT='$(FOREIGN_ROOT)' tests/foreign $(MACHINES)
 
 # A long run of the random tests: make stress STRESS_SECONDS=1800 [SEED=N], so long for each of them.
 STRESS_SECONDS ?= 600

@@ -15,7 +15,8 @@ done
 mkdir -p "$M"
 # In the foreground: the path alone does not tell the two processes apart.
 serve() { # NAME [OPTION...]
-    local n count=${#daemons_[@]}
+    local n count
+    count=$(grep -c " $M " /proc/self/mounts || true)
     "$ZQFS" -f ${ZQFS_TEST_OPTIONS:+-o "$ZQFS_TEST_OPTIONS"} "${@:2}" "$DIR/$1.qcow2" "$M" 2>"$DIR/$1.log" &
     pid=$!
     mounts_+=("$M")
@@ -46,7 +47,16 @@ timeout 10 setfattr -n user.zone.command -v finish /proc/self/fd/8 ||
     fail "a state waits for what is mounted on top"
 assert_eq "$(timeout 10 stat -Lc %s /proc/self/fd/7 /proc/self/fd/8 | xargs)" "512 4194304" sizes
 
-echo "-- the end"
+echo "-- the end of what is on top, by a signal, is no end of what is below"
+kill -CONT "$above"
+kill -TERM "$above"
+wait_gone "$above" 20 || fail "the process on top has not ended"
+assert_size "$M/seq/0" 512
+serve above -o nonempty
+above=$pid
+kill -STOP "$above"
+
+echo "-- the end of what is below"
 kill -TERM "$below"
 wait_gone "$below" 20 || fail "the process has not ended"
 rc=0

@@ -62,7 +62,6 @@ struct fs {
 	pid_t pid;
 	char image_id[FILE_ID_MAX]; /* of the image, "" when it could not be looked at */
 	struct place place;
-	bool covered; /* at the end: what lies at that path is not ours to unmount */
 	struct fuse_conn_info_opts *conn_opts; /* from -o; owned */
 	struct timespec mounted;	       /* when; time of all that has not changed since */
 	uint32_t mounter, mounter_gid;	       /* the mounting user */

@@ -204,8 +204,6 @@ void serve_abort(struct serve *s)
 	atomic_store(&s->aborted, true);
 	/* The last descriptor that goes ends the connection, whatever threads still work on. */
 	dup2(s->nowhere, s->fd);
-	if (fuse_session_fd(s->se) >= 0) /* it has not unmounted */
-		dup2(s->nowhere, fuse_session_fd(s->se));
 	for (struct serve_worker *w = s->first; w; w = w->next)
 		if (!w->done && w->fd != s->fd)
 			dup2(s->nowhere, w->fd);

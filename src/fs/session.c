@@ -186,15 +186,29 @@ static bool is_unmounted(struct fs *fs)
 }
 
 /*
+ * libfuse would unmount by the path, whatever lies there by then. A descriptor that polls as an
+ * error tells it that there is nothing left to do: the writing end of a pipe that nobody reads.
+ */
+static void keep_libfuse_from_it(struct fs *fs)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return;
+	close(ends[0]);
+	dup2(ends[1], fuse_session_fd(fs->se));
+	close(ends[1]);
+}
+
+/*
  * root's own unmount. For /etc/mtab libfuse would run umount(8), which newer versions do wherever
- * the file looks as if it could be written; the filter forbids that. What else libfuse
- * does goes on; it finds nothing to unmount, and need not say so.
+ * the file looks as if it could be written; the filter forbids that.
  */
 static void unmount_as_root(struct fs *fs)
 {
 	if (geteuid() == 0 && fs->place.path &&
 	    !umount2(fs->place.path, MNT_DETACH | UMOUNT_NOFOLLOW))
-		fuse_said.log = NULL;
+		keep_libfuse_from_it(fs);
 }
 
 /* Whoever unmounts by the path would take away what is not ours. */
@@ -204,7 +218,7 @@ static void leave_covered(struct fs *fs)
 	       "%s: something else is mounted on top: this mount stays below it, and dead; unmount "
 	       "both",
 	       fs->place.path);
-	fs->covered = true;
+	keep_libfuse_from_it(fs);
 }
 
 void session_detach(struct fs *fs)
@@ -214,12 +228,10 @@ void session_detach(struct fs *fs)
 	if (!gone && place_is_covered(&fs->place)) {
 		leave_covered(fs);
 		gone = true;
-	} else {
-		if (!gone)
-			unmount_as_root(fs);
-		fuse_session_unmount(fs->se);
-		fuse_said.log = &fs->log;
+	} else if (!gone) {
+		unmount_as_root(fs);
 	}
+	fuse_session_unmount(fs->se);
 	/* Everybody else has unmounted by now; a second time would hit what lies below. */
 	harden_end_unmounter(&fs->unmounter, !gone && fs->cfg.seccomp && geteuid());
 }
@@ -229,8 +241,7 @@ void session_end(struct fs *fs)
 	refresh_free(fs);
 	serve_free(fs);
 	if (fs->se) {
-		if (!fs->covered)
-			fuse_session_unmount(fs->se);
+		fuse_session_unmount(fs->se);
 		fuse_session_destroy(fs->se);
 	}
 	free(fs->conn_opts);
