@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# A thousand overlays of one golden image: each is small, and all show it. Prints what one takes.
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 240
+source "${0%/*}/lib.sh"
+requires_tool zdev
+cd "$DIR"
+
+"$ZQFS" create -q -o zone.size=256M,zone.conventional_zones=4 golden 256G
+"$TOOLS/zdev" golden write:5000:3000:7 append:4:1048576:1 append:5:70144:2 append:6:4096:3 finish:6 >made
+mkdir pool
+began=$(date +%s%N)
+for ((i = 0; i < 1000; i++)); do
+    "$ZQFS" create -q -b ../golden -F qcow2 "pool/$i"
+done
+took=$((($(date +%s%N) - began) / 1000000))
+for f in pool/*; do
+    [ "$(disk_usage "$f")" -lt 1048576 ] || fail "$f takes $(disk_usage "$f") bytes"
+done
+echo "1000 overlays of 256 GiB: $took us each, with the start of a process;" \
+    "$(disk_usage pool/0) bytes each, $(du -sk pool | cut -f 1) KiB in all"
+want=$("$ZQFS" report --csv golden | sha256sum)
+for i in 0 1 499 998 999; do
+    assert_eq "$("$ZQFS" report --csv "pool/$i" | sha256sum)" "$want" "the report of overlay $i"
+    "$ZQFS" compare golden "pool/$i" >out || fail "overlay $i: $(cat out)"
+done
+"$TOOLS/zdev" pool/1 append:5:512:9 >made # and none changes another
+"$ZQFS" compare golden pool/2 >out || fail "a neighbour of the one that was written to: $(cat out)"
