@@ -9,6 +9,7 @@ _zqfs_options() { # COMMAND
         amend) options='-o -h --help' ;;
         resize) options='--json --data-file -q --quiet -h --help' ;;
         info) options='--json -U --force-share --data-file -h --help' ;;
+        map) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;
         finish) options='--data-file -h --help' ;;
@@ -60,6 +61,9 @@ _zqfs_value() { # COMMAND OPTION
         info) case $2 in
             --data-file) kind='file' ;;
         esac ;;
+        map) case $2 in
+            --data-file) kind='file' ;;
+        esac ;;
         report) case $2 in
             -c|--cond) words='not-wp empty implicit-open explicit-open closed full read-only offline' ;;
             -o) kind='keys' ;;
@@ -97,7 +101,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create amend resize info report reset finish open close check convert compare compact commit umount trace help'
+_zqfs_commands='mount create amend resize info map report reset finish open close check convert compare compact commit umount trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

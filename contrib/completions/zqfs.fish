@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create amend resize info report reset finish open close check convert compare compact commit umount trace help
+    not __fish_seen_subcommand_from mount create amend resize info map report reset finish open close check convert compare compact commit umount trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -152,6 +152,11 @@ complete -c zqfs -n '__fish_seen_subcommand_from info' -l json -d 'print it as J
 complete -c zqfs -n '__fish_seen_subcommand_from info' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -l data-file -r -F -d 'external data file, when the image names none or it moved'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a map -d 'show where the data of each zone is in the files'
+complete -c zqfs -n '__fish_seen_subcommand_from map' -l json -d 'print all parts as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from map' -s U -l force-share -d 'look at an image that another process has open'
+complete -c zqfs -n '__fish_seen_subcommand_from map' -l data-file -r -F -d 'external data file of the image'
+complete -c zqfs -n '__fish_seen_subcommand_from map' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a report -d 'list the zones of an image, a mount or single zone files'
 complete -c zqfs -n '__fish_seen_subcommand_from report' -s c -l cond -x -a 'not-wp empty implicit-open explicit-open closed full read-only offline' -d 'list only zones in these states; may be repeated'
 complete -c zqfs -n '__fish_seen_subcommand_from report' -s n -l count -d 'print the number of zones in each state instead of the zones'

@@ -10,9 +10,9 @@
 #include "cli/help.h"
 
 static const struct cli_command *const cli_commands[] = {
-	&cmd_mount,  &cmd_create, &cmd_amend, &cmd_resize, &cmd_info,	 &cmd_report,  &cmd_reset,
-	&cmd_finish, &cmd_open,	  &cmd_close, &cmd_check,  &cmd_convert, &cmd_compare, &cmd_compact,
-	&cmd_commit, &cmd_umount, &cmd_trace, &cmd_help,   NULL,
+	&cmd_mount,   &cmd_create, &cmd_amend,	&cmd_resize, &cmd_info,	 &cmd_map,     &cmd_report,
+	&cmd_reset,   &cmd_finish, &cmd_open,	&cmd_close,  &cmd_check, &cmd_convert, &cmd_compare,
+	&cmd_compact, &cmd_commit, &cmd_umount, &cmd_trace,  &cmd_help,	 NULL,
 };
 
 /* A first word that names no file was meant as a command, unless all that a mount needs follows. */

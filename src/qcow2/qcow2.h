@@ -137,6 +137,20 @@ bool qcow2_zero_in_place(const struct qcow2_image *img, uint64_t off, uint64_t l
 int qcow2_block_status(struct qcow2_image *img, uint64_t off, uint64_t len, bool *data,
 		       uint64_t *run);
 
+/* A part of the disk, as "qemu-img map" has it. */
+struct qcow2_piece {
+	uint64_t len;	/* bytes */
+	unsigned depth; /* which file of the chain has it, 0: the image; the caller begins with 0 */
+	bool present;	/* some file of the chain says what it is */
+	bool zero, data, compressed;
+	bool has_offset;  /* offset is where its bytes are, one for one */
+	uint64_t offset;  /* in file; where the compressed data begins */
+	const char *file; /* the image's, or NULL: nothing has it */
+};
+
+/* What the first bytes of [off, off + len) are, through the chain. -EIO at a damaged entry. */
+int qcow2_describe(struct qcow2_image *img, uint64_t off, uint64_t len, struct qcow2_piece *p);
+
 /* Gives back the host clusters that are reserved for a stream and not used. */
 void qcow2_stream_release(struct qcow2_image *img, uint32_t stream);
 

@@ -291,3 +291,22 @@ int backing_status(struct qcow2_backing *b, uint64_t off, uint64_t len, bool *da
 	return b->img ? qcow2_block_status(b->img, off, len, data, run)
 		      : raw_status(b->raw, off, len, data, run);
 }
+
+int backing_describe(struct qcow2_backing *b, uint64_t off, struct qcow2_piece *p)
+{
+	unsigned depth = p->depth + 1;
+	int rc;
+
+	if (off >= b->size) /* the image above says so, as nothing else can */
+		return 0;
+	p->len = min_u64(p->len, b->size - off);
+	p->depth = depth;
+	if (b->img)
+		return qcow2_describe(b->img, off, p->len, p);
+	rc = raw_status(b->raw, off, p->len, &p->data, &p->len);
+	p->present = p->has_offset = true;
+	p->zero = !p->data;
+	p->offset = off;
+	p->file = b->raw->name;
+	return rc;
+}

@@ -16,6 +16,7 @@
 struct qcow2_image;
 struct qcow2_backing;
 struct qcow2_open_opts;
+struct qcow2_piece;
 
 /*
  * Opens the image's backing file into img->backing; does nothing when it has none. The
@@ -34,5 +35,8 @@ int backing_read(struct qcow2_backing *b, uint64_t off, void *buf, size_t len);
 
 /* As qcow2_block_status; nothing is allocated behind the end. len > 0. */
 int backing_status(struct qcow2_backing *b, uint64_t off, uint64_t len, bool *data, uint64_t *run);
+
+/* As qcow2_describe, of what the image above does not have: p->len bytes, p->depth is its. */
+int backing_describe(struct qcow2_backing *b, uint64_t off, struct qcow2_piece *p);
 
 #endif

@@ -14,6 +14,7 @@
  *   read.c          reading as callers see it; shared.c: reading beside a writer
  *   read_guest.c    guest bytes by the mapping
  *   map.c           guest range -> extents
+ *   describe.c      the same in words, one piece at a time, through the chain
  *   backing.c       the backing chain
  *   change.c        before the first change
  *   identity.c      what tells its contents apart; unfinished.c: an overlay that is written down

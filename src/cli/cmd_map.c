@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * "zqfs map": where the bytes of each zone are, as "qemu-img map" shows it.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <zqfs/map.h>
+
+#include "cli/command.h"
+#include "cli/images.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+#include "util/printable.h"
+
+enum { OPT_DATA_FILE = CLI_LONG_ONLY, OPT_JSON };
+
+static int map_json_piece(void *data, const struct zq_map_piece *p)
+{
+	struct json *j = data;
+
+	json_object_line(j, NULL);
+	json_number(j, "zone", p->zone);
+	json_number(j, "start", p->start);
+	json_number(j, "length", p->length);
+	json_number(j, "depth", p->depth);
+	json_bool(j, "present", p->present);
+	json_bool(j, "zero", p->zero);
+	json_bool(j, "data", p->data);
+	json_bool(j, "compressed", p->compressed);
+	if (p->has_offset)
+		json_number(j, "offset", p->offset);
+	json_string(j, "file", p->file);
+	json_end_object(j);
+	return 0;
+}
+
+static int map_text_piece(void *data, const struct zq_map_piece *p)
+{
+	(void)data;
+	if (!p->data)
+		return 0;
+	printf("%-7" PRIu32 " 0x%-15" PRIx64 " 0x%-13" PRIx64 " ", p->zone, p->start, p->length);
+	if (p->has_offset)
+		printf("0x%-15" PRIx64 " ", p->offset);
+	else
+		printf("%-17s ", "compressed");
+	printable_write(stdout, p->file);
+	putchar('\n');
+	return 0;
+}
+
+static int map_image(const char *path, const struct zq_map_opts *o, bool as_json)
+{
+	struct json j = { .out = stdout };
+	struct zq_error err = { "" };
+	int ret;
+
+	if (as_json)
+		json_array(&j, NULL);
+	else
+		printf("%-7s %-17s %-15s %-17s %s\n", "zone", "start", "length", "mapped to",
+		       "file");
+	ret = zq_map(path, o, as_json ? map_json_piece : map_text_piece, &j, &err);
+	if (as_json)
+		json_end_array(&j);
+	return ret ? images_open_failed(path, ret, &err, true) : CLI_DONE;
+}
+
+static int run_map(const struct cli_args *args)
+{
+	struct zq_map_opts o = { .force_share = cli_given(args, 'U'),
+				 .data_file = cli_value(args, OPT_DATA_FILE) };
+	char *path CLEANUP_FREE = NULL, *mountpoint CLEANUP_FREE = NULL;
+	int ret = images_resolve(args->operands[0], &path, &mountpoint);
+
+	if (ret)
+		return ret;
+	o.force_share |= mountpoint != NULL;
+	return map_image(path, &o, cli_given(args, OPT_JSON));
+}
+
+static const struct cli_option map_options[] = {
+	{ OPT_JSON, "json", NULL, NULL, "print all parts as JSON" },
+	{ 'U', "force-share", NULL, NULL, "look at an image that another process has open" },
+	{ OPT_DATA_FILE, "data-file", "PATH", NULL, "external data file of the image" },
+	{ 0 },
+};
+
+static const char *const map_operands[] = { "IMAGE|MOUNTPOINT", NULL };
+
+const struct cli_command cmd_map = {
+	.name = "map",
+	.summary = "show where the data of each zone is in the files",
+	.details = "As \"qemu-img map\", zone by zone and through all backing files. Parts without "
+		   "data are in the JSON only.",
+	.operands = map_operands,
+	.min_operands = 1,
+	.options = map_options,
+	.run = run_map,
+};
