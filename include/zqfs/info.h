@@ -55,6 +55,30 @@ int zq_get_image_info(const char *path, const char *data_file, bool force_share,
  * external data file, or NULL. */
 int zq_get_image_info_io(struct zq_io *io, struct zq_io *data_io, bool force_share,
 			 struct zq_image_info **info, struct zq_error *err);
+/* One file of a chain; the texts live during the call that tells it. */
+struct zq_chain_file {
+	const char *path;	  /* as it was found */
+	const char *format;	  /* "qcow2" or "raw" */
+	const char *layout;	  /* of the zoned extension; NULL: it has no zones */
+	const char *backing_file; /* as the header has it; NULL: none */
+	uint64_t size;		  /* bytes of the disk; of a raw file 0 */
+	uint64_t cluster_size;	  /* bytes; of a raw file 0 */
+	uint64_t own_data;	  /* bytes that the file itself maps */
+	uint64_t own_zeros;	  /* bytes for which it hides what is below it with zeros */
+	uint32_t zones;
+	uint32_t inherited; /* zones whose write pointer is where the zoned image below has it */
+	uint64_t reserved[4];
+};
+
+/*
+ * Tells the files of the chain that begins with the image at path, from the top, with the read
+ * locks of all of them, or with force_share none that a writer minds. A base that has changed is
+ * -ESTALE, as for whoever opens the image.
+ */
+int zq_get_chain(const char *path, bool force_share,
+		 void (*file)(void *data, const struct zq_chain_file *f), void *data,
+		 struct zq_error *err);
+
 /* NULL is ignored. */
 void zq_image_info_free(struct zq_image_info *info);
 

@@ -15,6 +15,7 @@
 
 #include "cli/commands.h"
 #include "cli/images.h"
+#include "cli/info_chain.h"
 #include "cli/zones.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -22,7 +23,7 @@
 #include "util/printable.h"
 #include "util/size.h"
 
-enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE };
+enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE, OPT_CHAIN };
 
 struct facts {
 	char *path;	  /* of the image; owned */
@@ -315,7 +316,10 @@ static int run_info(const struct cli_args *args)
 	struct facts f = { .path = NULL };
 	int ret = images_resolve(args->operands[0], &f.path, &f.mountpoint);
 
-	if (!ret)
+	if (!ret && cli_given(args, OPT_CHAIN))
+		ret = info_show_chain(f.path, cli_given(args, 'U') || f.mountpoint,
+				      cli_given(args, OPT_JSON));
+	else if (!ret)
 		ret = show_facts(args, &f);
 	free(f.path);
 	free(f.mountpoint);
@@ -323,6 +327,7 @@ static int run_info(const struct cli_args *args)
 }
 
 static const struct cli_option info_options[] = {
+	{ OPT_CHAIN, "chain", NULL, NULL, "show the image and all files below it instead" },
 	{ OPT_JSON, "json", NULL, NULL, "print it as JSON, sizes in bytes" },
 	{ 'U', "force-share", NULL, NULL,
 	  "read the image file even while another process has it open; what it says may be old" },
