@@ -34,8 +34,9 @@ job_convert() { # TARGET plain|compressed
     local bytes how=() us
     bytes=$(size $((2 << 30)))
     [ "$2" = plain ] || { bytes=$(size $((1 << 30))) how=(-c); }
-    [ -e "$base/zoned.qcow2" ] && [ "$(qemu-img info "$base/plain.qcow2" | grep -c "($bytes bytes)")" = 1 ] ||
+    if ! qemu-img info "$base/plain.qcow2" 2>/dev/null | grep -q "($bytes bytes)"; then
         convert_sources "$bytes"
+    fi
     rm -f "$base/copy"
     us=$(microseconds convert_once "$1" "${how[@]}")
     rm -f "$base/copy"
