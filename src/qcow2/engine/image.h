@@ -4,7 +4,7 @@
  * Includes go down only, from the first line to the last; backing.c alone opens an image again.
  *
  *   open.c          opening and closing
- *   gather.c        making the file short
+ *   gather.c        making the file short; gather_walk.c: what it looks for in the mapping
  *   move.c          data, tables and blocks to another place
  *   zero.c          zeroing and unmapping
  *   pack.c          writing compressed clusters
