@@ -94,7 +94,7 @@ cmp -n 3000000 src $C || fail "1<> on a conventional zone"
 dd if=other of=$C bs=1M conv=notrunc 2>out || fail "dd conv=notrunc: $(cat out)"
 expect_fail "Operation not permitted" cp src $C
 expect_fail "Operation not permitted" dd if=src of=$C bs=1M
-if [ "$(id -u)" -eq 0 ] && command -v mkfs.ext4 losetup >/dev/null; then
+if [ "$(id -u)" -eq 0 ] && command -v mkfs.ext4 >/dev/null && command -v losetup >/dev/null; then
     mkfs.ext4 -q -F $C || fail "mkfs on a conventional zone"
     if loop=$(losetup --find --show $C 2>out); then
         cleanup_fn losetup -d "$loop"
