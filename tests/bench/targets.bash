@@ -31,6 +31,9 @@ clean_up() {
     for f in "$WORK"/pid.*; do
         [ -e "$f" ] && stop_target "${f##*.}" 2>/dev/null
     done
+    for f in "$WORK"/* "$DISK"/*; do # what a job has mounted by itself
+        if mountpoint -q "$f"; then "$ZQFS" umount "$f" >/dev/null 2>&1; fi
+    done
     rm -rf "$WORK" "$DISK"
     rings_release
 }
