@@ -199,7 +199,7 @@ static bool take_piece(struct job *j, struct piece *p, double *done)
 static void copy_pieces(void *data, bool caller)
 {
 	struct job *j = data;
-	uint8_t *buf CLEANUP_FREE = malloc(j->piece);
+	uint8_t *buf CLEANUP_FREE = malloc((size_t)j->piece);
 	struct piece p = { 0 };
 	double done = 0;
 

@@ -81,6 +81,6 @@ size_t hello_room(const struct iovec *iov, int count)
 		return room;
 	if (out->flags & FUSE_MAX_PAGES)
 		pages = out->max_pages;
-	room = max_u64(room, out->max_write);
-	return max_u64(room, pages * (size_t)sysconf(_SC_PAGESIZE));
+	room = (size_t)max_u64(room, out->max_write);
+	return (size_t)max_u64(room, pages * (size_t)sysconf(_SC_PAGESIZE));
 }

@@ -194,7 +194,7 @@ static int shared_end(struct qcow2_image *img, uint64_t off, uint64_t len, int r
 	if (rc == 0)
 		rc = header_unchanged(img);
 	if (rc == 0 && img->wpt)
-		rc = wptable_unchanged(img, off, len);
+		rc = wptable_unchanged(img, off, (size_t)len);
 	/* a table that looks damaged may only be newer than what is known of it */
 	return rc == -EIO || rc == -EUCLEAN ? -ESTALE : rc;
 }
