@@ -18,9 +18,14 @@
 #include "zone/append.h"
 #include "zone/wcache.h"
 
-/* How long a write waits for the writes before it, counted from the last one that came. Other
- * threads have these writes already, so the wait is only for a thread that gets no processor. */
-#define GAP_WAIT_NS INT64_C(50000000)
+/*
+ * How long a write waits for the writes before it, counted from the last one that came. Other
+ * threads have these writes already, so the wait is only for a thread that gets no processor.
+ * That is why it is counted in sleeps: on a busy machine a sleeper comes back late, so the wait
+ * grows with the load, and a thread that is ready to run gets its turn meanwhile.
+ */
+#define GAP_SLEEPS   50u
+#define GAP_SLEEP_NS INT64_C(1000000)
 
 static uint64_t cap_end(const struct append *a)
 {
@@ -152,25 +157,30 @@ static int place_late(struct append *a)
 
 /* A wait for writes that come before this one. */
 struct gap {
-	uint64_t stamp;	  /* the zone's when the wait began anew; 0: it has not begun */
-	int64_t deadline; /* most writes never look at the clock */
-	bool timeout;
+	uint64_t stamp;	 /* the zone's when the wait began anew; 0: it has not begun */
+	unsigned sleeps; /* that have ended since then without a write */
+	int64_t end;	 /* of the sleep that is under way; 0: none is */
 };
 
-/* Waits until something is written to the zone; false when nothing has come for GAP_WAIT_NS. Drops
- * the stripe meanwhile. Whoever writes holds it, so a slow disk does not end the wait. */
+/* Waits until something is written to the zone or a sleep has ended; false when nothing has come in
+ * GAP_SLEEPS of them. Drops the stripe meanwhile. Whoever writes holds it, so a slow disk does not
+ * end the wait. */
 static bool wait_in_gap(const struct append *a, struct gap *gap)
 {
 	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
 	uint64_t stamp = a->dev->zones[a->zone].stamp;
 
-	if (stamp != gap->stamp) {
-		gap->stamp = stamp;
-		gap->deadline = clock_ns(CLOCK_MONOTONIC) + GAP_WAIT_NS;
-	} else if (gap->timeout) {
+	if (stamp != gap->stamp)
+		*gap = (struct gap){ .stamp = stamp };
+	else if (gap->sleeps == GAP_SLEEPS)
 		return false;
+	if (gap->end == 0)
+		gap->end = clock_ns(CLOCK_MONOTONIC) + GAP_SLEEP_NS;
+	/* writes to the stripe's other zones wake it, too, and do not make the sleep longer */
+	if (cond_wait_until(&s->cond, &s->lock, gap->end) == -ETIMEDOUT) {
+		gap->sleeps++;
+		gap->end = 0;
 	}
-	gap->timeout = cond_wait_until(&s->cond, &s->lock, gap->deadline) == -ETIMEDOUT;
 	return true;
 }
 
