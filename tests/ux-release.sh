@@ -33,6 +33,8 @@ for f in zqfs libzqfs.a "libzqfs.so.$version"; do
 done
 expect_fail "run make in the folder of the sources" env -C "$DIR" make -f "zqfs-$version/Makefile"
 expect_fail "must have no spaces" env -u MAKEFLAGS make BUILD="$DIR/other place/b"
+expect_fail "PREFIX and the folders to install to must have no spaces" \
+    env -u MAKEFLAGS make PREFIX="$DIR/other place" install
 
 # installed where each tool looks
 root=$DIR/root
