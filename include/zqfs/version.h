@@ -8,9 +8,10 @@
  *
  * Names stay what they are while the number in libzqfs.so.0 does. Structures grow like this:
  *
- * Options and results (zq_open_opts, zq_create_opts, zq_convert_opts, zq_compact_opts,
- * zq_compact_result, zq_check_opts, zq_check_result,
- * zq_zone_info, zq_counts) get new members at their end. Their size goes with each call: the
+ * Options and results (zq_open_opts, zq_create_opts, zq_amend_opts, zq_convert_opts,
+ * zq_compact_opts, zq_compact_result, zq_check_opts, zq_check_result, zq_commit_opts,
+ * zq_commit_result, zq_map_opts, zq_resize_opts, zq_resize_result, zq_zone_info,
+ * zq_counts) get new members at their end. Their size goes with each call: the
  * functions that take them are inline, and hand the size that the program was built with to a
  * function of the library that has "_sized" behind its name. A program from before a member was
  * added does without it, and one that sets a member which an older library does not know gets
