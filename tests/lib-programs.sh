@@ -25,7 +25,7 @@ strict=(-Wall -Wextra -Wpedantic -Werror)
 examples=$DIR/root/usr/share/doc/zqfs/examples
 
 # ---- C: the examples, as strictly as can be
-for name in report append-verify memory-faults; do
+for name in report append-verify memory-faults archive; do
     cc -std=c11 "${strict[@]}" "${flags[@]}" "${cflags[@]}" "$examples/$name.c" "${libs[@]}" -pthread -o "$name"
     ldd "$name" | holds "$DIR/root/usr/lib/libzqfs.so.0" || fail "$name does not use the shared library"
     [ -z "$SANITIZED" ] || continue
@@ -39,6 +39,15 @@ assert_eq "$(./append-verify a.qcow2)" "2000 records written and read back" "app
 "$ZQFS" check a.qcow2
 [[ $(./memory-faults) =~ ^[1-9][0-9]+" faults, nothing lost that was promised"$ ]] || fail "memory-faults"
 [ "$(./report a.qcow2 | wc -l)" -eq 15 ] || fail "report"
+"$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=1 c.qcow2 4M
+./report c.qcow2 1 "a line of text" >out
+"$ZQFS" finish c.qcow2 1
+./report c.qcow2 2 "in a zone that stays open" >out
+assert_eq "$(./archive c.qcow2 small.qcow2 | sed 's/, [0-9]* bytes became [0-9]*$//')" "1 full zones
+65536 bytes of data, 65536 compressed, 4063232 zeros" "archive"
+"$ZQFS" compare c.qcow2 small.qcow2
+"$ZQFS" check small.qcow2
+expect_fail "archive: small.qcow2: " ./archive c.qcow2 small.qcow2
 
 # ---- C++
 if command -v g++ >/dev/null; then
