@@ -25,7 +25,6 @@ find_kernel() {
             fi
         done
     done
-    return 1
 }
 read -r kernel modules < <(find_kernel) ||
     skip "no Debian kernel with zonefs and null_blk here (linux-image-amd64, or ZQFS_VM_KERNEL)"
