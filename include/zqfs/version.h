@@ -18,7 +18,8 @@
  * -E2BIG. Zeros are the defaults, and NULL for options means all zeros. Other languages call
  * the "_sized" functions with the size of the structure as they declare it.
  *
- * What the library allocates (zq_image_info, zq_difference) grows at its end.
+ * What the library allocates (zq_image_info, zq_chain_file, zq_difference, zq_map_piece) grows at
+ * its end.
  *
  * All other structures keep their size. Members called reserved must be zero.
  */

@@ -8,10 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zqfs/amend.h>
 #include <zqfs/check.h>
+#include <zqfs/commit.h>
+#include <zqfs/compact.h>
+#include <zqfs/convert.h>
 #include <zqfs/create.h>
 #include <zqfs/device.h>
 #include <zqfs/info.h>
+#include <zqfs/map.h>
+#include <zqfs/resize.h>
 #include <zqfs/version.h>
 
 #include "check_main.h"
@@ -339,6 +345,27 @@ START_TEST(structures_keep_their_shape)
 }
 END_TEST
 
+START_TEST(structures_grow_at_their_end)
+{
+	if (sizeof(void *) != 8)
+		return;
+	ck_assert_uint_eq(offsetof(struct zq_open_opts, powercut_seed), 96);
+	ck_assert_uint_eq(offsetof(struct zq_create_opts, warn_data), 136);
+	ck_assert_uint_eq(offsetof(struct zq_amend_opts, warn_data), 64);
+	ck_assert_uint_eq(offsetof(struct zq_commit_opts, data), 16);
+	ck_assert_uint_eq(offsetof(struct zq_commit_result, resumed), 20);
+	ck_assert_uint_eq(offsetof(struct zq_compact_opts, data), 24);
+	ck_assert_uint_eq(offsetof(struct zq_compact_result, compressed_clusters), 40);
+	ck_assert_uint_eq(offsetof(struct zq_convert_opts, data), 72);
+	ck_assert_uint_eq(offsetof(struct zq_difference, offset), 144);
+	ck_assert_uint_eq(offsetof(struct zq_chain_file, inherited), 68);
+	ck_assert_uint_eq(offsetof(struct zq_map_opts, data_file), 8);
+	ck_assert_uint_eq(offsetof(struct zq_map_piece, file), 48);
+	ck_assert_uint_eq(offsetof(struct zq_resize_opts, data_file), 16);
+	ck_assert_uint_eq(offsetof(struct zq_resize_result, new_zones), 20);
+}
+END_TEST
+
 START_TEST(versions_are_told)
 {
 	int major, minor, patch;
@@ -362,6 +389,7 @@ int main(void)
 		CHECK_TEST(structures_of_other_sizes_are_taken),
 		CHECK_TEST(older_tables_of_functions_are_taken),
 		CHECK_TEST(structures_keep_their_shape),
+		CHECK_TEST(structures_grow_at_their_end),
 		CHECK_TEST(versions_are_told),
 	};
 
