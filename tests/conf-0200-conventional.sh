@@ -42,6 +42,8 @@ t "RWF_DSYNC" "10" zio "$C/0" w dsync:77:10
 
 t "shared mapping, written" "0 0 0" zio "$C/1" rw map:shared:rw:64K mset:100:200:7 msync unmap
 t "arrives in the file" "yes yes" zio "$C/1" r is:100:200:7 is:300:100:0
+t "also of a direct writer" "0 0 yes" zio "$C/1" rw,direct map:shared:rw:64K mset:12K:4096:5 msync \
+    is:12K:4096:5
 t "a mapping sees a write" "0 4096 yes" zio "$C/1" rw map:shared:r:64K pwrite:8192:4096:8 \
     mis:8192:4096:8
 t "a mapping sees another handle's write" "0 0 yes" zio "$C/1" r map:shared:r:64K \
