@@ -5,6 +5,7 @@
 #include "fs/outside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <pthread.h>
@@ -31,4 +32,16 @@ int outside_enter(void)
 	if (syscall(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_UNSHARE))
 		return -errno;
 	return 0;
+}
+
+int outside_open(int dir, const char *path, int flags)
+{
+	long fd = syscall(SYS_openat, dir, path, flags | O_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+void outside_close(int fd)
+{
+	syscall(SYS_close, fd);
 }

@@ -13,5 +13,9 @@
 int outside_start(void *(*body)(void *), void *data);
 /* Leaves the table that all threads share. -errno: it must not wait for the mount. */
 int outside_enter(void);
+/* Its openat(2), -errno on failure, and its close(2). Sanitizers know one table only and would take
+ * such a descriptor for another thread's, so none of these goes through the C library. */
+int outside_open(int dir, const char *path, int flags);
+void outside_close(int fd);
 
 #endif

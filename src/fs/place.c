@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "fs/outside.h"
 
 /* A path that is walked with O_PATH ends at the root of what lies on top, which has to say nothing
  * for that. O_DIRECTORY is what a mount with seccomp may open. */
-#define TO_ROOT (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define TO_ROOT (O_PATH | O_DIRECTORY | O_NOFOLLOW)
 
 static int number_of_device(int fd, const char *path, struct statx *st)
 {
@@ -65,20 +66,17 @@ bool place_is_covered(const struct place *p)
 int place_open(const struct place *p, int flags)
 {
 	struct statx st;
-	int root = open(p->path, TO_ROOT), fd;
+	int root = outside_open(AT_FDCWD, p->path, TO_ROOT), fd;
 
 	if (root < 0)
-		return -errno;
+		return root;
 	fd = number_of_device(root, "", &st);
 	if (!fd && !is_our_mount(p, &st))
 		fd = -ESTALE;
 	if (!fd && (flags & O_PATH))
 		return root;
-	if (!fd) {
-		fd = openat(root, ".", flags | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			fd = -errno;
-	}
-	close(root);
+	if (!fd)
+		fd = outside_open(root, ".", flags | O_DIRECTORY);
+	outside_close(root);
 	return fd;
 }

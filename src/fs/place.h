@@ -23,7 +23,8 @@ void place_forget(struct place *p);
 
 /*
  * The mount's root: a descriptor that is good for *at calls (with O_PATH among the flags, which
- * asks the mount nothing), or for reading. -ESTALE: something else lies there. For threads outside.
+ * asks the mount nothing), or for reading. -ESTALE: something else lies there. For threads outside:
+ * outside_close() closes it.
  */
 int place_open(const struct place *p, int flags);
 /* Is there something else on top? Asks neither of the two. */

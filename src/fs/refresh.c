@@ -88,7 +88,7 @@ static void ask_for_node(struct fs *fs, uint64_t node)
 	if (root < 0)
 		return;
 	ask(root, tree_path(&fs->tree, node, name));
-	close(root);
+	outside_close(root);
 }
 
 /* [lock] */

@@ -69,7 +69,7 @@ static void *write_back_main(void *data)
 	pthread_mutex_unlock(&w->lock);
 	if (fd >= 0) {
 		syncfs(fd);
-		close(fd);
+		outside_close(fd);
 	}
 	pthread_mutex_lock(&w->lock);
 	go_to(w, WRITTEN);
