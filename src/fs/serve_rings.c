@@ -249,6 +249,11 @@ static int take_seat(struct serve_worker *w)
 	}
 	if (!ret)
 		ret = enter_queue(w);
+	if (is_end(ret)) {
+		/* it ended before this thread came, which is no failure */
+		serve_note_end(w->serve, 0);
+		return -ECANCELED;
+	}
 	if (!ret)
 		rings_want_kick(r, w->pool->queue);
 	return ret;
