@@ -4,7 +4,6 @@
  * the metadata cache. Everything here holds the image's lock. Never touches guest data.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/backlog.h"
@@ -172,29 +171,6 @@ static bool is_ours(uint64_t word)
 	return (word & QCOW2_COPIED) && (word & QCOW2_OFFSET_MASK);
 }
 
-/* Copies a table that a snapshot shares, slice by slice, to a cluster of our own. */
-static int copy_table(struct qcow2_image *img, uint64_t from, uint64_t to)
-{
-	for (uint64_t o = 0; o < img->cluster_size; o += img->slice_size) {
-		struct md_slice *src, *dst;
-		int rc = mdcache_pin(&img->cache, from + o, 0, &src);
-
-		if (rc < 0)
-			return rc;
-		rc = mdcache_pin(&img->cache, to + o, MDCACHE_FRESH | MDCACHE_WRITE, &dst);
-		if (rc == 0) {
-			memcpy(dst->data, src->data, img->slice_size);
-			dst->unlinked = true;
-			mdcache_set_dirty(&img->cache, dst);
-			mdcache_unpin(&img->cache, dst);
-		}
-		mdcache_unpin(&img->cache, src);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 /*
  * Gives the L1 entry a table of its own. A new table is "fresh": the next commit zeroes its
  * cluster. A copied one is not: all of its slices are dirty and marked as unlinked, so that
@@ -220,7 +196,8 @@ static int make_table(struct qcow2_image *img, uint64_t l1_index)
 	}
 	mdcache_forget(&img->cache, run.start << img->cluster_bits, img->cluster_size);
 	if (old & QCOW2_OFFSET_MASK) {
-		rc = copy_table(img, old & QCOW2_OFFSET_MASK, run.start << img->cluster_bits);
+		rc = mdcache_copy(&img->cache, old & QCOW2_OFFSET_MASK,
+				  run.start << img->cluster_bits, img->cluster_size, 0);
 		if (rc < 0) {
 			mdcache_forget(&img->cache, run.start << img->cluster_bits,
 				       img->cluster_size);

@@ -77,6 +77,13 @@ void mdcache_set_dirty(struct mdcache *c, struct md_slice *s);
  * older slice in hand keeps it; nobody else finds it. */
 void mdcache_forget(struct mdcache *c, uint64_t off, uint64_t len);
 
+/*
+ * Copies the table at from, of len bytes, slice by slice to the new one at to, which has room. use:
+ * MDCACHE_REFBLOCK or 0. The copy's slices are dirty and marked as unlinked, so all of it is written
+ * before something leads to it. Errors as of mdcache_pin, which may drop the lock.
+ */
+int mdcache_copy(struct mdcache *c, uint64_t from, uint64_t to, uint64_t len, unsigned use);
+
 /* Drops everything: the file has been changed behind the cache. What is pinned stays with
  * those who have it and is found by nobody else. Nothing is dirty. */
 void mdcache_drop_all(struct mdcache *c);

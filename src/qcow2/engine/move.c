@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "io/io.h"
 #include "qcow2/codec/codec.h"
@@ -180,30 +179,6 @@ int move_table(struct qcow2_image *img, uint64_t l1_index, bool *moved)
 	return rc;
 }
 
-/* Copies a block slice by slice. All of the copy is written before the table's word leads to it. */
-static int copy_block(struct qcow2_image *img, uint64_t from, uint64_t to)
-{
-	for (uint64_t o = 0; o < img->cluster_size; o += img->slice_size) {
-		struct md_slice *src, *dst;
-		int rc = mdcache_pin(&img->cache, from + o, MDCACHE_REFBLOCK, &src);
-
-		if (rc < 0)
-			return rc;
-		rc = mdcache_pin(&img->cache, to + o,
-				 MDCACHE_REFBLOCK | MDCACHE_FRESH | MDCACHE_WRITE, &dst);
-		if (rc == 0) {
-			memcpy(dst->data, src->data, img->slice_size);
-			dst->unlinked = true;
-			mdcache_set_dirty(&img->cache, dst);
-			mdcache_unpin(&img->cache, dst);
-		}
-		mdcache_unpin(&img->cache, src);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 int move_take_place(struct qcow2_image *img, uint64_t old, uint64_t *new)
 {
 	struct qcow2_run run = { 0, 0 };
@@ -223,7 +198,7 @@ int move_block(struct qcow2_image *img, uint64_t index, uint64_t new)
 	SCOPE_IMAGE_LOCK(img);
 	if (rc == 0) {
 		mdcache_forget(&img->cache, new, img->cluster_size);
-		rc = copy_block(img, old, new);
+		rc = mdcache_copy(&img->cache, old, new, img->cluster_size, MDCACHE_REFBLOCK);
 	}
 	if (rc < 0) {
 		mdcache_forget(&img->cache, new, img->cluster_size);
