@@ -62,13 +62,11 @@ static int load_zone(struct image_source *i, uint32_t nr, struct zq_error *err)
 	struct zq_geometry *g = &i->base.geo;
 	struct disk_zone *z = &i->base.zone[nr];
 	enum qcow2_wp_kind kind;
-	uint64_t wp = qcow2_wp_get(i->img, nr, &kind);
+	uint64_t wp;
+	int ret = qcow2_wp_get_sane(i->img, nr, &wp, &kind, err);
 
-	if (kind == QCOW2_WP_CORRUPT)
-		return zq_fail(err, -EINVAL,
-			       "%s: zone %" PRIu32 ": the write pointer 0x%" PRIx64
-			       " is corrupt; \"zqfs check\" tells more",
-			       i->base.name, nr, wp);
+	if (ret)
+		return ret;
 	z->written = qcow2_wp_written(i->img, nr);
 	if (kind == QCOW2_WP_CONV)
 		z->state = ZQ_NOT_WP;

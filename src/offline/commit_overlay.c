@@ -27,19 +27,17 @@ static int check_pointers(struct qcow2_image *over, struct zq_error *err)
 
 	for (uint32_t zone = g->nr_conv; zone < g->nr_zones; zone++) {
 		enum qcow2_wp_kind kind;
-		uint64_t wp = qcow2_wp_get(over, zone, &kind);
+		uint64_t wp;
+		int ret = qcow2_wp_get_sane(over, zone, &wp, &kind, err);
 
-		if (kind == QCOW2_WP_CORRUPT)
-			return zq_fail(err, -EINVAL,
-				       "zone %" PRIu32 ": the write pointer 0x%" PRIx64
-				       " is corrupt; \"zqfs check\" tells more",
-				       zone, wp);
+		if (ret)
+			return ret;
 		if (base->whole_blocks && wp % ZQ_BLOCK)
 			return zq_fail(err, -EINVAL,
-				       "the write pointer of zone %" PRIu32
+				       "%s: the write pointer of zone %" PRIu32
 				       " stands within a block, which zone.layout %s of the base "
 				       "cannot hold",
-				       zone, base->layout);
+				       qcow2_name(over), zone, base->layout);
 	}
 	return 0;
 }
@@ -72,12 +70,7 @@ static int check_pair(struct qcow2_image *over, struct zq_error *err)
 	ret = check_writable(over, err);
 	if (!ret)
 		ret = check_writable(base, err);
-	if (ret)
-		return ret;
-	ret = check_pointers(over, err);
-	if (ret)
-		zq_error_prefix(err, qcow2_name(over));
-	return ret;
+	return ret ? ret : check_pointers(over, err);
 }
 
 /* ---- the steps ---------------------------------------------------------------------------- */

@@ -26,13 +26,11 @@ static int take_pointers(struct qcow2_image *base, struct overlay_base *b, struc
 	qcow2_tell_base(base, &b->id);
 	for (uint32_t zone = 0; zone < g->nr_zones; zone++) {
 		enum qcow2_wp_kind kind;
-		uint64_t wp = qcow2_wp_get(base, zone, &kind);
+		uint64_t wp;
+		int ret = qcow2_wp_get_sane(base, zone, &wp, &kind, err);
 
-		if (kind == QCOW2_WP_CORRUPT)
-			return zq_fail(err, -EINVAL,
-				       "%s: zone %" PRIu32 ": the write pointer 0x%" PRIx64
-				       " is corrupt; \"zqfs check\" tells more",
-				       qcow2_name(base), zone, wp);
+		if (ret)
+			return ret;
 		b->written[zone] = qcow2_wp_written(base, zone);
 	}
 	return 0;

@@ -218,6 +218,9 @@ const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img);
 
 /* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. */
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind);
+/* The same for who cannot go on with a corrupt one. -EINVAL with a sentence, image named. */
+int qcow2_wp_get_sane(struct qcow2_image *img, uint32_t zone, uint64_t *wp,
+		      enum qcow2_wp_kind *kind, struct zq_error *err);
 
 /* Bytes from the zone's start up to its pointer, at most its capacity; a conventional zone's
  * length; 0 where the pointer is corrupt. */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a guest range is made of, in words: which file of the chain has it, and where. For people,
- * so one piece at a time. Takes the image's lock, changes nothing.
+ * What a guest range is made of, in words: which file of the chain has it, and where; and what is
+ * wrong with a pointer. For people, so one piece at a time. Takes the image's lock, changes
+ * nothing.
  */
 #include <errno.h>
+#include <inttypes.h>
+
+#include <zqfs/error.h>
 
 #include "io/io.h"
 #include "qcow2/engine/backing.h"
@@ -88,4 +92,16 @@ int qcow2_describe(struct qcow2_image *img, uint64_t off, uint64_t len, struct q
 	if (p->has_offset)
 		in_file(p, img->data, l2_host(e) + in_cluster);
 	return img->backing ? backing_describe(img->backing, off, p) : 0;
+}
+
+int qcow2_wp_get_sane(struct qcow2_image *img, uint32_t zone, uint64_t *wp,
+		      enum qcow2_wp_kind *kind, struct zq_error *err)
+{
+	*wp = qcow2_wp_get(img, zone, kind);
+	if (*kind != QCOW2_WP_CORRUPT)
+		return 0;
+	return zq_fail(err, -EINVAL,
+		       "%s: zone %" PRIu32 ": the write pointer 0x%" PRIx64
+		       " is corrupt; \"zqfs check\" tells more",
+		       qcow2_name(img), zone, *wp);
 }
