@@ -71,11 +71,5 @@ echo "-- other tests, all under it"
 export ZQFS_TEST_OPTIONS=seccomp
 for t in mount-basic mount-appenders mount-locks conf-0200-conventional conf-0300-sequential \
     conf-0500-attributes; do
-    echo "   $t"
-    rc=0
-    "$TOP/tests/$t.sh" >"$DIR/out" 2>&1 || rc=$?
-    case $rc in
-        0 | 77) ;;
-        *) cat "$DIR/out"; fail "$t under seccomp: status $rc" ;;
-    esac
+    run_other "$t" "under seccomp"
 done

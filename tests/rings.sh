@@ -146,12 +146,6 @@ if [ -z "${ZQFS_TEST_OPTIONS:-}" ]; then
     export ZQFS_TEST_OPTIONS=uring=auto KILLS=5 STRESS_SECONDS=10
     for t in mount-basic mount-hang mount-ending conf-0300-sequential zonefs-async fault-kill-serve \
         stress-serve; do
-        echo "   $t"
-        rc=0
-        "$TOP/tests/$t.sh" >"$DIR/out" 2>&1 || rc=$?
-        case $rc in
-            0 | 77) ;;
-            *) cat "$DIR/out"; fail "$t on rings: status $rc" ;;
-        esac
+        run_other "$t" "on rings"
     done
 fi
