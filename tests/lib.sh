@@ -242,10 +242,40 @@ unmount() { # DIR
     forget_mount_ "$1"
 }
 
-running_() { # PID: exists and is no zombie
+# Has the number of a process that has ended gone to one that this test did not start? One that is
+# ending has no environment any more and counts as ours; so does one that may not be read.
+foreign_() { # PID
+    local pid=$1
+    [ -n "$(head -c 1 "/proc/$pid/environ" 2>/dev/null)" ] || return 1
+    ! grep -qzxsF "ZQFS_TEST_DIR=$DIR" "/proc/$pid/environ" || return 1
+    # a subshell has the environment that the shell began with
+    while [ "$pid" -gt 1 ]; do
+        [ "$pid" != $$ ] || return 1
+        pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) || return 1
+        pid=${pid:-0}
+    done
+}
+
+# As the builtin, but only for processes of this test: numbers come round.
+kill() {
+    local word
+    for word; do
+        case $word in
+            '' | *[!0-9]*) ;;
+            *)
+                foreign_ "$word" || continue
+                echo "kill: process $word is not of this test" >&2
+                return 1
+                ;;
+        esac
+    done
+    builtin kill "$@"
+}
+
+running_() { # PID: exists, is ours and no zombie
     local state
     state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
-    [ -n "$state" ] && [ "$state" != Z ]
+    [ -n "$state" ] && [ "$state" != Z ] && ! foreign_ "$1"
 }
 
 wait_gone() { # PID [SECONDS]: fails when the process is still there then

@@ -18,7 +18,7 @@ trace_start() { # TARGET ARGUMENTS...
 }
 
 trace_stop() {
-    kill -INT "$tracer" 2>/dev/null || true
+    ! runs_here "$tracer" || kill -INT "$tracer" 2>/dev/null || true
     wait "$tracer" 2>/dev/null || true
 }
 

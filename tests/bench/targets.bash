@@ -18,6 +18,7 @@ mkdir -p "$BUILD"
 BENCH_DISK=${BENCH_DISK:-$BUILD}
 WORK=$(mktemp -d "$BENCH_DIR/zqfs-bench.XXXXXX")
 DISK=$(mktemp -d "$BENCH_DISK/zqfs-bench.XXXXXX")
+export ZQFS_BENCH_WORK=$WORK # marks what is started here
 declare -A pid_of=() missing=()
 base=$WORK
 
@@ -132,6 +133,16 @@ start_target() { # TARGET [MOUNT OPTIONS OF ZQFS]
     wait_mounted "$at" $!
 }
 
+# Numbers of processes come round: is there one, and of this run? One that is ending has no
+# environment any more, nor has a zombie, which nothing need be waited for.
+runs_here() { # PID
+    local state
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
+    [ -n "$state" ] && [ "$state" != Z ] || return 1
+    grep -qzxsF "ZQFS_BENCH_WORK=$WORK" "/proc/$1/environ" ||
+        [ -z "$(head -c 1 "/proc/$1/environ" 2>/dev/null)" ]
+}
+
 # Ends the daemon and waits for it: what it had to write is written then.
 stop_target() { # TARGET
     local pid at i
@@ -139,14 +150,12 @@ stop_target() { # TARGET
     read -r pid at <"$WORK/pid.$1"
     rm -f "$WORK/pid.$1"
     if [ "$1" = qsd ]; then
-        kill "$pid" 2>/dev/null || true
+        ! runs_here "$pid" || kill "$pid" 2>/dev/null || true
     else
         umount "$at" 2>/dev/null || fusermount3 -u "$at" || true
     fi
     for ((i = 0; i < 3000; i++)); do
-        kill -0 "$pid" 2>/dev/null || break
-        # a zombie is our own child that nobody has waited for
-        grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null && break
+        runs_here "$pid" || break
         sleep 0.01
     done
     wait "$pid" 2>/dev/null || true
