@@ -218,6 +218,12 @@ const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img);
 
 /* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. */
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind);
+/* The pointers of nr zones from first on, and what each stands for. For who wants many. */
+struct qcow2_wp {
+	uint64_t wp;
+	enum qcow2_wp_kind kind;
+};
+void qcow2_wp_list(struct qcow2_image *img, uint32_t first, uint32_t nr, struct qcow2_wp *out);
 /* The same for who cannot go on with a corrupt one. -EINVAL with a sentence, image named. */
 int qcow2_wp_get_sane(struct qcow2_image *img, uint32_t zone, uint64_t *wp,
 		      enum qcow2_wp_kind *kind, struct zq_error *err);

@@ -35,7 +35,7 @@ static uint64_t cap_end(const struct append *a)
 /* The padding of the last block belongs to this writer. */
 static bool owns_tail(const struct append *a)
 {
-	return a->w && a->w->stamp == a->dev->zones[a->zone].stamp;
+	return a->w && zone_last_was(&a->dev->zones[a->zone], a->w->stamp);
 }
 
 /* Looks at the pointer. */
@@ -157,7 +157,7 @@ static int place_late(struct append *a)
 
 /* A wait for writes that come before this one. */
 struct gap {
-	uint64_t stamp;	 /* the zone's when the wait began anew; 0: it has not begun */
+	uint64_t stamp;	 /* the zone's when the wait began anew */
 	unsigned sleeps; /* that have ended since then without a write */
 	int64_t end;	 /* of the sleep that is under way; 0: none is */
 };

@@ -46,7 +46,7 @@ static void free_device(struct zq_device *dev)
 	}
 	pthread_mutex_destroy(&dev->lock);
 	pthread_mutex_destroy(&dev->refresh_lock);
-	free(dev->zones);
+	zones_free(dev);
 	free(dev);
 }
 

@@ -23,7 +23,7 @@ static void report_zone(struct zq_device *dev, uint32_t zone, struct zq_zone_inf
 		SCOPE_LOCK(&dev->lock);
 		out->state = zone_state(dev, zone);
 		out->wp = zone_wp(dev, zone);
-		mtime = dev->zones[zone].mtime;
+		mtime = zone_mtime(dev, zone);
 	}
 	out->number = zone;
 	out->conventional = zq_zone_is_conv(g, zone);

@@ -229,7 +229,7 @@ bool zq_writer_end(struct zq_device *dev, uint32_t zone, const struct zq_writer 
 	if (!end || !may_ask(dev, zone, w))
 		return false;
 	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	if (dev->zones[zone].stamp != w->stamp)
+	if (!zone_last_was(&dev->zones[zone], w->stamp))
 		return false;
 	*end = w->end - zq_zone_start(&dev->geo, zone);
 	return true;
@@ -243,7 +243,7 @@ bool zq_settle(struct zq_device *dev, uint32_t zone, const struct zq_writer *w, 
 		return false;
 	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
 	z = &dev->zones[zone];
-	if (z->stamp != w->stamp || w->end != zq_zone_start(&dev->geo, zone) + end)
+	if (!zone_last_was(z, w->stamp) || w->end != zq_zone_start(&dev->geo, zone) + end)
 		return false;
 	z->tail_pad = 0;
 	return true;

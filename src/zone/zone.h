@@ -38,22 +38,27 @@
 #define ZONE_STRIPES 128u
 #define ZONE_NONE    UINT32_MAX /* no zone */
 
-#define ZONE_NO_STAMP                                                                              \
-	1u /* of a zone that nobody has written to since opening; a writer has 0 then */
-
-/* All that a zone costs beside its pointer, which qcow2/ keeps: 40 bytes. */
+/*
+ * What is known of a zone beside its pointer, which qcow2/ keeps, and its state. All of it is zero
+ * until the zone is changed, and opening a device does not touch it: a zone that nobody changes
+ * costs its state here, one byte, and no page of memory for this.
+ */
 struct zone {
-	int64_t mtime;	/* [lock] nanoseconds since the epoch */
-	uint64_t stamp; /* [stripe] a new one with each write, and when the tail is padded for good
-			 */
+	int64_t mtime;	/* [lock] nanoseconds since the epoch; 0: when the device was opened */
+	uint64_t stamp; /* [stripe] a new one with each write, and when the tail is padded for good;
+			 * 0: nobody has written since the device was opened */
 	/* [stripe] Where the caller of the last write takes its end to be, absolute: what it asked
 	 * for, which is elsewhere than the true end when the write had to land elsewhere. */
 	uint64_t asked_end;
-	uint32_t prev, next; /* [lock] list of implicitly open zones */
-	atomic_uint resets;  /* [stripe] to write */
-	uint16_t tail_pad;   /* [stripe] padding behind the last writer's stream, 0 to 511 bytes */
-	bool stale;	     /* [stripe] empty, but what it held could not be zeroed yet */
-	atomic_uchar state;  /* [lock] to write; enum zq_zone_state */
+	atomic_uint resets; /* [stripe] to write */
+	uint16_t tail_pad;  /* [stripe] padding behind the last writer's stream, 0 to 511 bytes */
+	bool stale;	    /* [stripe] empty, but what it held could not be zeroed yet */
+};
+
+/* A zone's place in the list of implicitly open zones. Numbers are those of zones and 1 more;
+ * 0: none. */
+struct zone_link {
+	uint32_t prev, next;
 };
 
 struct zone_stripe {
@@ -105,13 +110,18 @@ struct zq_device {
 	struct zq_geometry geo;
 	struct zq_open_opts opts; /* data_file is not valid after opening */
 	struct zone *zones;	  /* geo.nr_zones of them */
+	atomic_uchar *states;	  /* [lock] to write; enum zq_zone_state of each zone */
+	int64_t opened;		  /* mtime of a zone that has none of its own */
 	struct zone_stripe stripe[ZONE_STRIPES];
 
 	pthread_mutex_t lock;
 	uint32_t by_state[ZQ_NR_STATES]; /* [lock] */
 	uint64_t unwritten;		 /* [lock] sum of zone_left() */
 	uint64_t usable;		 /* constant */
-	uint32_t lru_first, lru_last;	 /* [lock] implicitly open, least recently written first */
+	/* [lock] Implicitly open zones, least recently written first. Kept only where the number of
+	 * open zones is limited, since only then one has to be closed for another. */
+	struct zone_link *implicit;
+	uint32_t implicit_first, implicit_last; /* as in struct zone_link */
 
 	struct callers callers;
 	bool readonly;		/* since it was opened */
@@ -163,7 +173,13 @@ static inline struct zone_stripe *zone_stripe(struct zq_device *dev, uint32_t zo
 
 static inline enum zq_zone_state zone_state(const struct zq_device *dev, uint32_t zone)
 {
-	return (enum zq_zone_state)atomic_load(&dev->zones[zone].state);
+	return (enum zq_zone_state)atomic_load(&dev->states[zone]);
+}
+
+/* Was the last write to the zone the one that got this stamp? [stripe] */
+static inline bool zone_last_was(const struct zone *z, uint64_t stamp)
+{
+	return stamp && z->stamp == stamp;
 }
 
 /* 0, or -EROFS for a device that takes no changes. */
@@ -184,8 +200,11 @@ uint64_t zone_wp(struct zq_device *dev, uint32_t zone);
 /* Bytes that can be read from the zone's start when its pointer stands at wp. */
 uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
 		      uint64_t wp);
-/* First states, counters and times from the pointers; when opening. -ENOMEM. */
+/* First states and counters from the pointers; when opening. -ENOMEM. */
 int zones_load(struct zq_device *dev);
+void zones_free(struct zq_device *dev);
+/* When the zone was last changed, nanoseconds since the epoch. [lock] */
+int64_t zone_mtime(const struct zq_device *dev, uint32_t zone);
 /* Never the same twice in a process: no two writes to any zone of any device share one. */
 uint64_t zone_new_stamp(void);
 

@@ -15,7 +15,7 @@
 #include "zone/wcache.h"
 #include "zone/zone.h"
 
-_Static_assert(sizeof(struct zone) <= 40, "a million zones must stay small");
+_Static_assert(sizeof(struct zone) <= 32, "a million zones must stay small");
 
 uint64_t zone_wp(struct zq_device *dev, uint32_t zone)
 {
@@ -47,25 +47,24 @@ static uint64_t zone_left(const struct zq_device *dev, uint32_t zone, enum zq_zo
 }
 
 /* The state that a pointer stands for, qcow2/FORMAT has it. */
-static enum zq_zone_state first_state(struct zq_device *dev, uint32_t zone, uint64_t *wp)
+static enum zq_zone_state first_state(const struct zq_device *dev, uint32_t zone,
+				      const struct qcow2_wp *p)
 {
 	uint64_t start = zq_zone_start(&dev->geo, zone);
-	enum qcow2_wp_kind kind;
 
-	*wp = qcow2_wp_get(dev->img, zone, &kind);
-	if (kind == QCOW2_WP_CORRUPT)
+	if (p->kind == QCOW2_WP_CORRUPT)
 		return ZQ_READ_ONLY;
-	if (kind == QCOW2_WP_CONV)
+	if (p->kind == QCOW2_WP_CONV)
 		return ZQ_NOT_WP;
-	if (*wp == start)
+	if (p->wp == start)
 		return ZQ_EMPTY;
-	return *wp < start + zq_zone_cap(&dev->geo, zone) ? ZQ_CLOSED : ZQ_FULL;
+	return p->wp < start + zq_zone_cap(&dev->geo, zone) ? ZQ_CLOSED : ZQ_FULL;
 }
 
 uint64_t zone_new_stamp(void)
 {
 	/* of the process: a writer may be kept from one device to the next */
-	static _Atomic uint64_t last = ZONE_NO_STAMP;
+	static _Atomic uint64_t last;
 
 	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
@@ -89,60 +88,77 @@ static bool shows_base(struct zq_device *dev, uint32_t zone)
 	return data;
 }
 
+static void first_count(struct zq_device *dev, uint32_t zone, const struct qcow2_wp *p)
+{
+	enum zq_zone_state state = first_state(dev, zone, p);
+
+	atomic_init(&dev->states[zone], (unsigned char)state);
+	dev->by_state[state]++;
+	dev->unwritten += zone_left(dev, zone, state, p->wp);
+	dev->usable += zq_zone_cap(&dev->geo, zone);
+}
+
 int zones_load(struct zq_device *dev)
 {
 	bool overlay = qcow2_is_overlay(dev->img);
-	int64_t now = clock_ns(CLOCK_REALTIME);
+	uint32_t total = dev->geo.nr_zones;
+	struct qcow2_wp p[256];
 
-	dev->lru_first = dev->lru_last = ZONE_NONE;
-	dev->zones = calloc(dev->geo.nr_zones, sizeof(*dev->zones));
-	if (!dev->zones)
+	dev->opened = clock_ns(CLOCK_REALTIME);
+	dev->zones = calloc(total, sizeof(*dev->zones));
+	dev->states = calloc(total, sizeof(*dev->states));
+	dev->implicit = dev->geo.max_open ? calloc(total, sizeof(*dev->implicit)) : NULL;
+	if (!dev->zones || !dev->states || (dev->geo.max_open && !dev->implicit))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < dev->geo.nr_zones; i++) {
-		struct zone *z = &dev->zones[i];
-		uint64_t wp;
-		enum zq_zone_state state = first_state(dev, i, &wp);
-
-		z->mtime = now;
-		z->stamp = ZONE_NO_STAMP;
-		z->stale = overlay && state == ZQ_EMPTY && shows_base(dev, i);
-		z->prev = z->next = ZONE_NONE;
-		atomic_init(&z->state, (unsigned char)state);
-		dev->by_state[state]++;
-		dev->unwritten += zone_left(dev, i, state, wp);
-		dev->usable += zq_zone_cap(&dev->geo, i);
+	for (uint32_t zone = 0, nr; zone < total; zone += nr) {
+		nr = (uint32_t)min_u64(total - zone, ARRAY_SIZE(p));
+		qcow2_wp_list(dev->img, zone, nr, p);
+		for (uint32_t i = 0; i < nr; i++)
+			first_count(dev, zone + i, &p[i]);
 	}
+	for (uint32_t zone = 0; overlay && zone < total; zone++)
+		if (zone_state(dev, zone) == ZQ_EMPTY && shows_base(dev, zone))
+			dev->zones[zone].stale = true;
 	return 0;
+}
+
+void zones_free(struct zq_device *dev)
+{
+	free(dev->zones);
+	free(dev->states);
+	free(dev->implicit);
+}
+
+int64_t zone_mtime(const struct zq_device *dev, uint32_t zone)
+{
+	int64_t own = dev->zones[zone].mtime;
+
+	return own ? own : dev->opened;
 }
 
 /* ---- the list of implicitly open zones ------------------------------------------------------ */
 
 static void implicit_remove(struct zq_device *dev, uint32_t zone)
 {
-	struct zone *z = &dev->zones[zone];
+	struct zone_link *all = dev->implicit, *l;
 
-	if (z->prev == ZONE_NONE)
-		dev->lru_first = z->next;
-	else
-		dev->zones[z->prev].next = z->next;
-	if (z->next == ZONE_NONE)
-		dev->lru_last = z->prev;
-	else
-		dev->zones[z->next].prev = z->prev;
-	z->prev = z->next = ZONE_NONE;
+	if (!all)
+		return;
+	l = &all[zone];
+	*(l->prev ? &all[l->prev - 1].next : &dev->implicit_first) = l->next;
+	*(l->next ? &all[l->next - 1].prev : &dev->implicit_last) = l->prev;
+	*l = (struct zone_link){ 0 };
 }
 
 static void implicit_append(struct zq_device *dev, uint32_t zone)
 {
-	struct zone *z = &dev->zones[zone];
+	struct zone_link *all = dev->implicit;
 
-	z->prev = dev->lru_last;
-	z->next = ZONE_NONE;
-	if (dev->lru_last == ZONE_NONE)
-		dev->lru_first = zone;
-	else
-		dev->zones[dev->lru_last].next = zone;
-	dev->lru_last = zone;
+	if (!all)
+		return;
+	all[zone] = (struct zone_link){ .prev = dev->implicit_last };
+	*(dev->implicit_last ? &all[dev->implicit_last - 1].next : &dev->implicit_first) = zone + 1;
+	dev->implicit_last = zone + 1;
 }
 
 /* ---- transitions ---------------------------------------------------------------------- */
@@ -165,7 +181,7 @@ static void move_zone(struct zq_device *dev, uint32_t zone, enum zq_zone_state n
 		implicit_remove(dev, zone);
 	if (next == ZQ_IMPLICIT_OPEN)
 		implicit_append(dev, zone);
-	atomic_store(&dev->zones[zone].state, (unsigned char)next);
+	atomic_store(&dev->states[zone], (unsigned char)next);
 	if (dev->opts.on_state)
 		dev->opts.on_state(dev->opts.state_data, zone, old, next, implicit);
 }
@@ -179,9 +195,9 @@ void zone_move(struct zq_device *dev, uint32_t zone, enum zq_zone_state next, ui
 void zone_touch(struct zq_device *dev, uint32_t zone)
 {
 	int64_t now = clock_ns(CLOCK_REALTIME_COARSE);
-	struct zone *z = &dev->zones[zone];
+	int64_t last = zone_mtime(dev, zone);
 
-	z->mtime = now > z->mtime ? now : z->mtime + 1;
+	dev->zones[zone].mtime = now > last ? now : last + 1;
 }
 
 /*
@@ -191,7 +207,7 @@ void zone_touch(struct zq_device *dev, uint32_t zone)
  */
 static void evict(struct zq_device *dev)
 {
-	uint32_t zone = dev->lru_first;
+	uint32_t zone = dev->implicit_first - 1; /* one is open: the limit is reached */
 	uint64_t start = zq_zone_start(&dev->geo, zone);
 
 	move_zone(dev, zone, ZQ_CLOSED, start, start, true);
@@ -252,13 +268,15 @@ void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c,
 
 void zone_follow(struct zq_device *dev, uint32_t zone, uint64_t wp_old)
 {
-	uint64_t wp;
-	enum zq_zone_state next = first_state(dev, zone, &wp);
+	struct qcow2_wp now;
+	enum zq_zone_state next;
 
+	qcow2_wp_list(dev->img, zone, 1, &now);
+	next = first_state(dev, zone, &now);
 	SCOPE_LOCK(&dev->lock);
 	if (zone_state(dev, zone) != ZQ_OFFLINE)
-		zone_move(dev, zone, next, wp_old, wp);
+		zone_move(dev, zone, next, wp_old, now.wp);
 	zone_touch(dev, zone);
-	if (wp < wp_old)
+	if (now.wp < wp_old)
 		atomic_fetch_add(&dev->zones[zone].resets, 1);
 }

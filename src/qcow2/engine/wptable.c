@@ -56,11 +56,15 @@ static void decide_order(struct qcow2_wptable *t)
 	t->info.corrupt = g->nr_zones - zoned_order_sane(&order);
 	t->info.hopeless = zoned_order_hopeless(&order, g->nr_zones);
 	for (uint32_t i = 0; i < g->nr_zones; i++) {
-		t->disk[i] = zoned_word_get((const uint8_t *)&t->disk[i], t->info.little_endian);
-		t->wp[i] = zoned_word_wp(t->layout, t->disk[i]);
-		t->foreign |= is_foreign(t, i);
-		if (!zoned_word_sane(t->layout, g, i, t->disk[i]))
+		uint64_t word = zoned_word_get((const uint8_t *)&t->disk[i], t->info.little_endian);
+
+		t->disk[i] = word;
+		atomic_init(&t->wp[i], zoned_word_wp(t->layout, word));
+		if (!zoned_word_sane(t->layout, g, i, word))
 			t->flags[i] = WP_CORRUPT;
+		else if (!zoned_word_refused(t->layout, g, i, word))
+			continue;
+		t->foreign = true;
 	}
 }
 
@@ -191,19 +195,32 @@ uint64_t qcow2_wp_written(struct qcow2_image *img, uint32_t zone)
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind)
 {
 	struct qcow2_wptable *t = img->wpt;
-	uint64_t wp;
+	struct qcow2_wp now;
 
 	/* what each append and read asks for does not take the lock */
 	if (!kind)
 		return atomic_load_explicit(&t->wp[zone], memory_order_acquire);
+	qcow2_wp_list(img, zone, 1, &now);
+	*kind = now.kind;
+	return now.wp;
+}
+
+void qcow2_wp_list(struct qcow2_image *img, uint32_t first, uint32_t nr, struct qcow2_wp *out)
+{
+	const struct qcow2_wptable *t = img->wpt;
+
 	image_lock(img);
-	wp = t->wp[zone];
-	if (t->flags[zone] & WP_CORRUPT)
-		*kind = QCOW2_WP_CORRUPT;
-	else
-		*kind = zq_zone_is_conv(&t->info.geo, zone) ? QCOW2_WP_CONV : QCOW2_WP_SEQ;
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t zone = first + i;
+
+		out[i].wp = atomic_load_explicit(&t->wp[zone], memory_order_relaxed);
+		if (t->flags[zone] & WP_CORRUPT)
+			out[i].kind = QCOW2_WP_CORRUPT;
+		else
+			out[i].kind =
+				zq_zone_is_conv(&t->info.geo, zone) ? QCOW2_WP_CONV : QCOW2_WP_SEQ;
+	}
 	image_unlock(img);
-	return wp;
 }
 
 /* Notes a change. Without memory for the list the next commit looks at every zone. */
