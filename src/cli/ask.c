@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A child for each mount asks it, since nobody who waits for a mount can stop waiting but by being
- * killed. The children that still wait at the end are killed.
+ * killed, and not even so once the mount's process has taken the request. The children that still
+ * wait at the end are killed and left behind: they have nothing open that others could wait for.
  */
 #include "cli/ask.h"
 
@@ -18,6 +19,7 @@
 #include "util/file_id.h"
 
 #define PATIENCE_MS 5000
+#define BURIAL_MS 100 /* what a killed child may take to end */
 
 bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size)
 {
@@ -41,10 +43,13 @@ static bool start(struct asker *a, const struct mount_entry *e, const char *id, 
 	if (pipe(ends))
 		return false;
 	*a = (struct asker){ e, fork() };
-	if (!a->pid)
+	if (!a->pid) {
+		close_range(0, (unsigned int)ends[1] - 1, 0);
+		close_range((unsigned int)ends[1] + 1, ~0U, 0);
 		_exit(mount_ask(e, "user.zone.image", shown, sizeof(shown)) && !strcmp(shown, id)
 			      ? EXIT_SUCCESS
 			      : EXIT_FAILURE);
+	}
 	close(ends[1]);
 	*fd = ends[0];
 	if (a->pid < 0)
@@ -83,12 +88,15 @@ static const struct mount_entry *listen(struct asker *asker, struct pollfd *fd, 
 	return found;
 }
 
-static void stop_waiting(const struct asker *asker, const struct pollfd *fd, nfds_t nr)
+static void stop_waiting(const struct asker *asker, struct pollfd *fd, nfds_t nr)
 {
 	for (nfds_t i = 0; i < nr; i++)
-		if (asker[i].pid) {
+		if (asker[i].pid)
 			kill(asker[i].pid, SIGKILL);
-			waitpid(asker[i].pid, NULL, 0);
+	for (nfds_t i = 0; i < nr; i++)
+		if (asker[i].pid) {
+			poll(&fd[i], 1, BURIAL_MS);
+			waitpid(asker[i].pid, NULL, WNOHANG);
 			close(fd[i].fd);
 		}
 }
