@@ -19,7 +19,7 @@
 #include "util/file_id.h"
 
 #define PATIENCE_MS 5000
-#define BURIAL_MS 100 /* what a killed child may take to end */
+#define BURIAL_MS   100 /* what a killed child may take to end */
 
 bool mount_ask(const struct mount_entry *e, const char *name, char *buf, size_t size)
 {
