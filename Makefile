@@ -253,6 +253,12 @@ check-rings:
 	+@$(SUBMAKE) --quiet all unit
 	@JOBS='$(JOBS)' BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/rings-suite $(TESTS)
 
+# RocksDB on ZenFS on a mount: make zenfs ZENFS=SOURCES ROCKSDB=SOURCES, see tests/zenfs/run.
+.PHONY: zenfs
+zenfs:
+	+@$(SUBMAKE) --quiet all
+	@BUILD='$(abspath $(BUILD))' ZQFS='$(abspath $(PROG))' tests/zenfs/run $(ZENFS) $(ROCKSDB)
+
 .PHONY: demo
 demo:
 	@contrib/setup.sh install build demo
@@ -484,6 +490,7 @@ help:
 	'make check            all tests; TESTS="word ..." for some, JOBS=N at once (2)' \
 	'make check-rings      all that mounts, through io_uring (root, Linux 6.14)' \
 	'make check-foreign    the unit tests on i386 and s390x; FOREIGN_ROOT=DIR, see tests/foreign' \
+	'make zenfs            RocksDB on ZenFS; ZENFS=SOURCES ROCKSDB=SOURCES, see tests/zenfs/run' \
 	'make stress           the random tests, STRESS_SECONDS=600 each' \
 	'make asan, make tsan  all tests under the address+undefined or the thread sanitizer' \
 	'make crash            replays power failures at length; CRASH_SEEDS=N CRASH_OPS=N' \

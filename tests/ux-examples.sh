@@ -132,7 +132,7 @@ mkdir aux
 "$E/zenfs.sh" -z 1M zen.qcow2 32M zen aux >out
 mounts_+=(zen)
 daemons_+=("$(getfattr --only-values -n user.zone.pid zen)")
-grep -qx "    zenfs mkfs --zonefs=$PWD/zen --aux_path=aux" out || command -v zenfs >/dev/null || fail "said: $(cat out)"
+grep -qx "    zenfs mkfs --zonefs=$PWD/zen --aux_path=$PWD/aux" out || command -v zenfs >/dev/null || fail "said: $(cat out)"
 # what it looks at: so many zones of that size, and room for 14 at once
 assert_eq "$(stat -c %s zen/seq) $(stat -c '%b %B' zen/seq/0)" "32 2048 512" "zones as ZenFS sees them"
 for zone in $(seq 0 13); do
@@ -146,6 +146,9 @@ wait_gone "$(mount_pid zen)"
 exec 7>&-
 unmount zen
 assert_eq "$(zqfs report -n zen.qcow2 | awk '$1 == "closed" { print $2 }')" 14 "zones with what was written"
+"$E/zenfs.sh" zen.qcow2 32M zen aux >out # an image that is there is not made anew
+! grep mkfs out || fail "formats what is there"
+zqfs umount zen
 assert_eq "$(zqfs report --csv zen.qcow2 | awk -F, '$1 == 13 { print $7 - $4 }')" 8192 "written to the last of them"
 # below 14 it would be wrong about the limits
 zqfs create -q -o zone.size=1M,zone.max_open_zones=8 small.qcow2 32M
