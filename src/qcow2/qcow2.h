@@ -187,6 +187,16 @@ int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t
 int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *packed);
 
 /*
+ * The same in two steps, for those whose reads, writes and resets of the cluster must not wait for
+ * the compressor: the first one reads and compresses into the packer, and nobody waits for it.
+ * *worth tells whether there is anything to enter. The second one writes and enters that, unless
+ * the cluster has another mapping by then. The caller sees to it that nobody has written to the
+ * cluster in its place in between, and that nobody does during the second step.
+ */
+int qcow2_pack_prepare(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *worth);
+int qcow2_pack_enter(struct qcow2_image *img, struct qcow2_packer *p, bool *packed);
+
+/*
  * Moves what the file holds towards its start, and cuts it: tables without entries and refcount
  * blocks that count nothing go, compressed clusters are laid close together. tell is called
  * now and then, from 0 to 1; when it returns anything but 0, what was done is committed, and

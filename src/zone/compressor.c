@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Compressing full zones in the background: one thread of low priority, which takes the zones
- * that became full in their order and rewrites them cluster by cluster. It holds a zone's
- * stripe for one cluster at a time, so nothing writes to the cluster meanwhile; a reset comes
- * in between two of them and ends it. The order on disk is the commit's.
+ * that became full in their order and rewrites them cluster by cluster, while nobody needs the
+ * device (compressor_queue.c). Reading and compressing a cluster holds up nobody. To enter it the
+ * thread holds the zone's stripe, and has a look whether the zone is what it was; a reset ends it.
+ * The order on disk is the commit's.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,27 +15,63 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/math.h"
 #include "zone/zone.h"
 
-#define LOW_PRIORITY 10 /* as nice(1) counts */
+/* As nice(1) counts. Not the lowest: others wait for the locks that the thread takes. */
+#define LOW_PRIORITY 10
 
 /* ---- one zone ---------------------------------------------------------------------------- */
 
-/* One cluster of a zone that is still as full as it was. False ends the zone. */
-static bool compress_cluster(struct zq_device *dev, uint32_t zone, uint64_t off, unsigned resets)
+struct full_zone {
+	uint32_t zone;
+	unsigned resets; /* the zone's, when it began */
+	uint64_t stamp;	 /* the zone's, before the cluster was read */
+};
+
+/* Nobody has reset it, and the image may be written. [stripe] */
+static bool still_full(struct zq_device *dev, const struct full_zone *f)
+{
+	return zone_state(dev, f->zone) == ZQ_FULL &&
+	       atomic_load(&dev->zones[f->zone].resets) == f->resets &&
+	       device_check_writable(dev) == 0;
+}
+
+static bool note_stamp(struct zq_device *dev, struct full_zone *f)
+{
+	SCOPE_LOCK(&zone_stripe(dev, f->zone)->lock);
+	f->stamp = dev->zones[f->zone].stamp;
+	return still_full(dev, f);
+}
+
+/* Another stamp: somebody has gone on writing in the zone's last block, so its last cluster
+ * stays as it is. */
+static bool enter_cluster(struct zq_device *dev, const struct full_zone *f, int *rc)
 {
 	bool packed;
+
+	SCOPE_LOCK(&zone_stripe(dev, f->zone)->lock);
+	if (!still_full(dev, f))
+		return false;
+	if (dev->zones[f->zone].stamp == f->stamp)
+		*rc = qcow2_pack_enter(dev->img, dev->compressor.packer, &packed);
+	return true;
+}
+
+/* One cluster of a zone that is still as full as it was. False ends the zone. */
+static bool compress_cluster(struct zq_device *dev, struct full_zone *f, uint64_t off)
+{
+	bool worth;
 	int rc;
 
-	SCOPE_LOCK(&zone_stripe(dev, zone)->lock);
-	if (zone_state(dev, zone) != ZQ_FULL || atomic_load(&dev->zones[zone].resets) != resets)
+	if (!note_stamp(dev, f))
 		return false;
-	if (device_check_writable(dev) < 0)
+	rc = qcow2_pack_prepare(dev->img, dev->compressor.packer, off, &worth);
+	if (rc == 0 && worth && !enter_cluster(dev, f, &rc))
 		return false;
-	rc = qcow2_repack(dev->img, dev->compressor.packer, off, &packed);
 	if (rc < 0)
-		device_log(dev, LOG_NOTICE, "zone %u is not compressed any further: %s", zone,
+		device_log(dev, LOG_NOTICE, "zone %u is not compressed any further: %s", f->zone,
 			   strerror(-rc));
 	return rc == 0;
 }
@@ -45,12 +82,19 @@ static void compress_zone(struct zq_device *dev, uint32_t zone)
 	uint64_t off = align_up(zq_zone_start(&dev->geo, zone), cluster);
 	uint64_t end = zq_zone_start(&dev->geo, zone) + zq_zone_cap(&dev->geo, zone);
 	uint64_t next = zq_zone_start(&dev->geo, zone) + zq_zone_len(&dev->geo, zone);
-	unsigned resets = atomic_load(&dev->zones[zone].resets);
+	struct full_zone f = { .zone = zone, .resets = atomic_load(&dev->zones[zone].resets) };
 
 	/* a cluster that another zone has a part of stays as it is */
 	while (off < end && (off + cluster <= next || next == dev->geo.size)) {
-		if (atomic_load(&dev->compressor.stop) || !compress_cluster(dev, zone, off, resets))
+		int64_t from;
+
+		if (!compressor_give_way(dev))
 			break;
+		from = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		if (!compress_cluster(dev, &f, off))
+			break;
+		dev->compressor.took = clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
+		atomic_fetch_add(&dev->compressor.pieces, 1);
 		off += cluster;
 	}
 	device_changed(dev, zone, 1, false);
@@ -91,7 +135,7 @@ int compressor_check(struct zq_device *dev, struct zq_error *err)
 void compressor_init(struct zq_device *dev)
 {
 	pthread_mutex_init(&dev->compressor.lock, NULL);
-	pthread_cond_init(&dev->compressor.cond, NULL);
+	cond_init_monotonic(&dev->compressor.cond);
 }
 
 void compressor_destroy(struct zq_device *dev)

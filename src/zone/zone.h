@@ -83,13 +83,17 @@ struct zone_committer {
 /* Full zones on their way to being compressed. See compressor.c. */
 struct zone_compressor {
 	pthread_mutex_t lock; /* the queue; no other lock is taken under it */
-	pthread_cond_t cond;  /* there is work, or it is time to stop */
+	pthread_cond_t cond;  /* there is work, or it is time to stop; CLOCK_MONOTONIC */
 	pthread_t thread;
 	bool running;		     /* owned by whoever opens and closes the device */
 	atomic_bool stop;	     /* [compressor.lock] to write */
 	struct qcow2_packer *packer; /* the thread's; NULL: nothing is compressed */
 	uint32_t *queue;	     /* [compressor.lock] zones that became full, in their order */
 	size_t nr, cap;		     /* [compressor.lock] */
+	int64_t took;		     /* the thread's: processor time of the last cluster, ns */
+	uint64_t seen;		     /* the thread's: reads and writes at its last look */
+	bool quiet;		     /* the thread's: none came while it rested, and none since */
+	atomic_uint pieces, rests; /* clusters done, and before how many it has rested: for tests */
 };
 
 /* Who calls, and why calls have failed. See caller.c. */
@@ -301,5 +305,7 @@ void compressor_stop(struct zq_device *dev);
 void compressor_take(struct zq_device *dev, uint32_t zone);
 /* Waits for the zone that has waited for longest; false: stop. */
 bool compressor_next(struct zone_compressor *c, uint32_t *zone);
+/* Before each cluster: rests while others use the device. False: stop. */
+bool compressor_give_way(struct zq_device *dev);
 
 #endif

@@ -43,25 +43,28 @@ job_convert() { # TARGET plain|compressed
     rate "$bytes" "$us"
 }
 
-# Appends to a mount with compress=1 as part of those to one without, which go before and after.
+# Appends of text to a mount with compress=1 as part of those to one without, which go before and
+# after. A zone is small beside what is appended: nearly all of that time full ones wait.
 job_compress_append() {
-    local bytes before with after
-    bytes=$(size $((512 << 20)))
-    before=$(append_with "$bytes" "") && with=$(append_with "$bytes" compress=1) &&
-        after=$(append_with "$bytes" "") &&
-        awk -v b="$before" -v w="$with" -v a="$after" 'BEGIN { printf "%.1f\n", 200 * w / (a + b) }'
+    local bytes option us with=0 without=0
+    bytes=$(size $((1 << 30)))
+    seq 1 1000000000 2>/dev/null | head -c 16777216 >"$base/log" || true
+    for option in "" compress=1 compress=1 ""; do
+        us=$(append_with "$bytes" "$option") || return 1
+        [ -z "$option" ] && without=$((without + us)) || with=$((with + us))
+    done
+    rm -f "$base/log"
+    awk -v w=$with -v o=$without 'BEGIN { printf "%.1f\n", 100 * o / w }'
 }
 
 append_with() { # BYTES OPTIONS
-    local image=$base/compress.qcow2 mnt=$base/compress us i zones=$(($1 >> 26))
+    local image=$base/compress.qcow2 mnt=$base/compress
     mkdir -p "$mnt"
-    "$ZQFS" create -q --force -o zone.size=64M "$image" 1G
-    "$ZQFS" "$image" "$mnt" ${2:+-o "$2"} || return 1
-    seq 1 1000000000 2>/dev/null | head -c 67108864 >"$base/log" || true
-    us=$(microseconds append_zones "$mnt" "$zones")
+    "$ZQFS" create -q --force -o zone.size=16M "$image" 1G
+    "$ZQFS" "$image" "$mnt" ${2:+-o "$2"} && have_memory "$1" || return 1
+    microseconds append_zones "$mnt" $(($1 >> 24))
     "$ZQFS" umount "$mnt" >/dev/null
     rm -f "$image"
-    rate "$1" "$us"
 }
 
 append_zones() { # MOUNT ZONES

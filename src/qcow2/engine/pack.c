@@ -25,6 +25,11 @@
 struct qcow2_packer {
 	struct codec_packer *codec;
 	uint8_t *plain, *packed; /* a cluster each */
+	struct {
+		uint64_t guest;
+		struct l2_entry old;
+		size_t len; /* compressed bytes; 0: nothing is prepared */
+	} ready;	    /* see qcow2_pack_prepare() */
 };
 
 /* One guest cluster on its way. */
@@ -147,18 +152,19 @@ static void end_job(struct qcow2_image *img, struct pack_job *j)
 	l2_unpin(img, &j->ref);
 }
 
-/* Has the guest cluster a table at all? One without holds nothing, and none is made for it. */
-static int has_table(struct qcow2_image *img, uint64_t guest, bool *there)
+/* The cluster's mapping; all zeros where it has no table: it holds nothing, and none is made. */
+static int present_mapping(struct qcow2_image *img, uint64_t guest, struct l2_entry *e)
 {
 	struct l2_ref ref;
 	int rc;
 
 	SCOPE_IMAGE_LOCK(img);
 	rc = l2_pin(img, guest, false, &ref);
-	*there = rc == 0 && ref.slice;
-	if (rc == 0)
-		l2_unpin(img, &ref);
-	return rc;
+	if (rc < 0)
+		return rc;
+	*e = ref.slice ? l2_get(img, &ref, ref.index) : (struct l2_entry){ 0 };
+	l2_unpin(img, &ref);
+	return 0;
 }
 
 /* Reads what the cluster holds now; *worth: it is data of its own that is not packed yet. */
@@ -240,6 +246,29 @@ static int pack_cluster(struct qcow2_image *img, struct qcow2_packer *p, uint64_
 	return rc;
 }
 
+/* Enters what is prepared, where the cluster is still what it was then. */
+static int enter_prepared(struct qcow2_image *img, struct qcow2_packer *p, bool *packed)
+{
+	struct pack_job j = { .p = p, .guest = p->ready.guest, .len = p->ready.len };
+	unsigned token = image_io_begin(img);
+	int rc;
+
+	image_lock(img);
+	rc = begin_job(img, &j);
+	image_unlock(img);
+	if (rc == 0) {
+		*packed = same_mapping(j.old, p->ready.old);
+		if (*packed)
+			rc = write_packed(img, &j);
+		image_lock(img);
+		end_job(img, &j);
+		image_unlock(img);
+	}
+	image_io_end(img, token);
+	*packed &= rc == 0;
+	return rc;
+}
+
 /* ---- for those above ----------------------------------------------------------------------------
  */
 
@@ -313,11 +342,47 @@ int qcow2_write_packed(struct qcow2_image *img, struct qcow2_packer *p, uint64_t
 
 int qcow2_repack(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *packed)
 {
-	bool there = false;
+	struct l2_entry e;
 	int rc = check_packing(img, off);
 
 	*packed = false;
 	if (rc == 0)
-		rc = has_table(img, off, &there);
-	return rc < 0 || !there ? rc : pack_cluster(img, p, off, NULL, packed);
+		rc = present_mapping(img, off, &e);
+	return rc < 0 || !l2_has_host(img, e) ? rc : pack_cluster(img, p, off, NULL, packed);
+}
+
+int qcow2_pack_prepare(struct qcow2_image *img, struct qcow2_packer *p, uint64_t off, bool *worth)
+{
+	struct pack_job j = { .p = p, .guest = off };
+	int rc = check_packing(img, off);
+	unsigned token;
+
+	*worth = false;
+	p->ready.len = 0;
+	if (rc < 0)
+		return rc;
+	token = image_io_begin(img);
+	rc = present_mapping(img, off, &j.old);
+	if (rc == 0)
+		rc = read_plain(img, &j, worth);
+	image_io_end(img, token);
+	if (rc == 0 && *worth)
+		compress_plain(img, &j, p->plain);
+	*worth = j.len;
+	p->ready.guest = off;
+	p->ready.old = j.old;
+	p->ready.len = j.len;
+	return rc;
+}
+
+int qcow2_pack_enter(struct qcow2_image *img, struct qcow2_packer *p, bool *packed)
+{
+	int rc;
+
+	*packed = false;
+	if (!p->ready.len)
+		return -EINVAL;
+	rc = enter_prepared(img, p, packed);
+	p->ready.len = 0;
+	return rc;
 }
