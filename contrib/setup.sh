@@ -11,12 +11,14 @@ Usage: contrib/setup.sh demo             builds zqfs and shows what it does, ste
        contrib/setup.sh install GROUP... installs packages only: build, demo, test, lint, bench
 
 Packages are installed through apt-get, as root or where sudo asks for no password. Where that cannot
-be, it says in one line what to install. ZQFS_NO_INSTALL=1: never installs anything.
+be, it says in one line what to install. For a test in a virtual machine, check unpacks a kernel of 35 MB
+to build/. ZQFS_NO_INSTALL=1: never installs or fetches anything.
 END
 }
 
-# GROUP NEED CHECK PACKAGE. A check is a command, a pkg-config name or a file (a pattern). Without what
-# is wanted, tests are skipped; without what is needed, nothing works.
+# GROUP NEED CHECK PACKAGE. A check is a command (guest: one that only a virtual machine's guest needs), a
+# pkg-config name or a file (a pattern). Without what is wanted, tests are skipped; without what is
+# needed, nothing works.
 table() {
     cat <<'END'
 build need cmd:gcc build-essential
@@ -53,6 +55,10 @@ test want cmd:lintian lintian
 test want cmd:systemd-analyze systemd
 test want cmd:ps procps
 test want file:/usr/include/libaio.h libaio-dev
+test want guest:qemu-system-x86_64 qemu-system-x86
+test want guest:busybox busybox-static
+test want guest:cpio cpio
+test want guest:xz xz-utils
 lint need cmd:clang-tidy clang-tidy
 lint need cmd:clang-format clang-format
 lint need cmd:cppcheck cppcheck
@@ -73,9 +79,12 @@ has_pc() { # NAME: also where pkg-config is what is missing
     fi
 }
 
+has_guest() { [ "$(uname -m)" = x86_64 ]; } # tests/vm.sh knows no other processor
+
 present() { # CHECK
     case $1 in
         cmd:*) command -v "${1#cmd:}" >/dev/null || [ -x "/usr/sbin/${1#cmd:}" ] ;;
+        guest:*) ! has_guest || command -v "${1#guest:}" >/dev/null ;;
         pc:*) has_pc "${1#pc:}" ;;
         file:*) compgen -G "${1#file:}" >/dev/null ;;
     esac
@@ -139,6 +148,21 @@ install_groups() { # GROUP...
     echo "some tests will be skipped; for all of them, as root: apt-get install ${want[*]}" >&2
 }
 
+# For tests/vm.sh, which boots it: unpacked only, since to install a kernel changes what a machine boots.
+fetch_kernel() {
+    local folder=${BUILD:-build}/vm-kernel name
+    [ -z "${ZQFS_NO_INSTALL:-}" ] && has_guest && command -v apt-get >/dev/null || return 0
+    ! tests/vm/kernel "${ZQFS_VM_KERNEL:-$folder}" >/dev/null || return 0
+    name=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
+    mkdir -p "$folder"
+    if [ -n "$name" ] && (cd "$folder" && apt-get download -q "$name" && dpkg -x ./*.deb .) >&2; then
+        echo "unpacked to $folder, and not installed: $name" >&2
+    else
+        echo "one test will be skipped: cannot fetch a kernel (${name:-linux-image-cloud-amd64})" >&2
+    fi
+    rm -f "$folder"/*.deb
+}
+
 case ${1:-} in
     demo)
         [ $# -eq 1 ] || { usage >&2; exit 2; }
@@ -148,6 +172,7 @@ case ${1:-} in
     check)
         shift
         install_groups build test
+        fetch_kernel
         exec make --no-print-directory check TESTS="$*"
         ;;
     install)

@@ -98,7 +98,7 @@ prepare() { # SUITE WAY
     mount --bind "$root" "$root" # so that it is a mount point, as / is everywhere
     make_devices
     mount -t proc proc "$root/proc"
-    mount -t sysfs sysfs "$root/sys" -o ro
+    mount -t sysfs sysfs "$root/sys"
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
     case $2 in
         clone) git clone -q --no-hardlinks "file://$top" "$root/home/zqfs/src" ;;

@@ -8,7 +8,7 @@ cd "$DIR"
 
 # A machine with the tools that every Debian has, and nothing to build with.
 mkdir bare
-for c in bash env id dirname grep head tail sed cat; do ln -s "$(command -v "$c")" bare/; done
+for c in bash env id dirname grep head tail sed cat uname; do ln -s "$(command -v "$c")" bare/; done
 bare() { # COMMAND...
     env PATH="$DIR/bare" ZQFS_NO_INSTALL=1 "$@"
 }

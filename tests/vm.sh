@@ -4,30 +4,18 @@
 # timeout: 600
 source "${0%/*}/lib.sh"
 requires_tool zio
-requires cpio ldd
+requires cpio ldd xz
 command -v qemu-system-x86_64 >/dev/null || skip "qemu-system-x86_64 is not installed"
 [ "$(uname -m)" = x86_64 ] || skip "the guest is an x86_64 machine"
 busybox=$(command -v busybox) || skip "busybox-static is not installed"
 ! ldd "$busybox" >/dev/null 2>&1 || skip "busybox is not static"
 case $BUILD in */asan | */tsan) skip "the guest has no sanitizer" ;; esac
 
-# A kernel that has both modules: an installed one, or a package that was unpacked with dpkg -x to the
-# folder that ZQFS_VM_KERNEL names.
-find_kernel() {
-    local root kernel modules
-    for root in "${ZQFS_VM_KERNEL:-}" ""; do
-        for kernel in "$root"/boot/vmlinuz-*; do
-            modules=$root/lib/modules/${kernel##*/vmlinuz-}/kernel
-            if compgen -G "$modules/fs/zonefs/zonefs.ko*" >/dev/null &&
-                compgen -G "$modules/drivers/block/null_blk/null_blk.ko*" >/dev/null; then
-                echo "$kernel $modules"
-                return 0
-            fi
-        done
-    done
-}
-read -r kernel modules < <(find_kernel) ||
-    skip "no Debian kernel with zonefs and null_blk here (linux-image-amd64, or ZQFS_VM_KERNEL)"
+folders=("$BUILD/vm-kernel")
+[ -z "${ZQFS_VM_KERNEL:-}" ] || folders=("$ZQFS_VM_KERNEL")
+found=$("$TOP/tests/vm/kernel" "${folders[@]}") ||
+    skip "no kernel with zonefs and null_blk here (contrib/setup.sh fetches one, or ZQFS_VM_KERNEL)"
+read -r kernel modules <<<"$found"
 
 add_module() { # PATH WITHOUT ENDING
     local from
