@@ -60,6 +60,23 @@ cluster_size=4K,refcount_bits=8 4096
 cluster_size=1M,compression_type=zstd 1048576
 END
 
+# Tables that a change of the image has put at the end of the file go to its start with the rest.
+while read -r cluster options; do
+    "$ZQFS" create -q --force -o "cluster_size=$cluster,zone.size=1M,zone.conventional_zones=2" a 40M
+    fill a
+    "$ZQFS" amend -o zone.layout=56 a
+    "$ZQFS" resize -q a 20G
+    cp a b
+    "$ZQFS" compact -q --no-compress b
+    same a b "$cluster, tables at the end"
+    "$ZQFS" convert -q --force -S 0 -o "cluster_size=$cluster$options" a copy
+    is_small b copy "$cluster" "$cluster, tables at the end"
+done <<'END'
+65536
+4096
+512 ,refcount_bits=16
+END
+
 # What cannot be compacted is refused by name, and stays as it was.
 "$ZQFS" create -q -o zone.size=1M,refcount_bits=1 narrow 4M
 expect_fail 'refcounts are too narrow' "$ZQFS" compact narrow
@@ -78,6 +95,13 @@ if command -v qemu-img >/dev/null; then
     qemu-img snapshot -c one snap
     "$TOOLS/qpatch" snap set-bit:5
     expect_fail 'it has internal snapshots' "$ZQFS" compact snap
+    cp a bitmap
+    "$TOOLS/qpatch" bitmap clear-bit:5
+    qemu-img bitmap --add bitmap b0
+    "$TOOLS/qpatch" bitmap set-bit:5
+    cp bitmap before
+    expect_fail 'it has persistent bitmaps' "$ZQFS" compact bitmap
+    cmp bitmap before || fail "an image that was refused has changed"
 fi
 if [ -c /dev/fuse ]; then
     mount_image a mnt

@@ -46,6 +46,15 @@ make_pair
 "$zdev" over append:1:512:3 >made # what an overlay gets is no change of its base
 still_valid "work on the overlay"
 
+# Compaction changes what is where and not what the disk holds.
+make_pair
+"$zdev" base append:3:1048576:4 reset:3 append:4:1048576:5 >made
+"$ZQFS" create -q --force -b base -F qcow2 over
+for how in --no-compress --level=1; do
+    "$ZQFS" compact -q "$how" base
+    still_valid "compact $how"
+done
+
 # The base of a base counts as well.
 make_pair
 "$ZQFS" create -q -b over -F qcow2 top
@@ -64,9 +73,14 @@ else
 fi
 assert_eq "$("$TOOLS/qpatch" base get-be64:88)" 0 "autoclear bits"
 expect_fail "a program that does not say what it changes has opened it" "$ZQFS" report over
-# An overlay that is made now remembers the tables instead, and zqfs's next change has a number again.
+# An overlay that is made now remembers the tables instead, and zqfs's next change has a number again:
+# of compaction too, which moves them.
 "$ZQFS" create -q -b base -F qcow2 late
 "$ZQFS" report late >made
+cp base moved
+"$ZQFS" create -q -b moved -F qcow2 moved-late
+"$ZQFS" compact -q moved
+expect_fail "it has been written to" "$ZQFS" report moved-late
 "$zdev" base write:4096:512:8 >made
 expect_fail "it has been written to" "$ZQFS" report late
 

@@ -38,10 +38,11 @@ int zq_compact_sized(const char *path, const struct zq_compact_opts *opts, size_
 /*
  * Compresses the full sequential zones of the image at path, moves what lies at the end of the
  * file to where it is free, and cuts the file. Nobody may have the image open (-EAGAIN); one that
- * is dirty or corrupt, has internal snapshots or an external data file is refused, -EINVAL, and
- * so are refcounts too narrow for compressed clusters, unless opts say not to compress. Leaked
+ * is dirty or corrupt, has internal snapshots, bitmaps or an external data file is refused, -EINVAL,
+ * and so are refcounts too narrow for compressed clusters, unless opts say not to compress. Leaked
  * clusters are given back first. At every moment, a power failure included, the file is a whole
- * image with the same disk in it. -ECANCELED. A sentence in err. opts may be NULL.
+ * image with the same disk in it, and its overlays are still good, unless another program has
+ * written to the image since zqfs did. -ECANCELED. A sentence in err. opts may be NULL.
  */
 static inline int zq_compact(const char *path, const struct zq_compact_opts *opts,
 			     struct zq_compact_result *res, struct zq_error *err)

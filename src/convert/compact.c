@@ -218,7 +218,7 @@ static int measure(const char *path, uint64_t *size, uint64_t *usage, struct zq_
 	return ret ? zq_fail(err, ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 
-/* Asked before the check, which would make a dirty image clean. */
+/* Asked before the check, which would make a dirty image clean and forget bitmaps. */
 static int check_marks(const char *path, struct zq_error *err)
 {
 	struct zq_image_info *info;
@@ -230,6 +230,10 @@ static int check_marks(const char *path, struct zq_error *err)
 		ret = zq_fail(err, -EINVAL,
 			      "%s: is marked %s: \"zqfs check --repair=all\" comes first", path,
 			      info->dirty ? "dirty" : "corrupt");
+	if (!ret && info->bitmaps)
+		ret = zq_fail(err, -EINVAL,
+			      "%s: cannot be compacted: it has persistent bitmaps, which would be lost",
+			      path);
 	zq_image_info_free(info);
 	return ret;
 }
@@ -250,7 +254,10 @@ static int check_sound_image(const char *path, struct zq_error *err)
 static int open_and_compact(const char *path, struct packing *p, struct zq_compact_result *res,
 			    struct zq_error *err)
 {
-	struct qcow2_open_opts o = { .writable = true, .zoned = true, .lock = ZQ_LOCK_WRITE };
+	struct qcow2_open_opts o = { .writable = true,
+				     .zoned = true,
+				     .lock = ZQ_LOCK_WRITE,
+				     .same_contents = true };
 	struct zq_io *io;
 	int ret = zq_io_open(path, true, &io, err);
 

@@ -35,6 +35,8 @@ struct qcow2_open_opts {
 	bool zoned_base;       /* it may: this is the base of a zoned image */
 	bool unfinished;       /* writable even where a commit into it has not ended */
 	bool base_writable;    /* the image below, too: this one is to be written down into it */
+	bool same_contents;    /* what is changed is not what the disk holds: it keeps a valid
+				* identity, and so its overlays */
 	enum zq_lock lock;     /* taken on the image and on its external data file */
 	size_t cache_bytes;    /* bound of the metadata cache; 0 picks the default (32 MiB) */
 	const char *data_file; /* external data file, overrides the name in the image; or NULL */

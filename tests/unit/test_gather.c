@@ -8,122 +8,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "check_main.h"
-#include "crash_disk.h"
-#include "qcow2/engine/image.h"
-#include "qimage.h"
+#include "gathered.h"
 #include "rng.h"
 #include "util/math.h"
 
-#define GATHER_ZONES 16u
-#define GATHER_ZONE  65536u
+#define ZONES 16u
 
-struct gathered {
-	struct qimage q;
-	unsigned age[GATHER_ZONES];    /* of the content; one more with each reset */
-	bool may_differ[GATHER_ZONES]; /* the one before is as good */
-	uint64_t rng;
-	unsigned states;
-};
-
-/* A zone's bytes at that age: part of each 512 bytes cannot be compressed. */
-static void gathered_bytes(uint8_t *b, uint32_t zone, unsigned age)
+static void start_gathered(struct gathered *g, unsigned cluster_bits, uint8_t compression)
 {
-	uint64_t r = zone * 1000 + age + 1;
-
-	memset(b, 'a' + (int)((zone + age) % 26), GATHER_ZONE);
-	for (size_t at = 0; at < GATHER_ZONE; at += 512)
-		for (size_t i = 0; i < 60; i++)
-			b[at + i] = (uint8_t)rng_below(&r, 256);
-}
-
-static void fill_gathered(struct gathered *g, uint32_t zone)
-{
-	static uint8_t b[GATHER_ZONE];
-	struct qcow2_write w = {
-		.off = (uint64_t)zone * GATHER_ZONE,
-		.buf = b,
-		.len = GATHER_ZONE,
-		.zero_end = ((uint64_t)zone + 1) * GATHER_ZONE,
-		.stream = zone,
-		.move_wp = true,
-		.zone = zone,
-		.wp = qcow2_wp_finished(g->q.img, zone),
-	};
-
-	gathered_bytes(b, zone, g->age[zone]);
-	ck_assert_int_eq(qcow2_write(g->q.img, &w), 0);
-}
-
-static void create_gathered(struct gathered *g, unsigned cluster_bits, uint8_t compression)
-{
-	memset(g, 0, sizeof(*g));
-	g->rng = cluster_bits;
-	qimage_init(&g->q);
-	g->q.p.geo = (struct zq_geometry){
-		.size = GATHER_ZONES * UINT64_C(65536),
-		.zone_size = GATHER_ZONE,
-		.zone_capacity = GATHER_ZONE,
-		.nr_zones = GATHER_ZONES,
-	};
-	g->q.p.cluster_bits = cluster_bits;
-	g->q.p.compression_type = compression;
-	qimage_create(&g->q);
-	for (uint32_t i = 0; i < GATHER_ZONES; i++)
-		fill_gathered(g, i);
-	qimage_commit(&g->q);
-	for (uint32_t i = 1; i < 10; i += 1 + i % 3)
-		qimage_reset(&g->q, i);
-	qimage_commit(&g->q);
-	qimage_reopen(&g->q); /* the counts of what was let go are on the disk with this one */
-}
-
-/* All zones whose pointer is at their end hold what they should, the others nothing. */
-static void expect_gathered(struct gathered *g, struct qcow2_image *img, const char *when)
-{
-	static uint8_t want[GATHER_ZONE], before[GATHER_ZONE], got[GATHER_ZONE];
-
-	for (uint32_t i = 0; i < GATHER_ZONES; i++) {
-		bool same;
-
-		if (!qcow2_wp_written(img, i)) {
-			ck_assert_msg(g->may_differ[i] || (i >= 1 && i < 10),
-				      "%s: zone %u has lost its content", when, i);
-			continue;
-		}
-		ck_assert_int_eq(qcow2_read(img, (uint64_t)i * GATHER_ZONE, got, GATHER_ZONE), 0);
-		gathered_bytes(want, i, g->age[i]);
-		gathered_bytes(before, i, g->age[i] - 1);
-		same = !memcmp(got, want, GATHER_ZONE) ||
-		       (g->may_differ[i] && !memcmp(got, before, GATHER_ZONE));
-		ck_assert_msg(same, "%s: zone %u is another", when, i);
-	}
-}
-
-static void repack_zone(struct gathered *g, struct qcow2_packer *p, uint32_t zone, int *rc)
-{
-	uint64_t c = g->q.img->cluster_size;
-
-	for (uint64_t off = 0; off < GATHER_ZONE && *rc == 0; off += c) {
-		bool packed;
-
-		*rc = qcow2_repack(g->q.img, p, zone * (uint64_t)GATHER_ZONE + off, &packed);
-	}
-}
-
-/* As zq_compact does it; the first error ends it. */
-static int compact_gathered(struct gathered *g, bool compress)
-{
-	struct qcow2_packer *p = NULL;
-	int rc = compress ? qcow2_packer_new(g->q.img, 0, &p) : 0;
-
-	for (uint32_t i = 0; compress && i < GATHER_ZONES; i++)
-		if (qcow2_wp_written(g->q.img, i))
-			repack_zone(g, p, i, &rc);
-	qcow2_packer_free(p);
-	return rc ? rc : qcow2_gather(g->q.img, NULL, NULL);
+	gathered_init(g, cluster_bits, compression, ZONES);
+	gathered_create(g);
 }
 
 /* ---- what is left ------------------------------------------------------------------------ */
@@ -133,10 +29,10 @@ static void gathers_and_cuts(unsigned cluster_bits, uint8_t compression, bool co
 	struct gathered g;
 	uint64_t before, used;
 
-	create_gathered(&g, cluster_bits, compression);
+	start_gathered(&g, cluster_bits, compression);
 	before = memio_size(g.q.m);
-	ck_assert_int_eq(compact_gathered(&g, compress), 0);
-	expect_gathered(&g, g.q.img, "at once");
+	ck_assert_int_eq(gathered_compact(&g, compress), 0);
+	gathered_expect(&g, g.q.img, "at once");
 	qimage_close(&g.q);
 	ck_assert_uint_eq(qimage_check(&g.q), 0);
 	/* no cluster of the file is free */
@@ -145,16 +41,16 @@ static void gathers_and_cuts(unsigned cluster_bits, uint8_t compression, bool co
 		ck_assert_msg(qimage_disk_count(&g.q, c), "cluster %" PRIu64 " is free", c);
 	ck_assert_uint_lt(used, before - before / 5);
 	qimage_open(&g.q);
-	expect_gathered(&g, g.q.img, "reopened");
+	gathered_expect(&g, g.q.img, "reopened");
 	/* it is an image like any other: the next compaction finds nothing, a write lands */
 	ck_assert_int_eq(qcow2_gather(g.q.img, NULL, NULL), 0);
 	ck_assert_uint_eq(memio_size(g.q.m), used);
 	qimage_close(&g.q);
 	qimage_open(&g.q);
-	fill_gathered(&g, 2);
+	gathered_fill(&g, 2);
 	qimage_commit(&g.q);
 	qimage_reopen(&g.q);
-	expect_gathered(&g, g.q.img, "written to");
+	gathered_expect(&g, g.q.img, "written to");
 	ck_assert_uint_eq(qimage_check(&g.q), 0);
 	qimage_free(&g.q);
 }
@@ -186,10 +82,10 @@ START_TEST(an_interrupt_leaves_a_whole_image)
 	struct gathered g;
 	int calls = 0;
 
-	create_gathered(&g, 10, 1);
+	start_gathered(&g, 10, 1);
 	ck_assert_int_eq(qcow2_gather(g.q.img, stop_at_once, &calls), -ECANCELED);
 	ck_assert(!qcow2_dirty(g.q.img));
-	expect_gathered(&g, g.q.img, "interrupted");
+	gathered_expect(&g, g.q.img, "interrupted");
 	ck_assert_uint_eq(qimage_check(&g.q), 0);
 	qimage_free(&g.q);
 }
@@ -197,42 +93,18 @@ END_TEST
 
 /* ---- the power fails ------------------------------------------------------------------------- */
 
-static uint64_t gather_rng(void *data)
-{
-	struct gathered *g = data;
-
-	return rng_below(&g->rng, UINT64_MAX);
-}
-
-static void look_at_gathered(void *data, const struct crash_disk *left, size_t at, unsigned variant)
-{
-	struct gathered *g = data;
-	struct qcow2_open_opts o = { .writable = true, .zoned = true };
-	struct zq_error err = { "" };
-	struct qcow2_image *img;
-	char when[64];
-
-	snprintf(when, sizeof(when), "at %zu/%u", at, variant);
-	qimage_check_file(left->image, when);
-	ck_assert_msg(!qcow2_open(memio_open(left->image, "left", true), &o, &img, &err), "%s: %s",
-		      when, err.msg);
-	expect_gathered(g, img, when);
-	qcow2_close(img);
-	g->states++;
-}
-
 static void replay_compaction(unsigned cluster_bits, bool compress)
 {
 	struct crash_disk d = { 0 };
 	struct gathered g;
 
-	create_gathered(&g, cluster_bits, 1);
+	start_gathered(&g, cluster_bits, 1);
 	d.image = g.q.m;
 	crash_record(&d);
-	ck_assert_int_eq(compact_gathered(&g, compress), 0);
+	ck_assert_int_eq(gathered_compact(&g, compress), 0);
 	qimage_close(&g.q);
 	crash_record_end(&d);
-	crash_each_state(&d, 2, gather_rng, look_at_gathered, &g);
+	crash_each_state(&d, 2, gathered_rng, gathered_look, &g);
 	printf("compaction, clusters of %u bytes: %u states\n", 1u << cluster_bits, g.states);
 	ck_assert_uint_gt(g.states, 50);
 	crash_disk_free(&d);
@@ -260,16 +132,16 @@ static void run_compressing(struct gathered *g)
 
 	ck_assert_int_eq(qcow2_packer_new(g->q.img, 0, &p), 0);
 	for (unsigned step = 0; step < 24 && rc == 0; step++) {
-		uint32_t zone = (uint32_t)rng_below(&g->rng, GATHER_ZONES);
+		uint32_t zone = (uint32_t)rng_below(&g->rng, ZONES);
 
 		if (step % 3 == 2 && !g->may_differ[zone]) {
 			g->may_differ[zone] = true;
 			g->age[zone]++;
 			qimage_reset(&g->q, zone);
-			fill_gathered(g, zone);
+			gathered_fill(g, zone);
 		}
 		if (qcow2_wp_written(g->q.img, zone))
-			repack_zone(g, p, zone, &rc);
+			gathered_repack(g, p, zone, &rc);
 		if (step % 4 == 3)
 			qimage_commit(&g->q);
 	}
@@ -284,13 +156,13 @@ START_TEST(power_fails_while_zones_are_compressed_and_reset)
 		struct crash_disk d = { 0 };
 		struct gathered g;
 
-		create_gathered(&g, bits, bits & 1);
+		start_gathered(&g, bits, bits & 1);
 		d.image = g.q.m;
 		crash_record(&d);
 		run_compressing(&g);
 		qimage_close(&g.q);
 		crash_record_end(&d);
-		crash_each_state(&d, 2, gather_rng, look_at_gathered, &g);
+		crash_each_state(&d, 2, gathered_rng, gathered_look, &g);
 		printf("compressing, clusters of %u bytes: %u states\n", 1u << bits, g.states);
 		crash_disk_free(&d);
 	}
@@ -306,16 +178,16 @@ static bool fails_once(enum memio_op op, uint64_t n, int error, unsigned bits)
 	struct gathered g;
 	int rc;
 
-	create_gathered(&g, bits, 1);
+	start_gathered(&g, bits, 1);
 	memio_fail(g.q.m, op, n, error, false, 0);
-	rc = compact_gathered(&g, bits > 9);
+	rc = gathered_compact(&g, bits > 9);
 	memio_fail(g.q.m, op, 0, 0, false, 0);
 	if (rc)
 		(void)qcow2_commit(g.q.img);
 	qimage_close(&g.q);
 	qimage_check_file(g.q.m, "after a failure");
 	qimage_open(&g.q);
-	expect_gathered(&g, g.q.img, "after a failure");
+	gathered_expect(&g, g.q.img, "after a failure");
 	rc = (int)memio_failures(g.q.m, op);
 	qimage_free(&g.q);
 	return rc;

@@ -33,7 +33,7 @@
 #include "util/bytes.h"
 #include "util/math.h"
 
-static int flush_file(struct qcow2_image *img, struct zq_io *io)
+int commit_flush(struct qcow2_image *img, struct zq_io *io)
 {
 	int rc = io_flush(io);
 
@@ -119,11 +119,11 @@ static int move_reftable(struct qcow2_image *img, struct commit_batch *b)
 	int rc = image_write_meta(img, b->ref_copy, (size_t)b->ref_words * 8, b->ref_offset);
 
 	if (rc == 0)
-		rc = flush_file(img, img->file);
+		rc = commit_flush(img, img->file);
 	if (rc == 0)
 		rc = write_reftable_place(img, b);
 	if (rc == 0)
-		rc = flush_file(img, img->file);
+		rc = commit_flush(img, img->file);
 	b->placed = rc == 0;
 	return rc;
 }
@@ -138,7 +138,7 @@ static int step_0(struct qcow2_image *img, struct commit_batch *b)
 	if (rc == 0)
 		rc = write_slices(img, b, true, true, &wrote);
 	if (rc == 0 && wrote)
-		rc = flush_file(img, img->file);
+		rc = commit_flush(img, img->file);
 	if (rc < 0)
 		return rc;
 	b->back_done = true;
@@ -157,9 +157,9 @@ static int step_1(struct qcow2_image *img, struct commit_batch *b)
 	if (rc == 0)
 		rc = write_slices(img, b, false, true, &wrote);
 	if (rc == 0 && wrote)
-		rc = flush_file(img, img->file);
+		rc = commit_flush(img, img->file);
 	if (rc == 0 && b->data && img->data != img->file)
-		rc = flush_file(img, img->data);
+		rc = commit_flush(img, img->data);
 	b->tables_done = rc == 0;
 	return rc;
 }
@@ -171,7 +171,7 @@ static int step_2(struct qcow2_image *img, const struct commit_batch *b)
 
 	if (rc == 0)
 		rc = write_groups(img, img->l1.offset, b->l1, b->nr_l1, &wrote);
-	return rc == 0 && wrote ? flush_file(img, img->file) : rc;
+	return rc == 0 && wrote ? commit_flush(img, img->file) : rc;
 }
 
 static int step_3(struct qcow2_image *img, const struct commit_batch *b)
@@ -179,7 +179,7 @@ static int step_3(struct qcow2_image *img, const struct commit_batch *b)
 	bool wrote = false;
 	int rc = wptable_write_forward(img, b->wp, b->nr_wp, &wrote);
 
-	return rc == 0 && wrote ? flush_file(img, img->file) : rc;
+	return rc == 0 && wrote ? commit_flush(img, img->file) : rc;
 }
 
 static int write_batch(struct qcow2_image *img, struct commit_batch *b)

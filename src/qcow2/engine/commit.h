@@ -21,4 +21,10 @@ int commit_relieve(struct qcow2_image *img);
  */
 int commit_once(struct qcow2_image *img);
 
+/* Commits until nothing waits: what a commit lets go is free on the disk with the next one. */
+int commit_until_clean(struct qcow2_image *img);
+
+/* Flushes one of the image's files. A failure is final: no commit succeeds after it. */
+int commit_flush(struct qcow2_image *img, struct zq_io *io);
+
 #endif

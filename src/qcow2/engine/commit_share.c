@@ -97,6 +97,15 @@ int commit_relieve(struct qcow2_image *img)
 	return qcow2_pressure(img) == QCOW2_PRESSURE_NOW ? qcow2_commit(img) : 0;
 }
 
+int commit_until_clean(struct qcow2_image *img)
+{
+	int rc = qcow2_commit(img);
+
+	for (int n = 0; n < 4 && rc == 0 && qcow2_dirty(img); n++)
+		rc = qcow2_commit(img);
+	return rc;
+}
+
 bool qcow2_dirty(struct qcow2_image *img)
 {
 	SCOPE_IMAGE_LOCK(img);

@@ -13,6 +13,7 @@
 #include "qcow2/engine/backlog.h"
 #include "qcow2/engine/census.h"
 #include "qcow2/engine/commit.h"
+#include "qcow2/engine/gather_fixed.h"
 #include "qcow2/engine/gather_walk.h"
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/l2.h"
@@ -23,7 +24,7 @@
 #include "util/errors.h"
 #include "util/math.h"
 
-#define MAX_PASSES 8
+#define MAX_PASSES 16
 
 /* What is to move: everything from a host cluster on, or all compressed clusters. */
 struct gathering {
@@ -36,17 +37,7 @@ struct gathering {
 	void *data;
 };
 
-/* ---- commits ------------------------------------------------------------------------------- */
-
-/* Until nothing waits: what a commit lets go is free on the disk with the next one. */
-static int commit_all(struct qcow2_image *img)
-{
-	int rc = qcow2_commit(img);
-
-	for (int n = 0; n < 4 && rc == 0 && qcow2_dirty(img); n++)
-		rc = qcow2_commit(img);
-	return rc;
-}
+/* ---- places ------------------------------------------------------------------------------- */
 
 /* New searches begin at the first free cluster, wherever the last ones were. */
 static void forget_places(struct qcow2_image *img)
@@ -138,7 +129,7 @@ static int move_blocks(struct gathering *g, const struct census *c)
 	int rc = place ? take_block_places(g, c, place) : -ENOMEM;
 
 	if (rc == 0)
-		rc = commit_all(g->img);
+		rc = commit_until_clean(g->img);
 	for (uint64_t i = 0; i < c->nr_blocks && rc == 0; i++) {
 		if (!place[i])
 			continue;
@@ -178,7 +169,7 @@ static int begin_pass(struct qcow2_image *img, struct census *c)
 	if (rc < 0)
 		return rc;
 	free(c->idle);
-	rc = commit_all(img);
+	rc = commit_until_clean(img);
 	if (rc < 0)
 		return rc;
 	SCOPE_IMAGE_LOCK(img);
@@ -186,24 +177,36 @@ static int begin_pass(struct qcow2_image *img, struct census *c)
 }
 
 /*
- * What ends behind all that is in use goes before it, as far as there is room. Blocks come last,
- * since most of those at the end count nothing when the rest has moved.
+ * What ends behind all that is in use goes before it, as far as there is room. Blocks come later,
+ * since most of those at the end count nothing when the rest has moved. The tables that the header
+ * leads to come last: each is one run, and what has moved has made room for it.
  */
 static int move_behind(struct gathering *g)
 {
+	struct qcow2_image *img = g->img;
 	struct census c;
-	int rc = begin_pass(g->img, &c);
+	uint64_t from;
+	bool tail;
+	int rc = begin_pass(img, &c);
 
 	if (rc < 0)
 		return rc;
-	g->from = c.used << g->img->cluster_bits;
+	image_lock(img);
+	from = gather_fixed_from(img, c.used);
+	image_unlock(img);
+	g->from = from << img->cluster_bits;
 	g->moved = false;
-	if (c.end > c.used)
+	tail = c.end > c.used;
+	if (tail)
 		rc = move_tables(g);
-	if (rc == 0 && c.end > c.used)
-		rc = gather_walk(g->img, see_to_move, g);
-	if (rc == 0 && c.end > c.used && !g->moved)
+	if (rc == 0 && tail)
+		rc = gather_walk(img, see_to_move, g);
+	if (rc == 0 && tail && !g->moved)
 		rc = move_blocks(g, &c);
+	if (rc == 0 && !g->moved)
+		rc = commit_until_clean(img);
+	if (rc == 0 && !g->moved)
+		rc = gather_fixed_move(img, tail ? from : c.end, &g->moved);
 	free(c.idle);
 	return rc;
 }
@@ -214,7 +217,7 @@ static int gather_all(struct gathering *g)
 	int rc = gather_drop_empty(g->img);
 
 	if (rc == 0)
-		rc = commit_all(g->img);
+		rc = commit_until_clean(g->img);
 	if (rc == 0)
 		rc = gather_is_loose(g->img, &loose);
 	if (rc == 0 && loose) {
@@ -225,12 +228,12 @@ static int gather_all(struct gathering *g)
 		g->pass++;
 	}
 	if (rc == 0)
-		rc = commit_all(g->img);
+		rc = commit_until_clean(g->img);
 	g->moved = true;
 	for (; rc == 0 && g->moved && g->pass < MAX_PASSES; g->pass++) {
 		rc = move_behind(g);
 		if (rc == 0)
-			rc = commit_all(g->img);
+			rc = commit_until_clean(g->img);
 	}
 	return rc;
 }
@@ -264,11 +267,11 @@ int qcow2_gather(struct qcow2_image *img, int (*tell)(void *data, double done), 
 	int rc = qcow2_begin_change(img);
 
 	if (rc == 0)
-		rc = commit_all(img);
+		rc = commit_until_clean(img);
 	if (rc == 0)
 		rc = gather_all(&g);
 	if (rc == -ECANCELED) {
-		int last = commit_all(img);
+		int last = commit_until_clean(img);
 
 		return last ? last : rc;
 	}

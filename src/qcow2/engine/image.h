@@ -5,6 +5,7 @@
  *
  *   open.c          opening and closing
  *   gather.c        making the file short; gather_walk.c: what it looks for in the mapping
+ *   gather_fixed.c  the tables that the header leads to
  *   move.c          data, tables and blocks to another place
  *   zero.c          zeroing and unmapping
  *   pack.c          writing compressed clusters
@@ -28,6 +29,7 @@
  *   space.c         which clusters are free
  *   census.c        how many are in use
  *   refblock.c      new refcount blocks, a larger refcount table
+ *   table_run.c     room for a table of several clusters
  *   refcount.c      counts in blocks that exist
  *   backlog.c       what awaits a commit, and how much of it there may be
  *   mdcache.c       bounded cache of slices of L2 tables and refcount blocks

@@ -153,6 +153,13 @@ static enum header_want wanted(const struct qcow2_open_opts *opts)
 	return opts->zoned_base ? HEADER_ANY : HEADER_PLAIN;
 }
 
+static uint64_t next_identity(const struct qcow2_image *img, const struct qcow2_open_opts *opts)
+{
+	uint64_t id = opts->same_contents ? qcow2_header_identity(&img->hdr) : 0;
+
+	return id || !opts->writable ? id : random_u64();
+}
+
 static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opts,
 		      struct zq_error *err)
 {
@@ -168,7 +175,7 @@ static int open_parts(struct qcow2_image *img, const struct qcow2_open_opts *opt
 	if (img->hdr.zoned.present)
 		qcow2_zoned_remarks(&img->hdr, warn_open, img);
 	img->writable = opts->writable;
-	img->next_identity = opts->writable ? random_u64() : 0;
+	img->next_identity = next_identity(img, opts);
 	if (img->hdr.identity.unfinished && !opts->unfinished)
 		set_readonly(img, "an overlay that was written down into it is not finished: "
 				  "\"zqfs commit\" of it goes on");

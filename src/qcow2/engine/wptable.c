@@ -156,6 +156,11 @@ int wptable_unchanged(struct qcow2_image *img, uint64_t off, size_t len)
 	return 0;
 }
 
+void wptable_note_place(struct qcow2_image *img)
+{
+	img->wpt->info.table_offset = img->hdr.zoned.meta_offset;
+}
+
 void wptable_free(struct qcow2_wptable *t)
 {
 	if (!t)

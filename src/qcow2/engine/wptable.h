@@ -17,6 +17,8 @@ int wptable_load(struct qcow2_image *img, struct zq_error *err);
 int wptable_reload(struct qcow2_image *img, qcow2_moved_fn moved, void *data);
 /* Has no pointer of a zone of the range gone back on disk? -ESTALE: one has. */
 int wptable_unchanged(struct qcow2_image *img, uint64_t off, size_t len);
+/* The region is where the header in memory says. Nothing awaits a commit. [lock] */
+void wptable_note_place(struct qcow2_image *img);
 void wptable_free(struct qcow2_wptable *t);
 
 /* With the lock held. */

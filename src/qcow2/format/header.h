@@ -28,6 +28,7 @@ struct qcow2_zoned_ext {
 	uint32_t stored_open, stored_active; /* the limits as the image has them */
 	uint8_t model;			     /* "zoned": 1 host-managed */
 	uint64_t meta_size, meta_offset;     /* bytes */
+	uint64_t at;			     /* of the data in the file; 0: not read from one */
 };
 
 struct qcow2_header {
@@ -55,7 +56,7 @@ struct qcow2_header {
 	struct qcow2_zoned_ext zoned;
 	struct qcow2_base_id base_id; /* of the zoned image below this one */
 	struct qcow2_identity identity;
-	uint64_t file_size;	      /* of the image file when the header was read, bytes */
+	uint64_t file_size; /* of the image file when the header was read, bytes */
 };
 
 /* What the caller of a parser wants the image to be. */

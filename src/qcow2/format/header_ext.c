@@ -202,6 +202,8 @@ static void note_place(struct qcow2_header *h, const struct header_ext *e, uint6
 		h->base_id.at = at;
 	if (e->type == QCOW2_EXT_IDENTITY)
 		h->identity.at = at;
+	if (e->type == QCOW2_EXT_ZONED)
+		h->zoned.at = at;
 }
 
 static const struct {

@@ -119,6 +119,11 @@ int table_grow(struct qcow2_table *t, uint64_t nr)
 	return 0;
 }
 
+void table_shorten(struct qcow2_table *t, uint64_t nr)
+{
+	t->nr = nr;
+}
+
 int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_t *nr)
 {
 	uint64_t all = div_up(t->nr, TABLE_GROUP);

@@ -44,6 +44,9 @@ bool table_is_fresh(const struct qcow2_table *t, uint64_t index);
 /* Makes room for nr words (zeros behind the old ones) and marks all of it dirty. */
 int table_grow(struct qcow2_table *t, uint64_t nr);
 
+/* Forgets the words behind the first nr, which lead nowhere. Nothing is dirty. */
+void table_shorten(struct qcow2_table *t, uint64_t nr);
+
 /* One changed group as a commit takes it along. */
 struct table_group {
 	uint64_t first; /* word */
