@@ -40,8 +40,6 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 #endif
 	fs->coherent = conn->proto_major > 7 ||
 		       (conn->proto_major == 7 && conn->proto_minor >= PROTO_MINOR_LINUX_6_6);
-	if (fs->ready)
-		fs->ready(fs->ready_data);
 }
 
 const struct fuse_lowlevel_ops fs_ops = {

@@ -71,7 +71,7 @@ static const struct option {
 	{ { "clone_fd", NULL, "a descriptor of /dev/fuse for each thread" },
 	  { FLAG, .to = TO(clone_fd) } },
 	{ { "uring", "off|on|auto",
-	    "requests come through io_uring, where the kernel lets them; default off" },
+	    "requests come through io_uring, where the kernel lets them; default auto" },
 	  { WORD, .to = TO(uring) } },
 	{ { "seccomp", NULL, "leave the process only the system calls that serving needs" },
 	  { FLAG, .to = TO(seccomp) } },
@@ -254,9 +254,11 @@ int fs_config_parse(struct fs_config *c, const char *const *texts, struct zq_err
 {
 	int ret = 0;
 
-	*c = (struct fs_config){
-		.uid = getuid(), .gid = getgid(), .perm = 0640, .end_timeout = 10
-	};
+	*c = (struct fs_config){ .uid = getuid(),
+				 .gid = getgid(),
+				 .perm = 0640,
+				 .end_timeout = 10,
+				 .uring = FS_URING_DEFAULT };
 	for (; texts && *texts && !ret; texts++)
 		ret = parse_text(c, *texts, err);
 	if (!ret && c->force_share && !c->ro)

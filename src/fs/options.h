@@ -19,7 +19,8 @@ enum fs_on_error {
 	FS_ERRORS_ZONE_OFFLINE,
 	FS_ERRORS_REPAIR
 };
-enum fs_uring { FS_URING_OFF, FS_URING_ON, FS_URING_AUTO };
+/* The last one is no word: auto that nobody has asked for. */
+enum fs_uring { FS_URING_OFF, FS_URING_ON, FS_URING_AUTO, FS_URING_DEFAULT };
 enum fs_layout { FS_LAYOUT_ZONEFS, FS_LAYOUT_ZLOOP };
 
 #define FS_COMPRESS_MAX 22u

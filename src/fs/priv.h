@@ -69,7 +69,7 @@ struct fs {
 	bool frozen;	/* nobody can change the image while it is mounted */
 	/* Since Linux 6.6 a direct write takes away what the page cache has of its range. */
 	bool coherent;	       /* set by INIT, before any other request */
-	void (*ready)(void *); /* called once, when the kernel has said hello */
+	void (*ready)(void *); /* called once, when the kernel has the answer to its hello */
 	void *ready_data;
 	struct harden_unmounter unmounter; /* under auto_unmount, and a user's under seccomp */
 	struct serve *serve;		   /* owned by session.c, like refresh */

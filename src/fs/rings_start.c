@@ -43,32 +43,44 @@ static unsigned possible_processors(void)
 	return n < 1 || first || end != '\n' ? 0 : last + 1;
 }
 
-static bool is_online(unsigned processor)
+/* A file's first byte; what otherwise when it has none. */
+static char first_byte(const char *path, char otherwise)
 {
-	char path[64], c = '1';
-	FILE *f;
+	FILE *f = fopen(path, "re");
+	char c = otherwise;
 
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", processor);
-	f = fopen(path, "re");
 	if (!f)
-		return true; /* it cannot be switched off */
+		return otherwise;
 	if (fread(&c, 1, 1, f) != 1)
-		c = '1';
+		c = otherwise;
 	fclose(f);
-	return c != '0';
+	return c;
 }
 
-/* A processor on which this process may not run; nr: it may run on all that are there. */
+bool serve_rings_are_enabled(void)
+{
+	return first_byte("/sys/module/fuse/parameters/enable_uring", 'N') == 'Y';
+}
+
+static bool is_online(unsigned processor)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", processor);
+	return first_byte(path, '1') != '0'; /* one that cannot be switched off has no such file */
+}
+
+/* A processor on which this process may not run, or shall not, as by taskset(1); nr: it may run on
+ * all that are there. */
 static unsigned forbidden_processor(unsigned nr)
 {
 	unsigned i = 0;
-	cpu_set_t old;
+	cpu_set_t mine;
 
-	if (sched_getaffinity(0, sizeof(old), &old))
+	if (sched_getaffinity(0, sizeof(mine), &mine))
 		return 0;
-	while (i < nr && (!rings_pin(i) || !is_online(i)))
+	while (i < nr && (CPU_ISSET(i, &mine) || !is_online(i)))
 		i++;
-	sched_setaffinity(0, sizeof(old), &old);
 	return i;
 }
 
@@ -209,7 +221,9 @@ int serve_use_rings(struct fs *fs, bool required, char *why, size_t size)
 		text = "option seccomp forbids io_uring";
 	else if (fs->cfg.auto_unmount)
 		text = "option auto_unmount would leave a dead mount behind";
-	else if (!nr || nr > MAX_QUEUES)
+	else if (!nr)
+		text = "how many processors there may be cannot be told";
+	else if (nr > MAX_QUEUES)
 		text = "the machine may have more than 64 processors";
 	else
 		text = why_not(fs->serve);
@@ -257,36 +271,43 @@ static int enter_all(struct serve_rings *r, size_t room)
 	return ret;
 }
 
-static void go_without(struct serve *s, const char *why)
+/* False: it must not. */
+static bool go_without(struct serve *s, const char *why)
 {
-	bool required = s->rings->required;
+	struct serve_rings *r = s->rings;
 
-	fs_log(&s->fs->log, required ? LOG_ERR : LOG_NOTICE, "without io_uring: %s", why);
+	snprintf(r->why, sizeof(r->why), "%s", why);
 	rings_leave(s);
-	if (required)
+	if (r->required)
 		serve_note_end(s, -ENOTSUP);
+	else
+		fs_log(&s->fs->log, LOG_NOTICE, "without io_uring: %s", why);
+	return !r->required;
 }
 
-void rings_agreed(struct serve *s, uint64_t granted, size_t room)
+const char *serve_why_no_rings(const struct serve *s)
+{
+	return s->rings ? s->rings->why : "";
+}
+
+bool rings_agreed(struct serve *s, uint64_t granted, size_t room)
 {
 	struct serve_rings *r = s->rings;
 	int ret;
 
 	if (!r)
-		return;
-	if (!(granted & RINGS_HELLO)) {
-		go_without(s, "the kernel does not offer it");
-		return;
-	}
+		return true;
+	if (!(granted & RINGS_HELLO))
+		return go_without(s, "the kernel does not offer it");
 	ret = enter_all(r, room);
 	if (ret) {
 		/* Not yet in use; after this the kernel does not wait for it any more. */
 		if (try_register(s) != -EINVAL)
 			serve_break(s);
-		go_without(s, strerror(-ret));
-		return;
+		return go_without(s, strerror(-ret));
 	}
 	SCOPE_LOCK(&s->lock);
 	s->nr_queues = r->nr;
 	s->pool.threads = 1; /* for what does not come through rings */
+	return true;
 }

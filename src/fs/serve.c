@@ -84,7 +84,8 @@ static ssize_t answer_hello(struct serve_worker *w, struct iovec *iov, int count
 	size_t room = hello_room(iov, count);
 	ssize_t n = w->pool->how->answer(w, iov, count);
 
-	rings_agreed(s, n < 0 ? 0 : granted, room);
+	if (rings_agreed(s, n < 0 ? 0 : granted, room) && s->fs->ready)
+		s->fs->ready(s->fs->ready_data);
 	return n;
 }
 

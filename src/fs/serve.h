@@ -35,6 +35,10 @@ int serve_new(struct fs *fs, const struct serve_config *cfg);
  * kernel changes its mind later; with required the connection ends in that case.
  */
 int serve_use_rings(struct fs *fs, bool required, char *why, size_t size);
+/* Why a connection that shall come through rings has ended: it cannot. "": it has not. */
+const char *serve_why_no_rings(const struct serve *s);
+/* Has root let mounts use them? */
+bool serve_rings_are_enabled(void);
 /* Starts the first thread, which says hello to the kernel. 0 or -errno. */
 int serve_start(struct fs *fs);
 /* After serve_join, or without serve_start. Closes the connection. */

@@ -39,6 +39,8 @@ struct rings_life {
 	unsigned lost;		 /* how often in turn nothing moved; its own */
 };
 
+#define RINGS_WHY 64
+
 enum rings_phase {
 	RINGS_OPEN,   /* until INIT is answered: a thread for each queue opens its ring */
 	RINGS_ENTER,  /* they register */
@@ -56,9 +58,10 @@ struct serve_rings {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum rings_phase phase; /* [lock] */
-	unsigned nr_done; /* [lock] first threads that have done what the phase asks of them */
-	int rc;		  /* [lock] of one that could not */
-	bool wanted;	  /* [lock] a kick, see life */
+	unsigned nr_done;    /* [lock] first threads that have done what the phase asks of them */
+	int rc;		     /* [lock] of one that could not */
+	bool wanted;	     /* [lock] a kick, see life */
+	char why[RINGS_WHY]; /* there are none after all; set before the phase is RINGS_OFF */
 	pthread_t watchdog;
 	bool watched;
 };
@@ -73,8 +76,9 @@ extern const struct serve_transport serve_by_rings;
 
 /* What to ask of the kernel in INIT's answer. */
 uint64_t rings_hello(const struct serve *s);
-/* INIT is answered, and so many bytes may come with a request; granted: the flags in the answer. */
-void rings_agreed(struct serve *s, uint64_t granted, size_t room);
+/* INIT is answered, and so many bytes may come with a request; granted: the flags in the answer.
+ * False: the connection ends, as it has no rings and shall not do without. */
+bool rings_agreed(struct serve *s, uint64_t granted, size_t room);
 
 /* ---- rings_phase.c ----------------------------------------------------------------------------
  */

@@ -50,6 +50,19 @@ static int connection_failed(const struct fs *fs, int rc, struct zq_error *err)
 		       strerror(-rc));
 }
 
+/* On most machines nobody has let mounts use io_uring, and nobody wants to read that each time. */
+static int priority_without(const struct fs *fs)
+{
+	bool expected = fs->cfg.uring == FS_URING_AUTO || serve_rings_are_enabled();
+
+	return expected ? LOG_NOTICE : LOG_DEBUG;
+}
+
+static int rings_failed(int rc, const char *why, struct zq_error *err)
+{
+	return zq_fail(err, rc, "option uring=on: %s", why);
+}
+
 /* Rings, where they are wanted and can be had. */
 static int choose_transport(struct fs *fs, struct zq_error *err)
 {
@@ -59,8 +72,8 @@ static int choose_transport(struct fs *fs, struct zq_error *err)
 	if (fs->cfg.uring == FS_URING_OFF || !serve_use_rings(fs, required, why, sizeof(why)))
 		return 0;
 	if (required)
-		return zq_fail(err, -ENOTSUP, "option uring=on: %s", why);
-	fs_log(&fs->log, LOG_NOTICE, "without io_uring: %s", why);
+		return rings_failed(-ENOTSUP, why, err);
+	fs_log(&fs->log, priority_without(fs), "without io_uring: %s", why);
 	return 0;
 }
 
@@ -87,7 +100,9 @@ int session_serve(struct fs *fs, struct zq_error *err)
 			ending_run(fs);
 			ret = serve_result(fs->serve);
 		}
-		if (ret)
+		if (ret && *serve_why_no_rings(fs->serve))
+			rings_failed(ret, serve_why_no_rings(fs->serve), err);
+		else if (ret)
 			connection_failed(fs, ret, err);
 	}
 	signals_stop(&signals);

@@ -9,6 +9,7 @@
 #include "check_main.h"
 
 #include "fs/hello.c" // NOLINT(bugprone-suspicious-include)
+#include "fs/rings_kernel.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 
@@ -61,6 +62,29 @@ START_TEST(the_upper_half)
 	talk_end(&t, BIT(36));
 	ck_assert_uint_eq(t.out.flags, 1);
 	ck_assert_uint_eq(t.out.flags2, 0);
+}
+END_TEST
+
+static uint64_t talk_of_rings(struct talk *t, uint64_t offer)
+{
+	talk_begin(t, offer);
+	return hello_complete(&t->request, sizeof(t->request), t->iov, 2, RINGS_HELLO | BIT(28));
+}
+
+/* Before Linux 6.14, or where root has not let mounts use io_uring. */
+START_TEST(rings_where_they_are_offered)
+{
+	struct talk t;
+
+	ck_assert(talk_of_rings(&t, BIT(30) | BIT(28) | RINGS_HELLO) & RINGS_HELLO);
+	ck_assert_uint_eq(t.out.flags2, (uint32_t)(RINGS_HELLO >> 32));
+	ck_assert_uint_eq(talk_of_rings(&t, BIT(30) | BIT(28)), BIT(28));
+	ck_assert_uint_eq(t.out.flags2, 0);
+	/* of a kernel that does not know the upper half, and of a libfuse that does not */
+	ck_assert_uint_eq(talk_of_rings(&t, BIT(28) | RINGS_HELLO), BIT(28));
+	talk_begin(&t, BIT(30) | RINGS_HELLO);
+	t.iov[1].iov_len = offsetof(struct fuse_init_out, flags2);
+	ck_assert_uint_eq(hello_complete(&t.request, sizeof(t.request), t.iov, 2, RINGS_HELLO), 0);
 }
 END_TEST
 
@@ -130,8 +154,11 @@ END_TEST
 int main(void)
 {
 	static const struct check_test tests[] = {
-		CHECK_TEST(only_what_is_offered), CHECK_TEST(the_upper_half),
-		CHECK_TEST(other_forms_stay),	  CHECK_TEST(room_of_a_request),
+		CHECK_TEST(only_what_is_offered),
+		CHECK_TEST(the_upper_half),
+		CHECK_TEST(rings_where_they_are_offered),
+		CHECK_TEST(other_forms_stay),
+		CHECK_TEST(room_of_a_request),
 		CHECK_TEST(several_writers),
 	};
 
