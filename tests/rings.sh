@@ -19,27 +19,7 @@ cleanup_fn rings_release
 "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2 "$image" 40M
 mkdir "$M"
 
-# Goes on, as everybody may, and says why not through io_uring.
-without() { # REASON OPTIONS
-    expect_fail "option uring=on: $1" "$ZQFS" -o "uring=on${2:+,$2}" "$image" "$M"
-    if is_mounted "$M"; then fail "mounted all the same"; fi
-    mount_image "$image" "$M" -o "uring=auto${2:+,$2}" 2>"$DIR/said"
-    grep -q "without io_uring: $1" "$DIR/said" || fail "said: $(cat "$DIR/said")"
-    assert_eq "$(wc -l <"$DIR/said")" 1 "lines about it"
-    echo x >>"$M/seq/0"
-    if has_rings_ "$(mount_pid "$M")"; then fail "it has rings though"; fi
-    unmount "$M"
-}
-
-echo "-- where it cannot be had"
-rings_set N
-without "the kernel does not offer it"
 rings_set Y
-without "option seccomp forbids io_uring" seccomp
-without "option auto_unmount would leave a dead mount behind" auto_unmount
-echo 2 >"$RINGS_SYSCTL"
-without "io_uring is forbidden here"
-echo 0 >"$RINGS_SYSCTL"
 expect_fail "off|on|auto" "$ZQFS" -o uring=maybe "$image" "$M"
 
 echo "-- what was written is read"
@@ -141,9 +121,9 @@ heal
 if is_mounted "$M"; then fail "still mounted"; fi
 assert_unlocked "$image" 5
 
-if [ -z "${ZQFS_TEST_OPTIONS:-}" ]; then
+if [ -z "${ZQFS_TEST_RINGS:-}" ]; then
     echo "-- other tests, all on rings"
-    export ZQFS_TEST_OPTIONS=uring=auto KILLS=5 STRESS_SECONDS=10
+    export ZQFS_TEST_RINGS=yes KILLS=5 STRESS_SECONDS=10
     for t in mount-basic mount-hang mount-ending conf-0300-sequential zonefs-async fault-kill-serve \
         stress-serve; do
         run_other "$t" "on rings"

@@ -37,7 +37,7 @@ function __zqfs_keys
                 'end_timeout=\thow long the end waits for a disk that does not answer; default 10' \
                 'trace=\twrite a line of JSON for each zone operation to this file' \
                 'clone_fd\ta descriptor of /dev/fuse for each thread' \
-                'uring=\trequests come through io_uring, where the kernel lets them; default off' \
+                'uring=\trequests come through io_uring, where the kernel lets them; default auto' \
                 'seccomp\tleave the process only the system calls that serving needs' \
                 'auto_unmount\tunmount when the process dies' \
                 'compress=\tcompress full zones in the background; without a value the method\'s own level' \

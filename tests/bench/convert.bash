@@ -61,7 +61,7 @@ append_with() { # BYTES OPTIONS
     local image=$base/compress.qcow2 mnt=$base/compress
     mkdir -p "$mnt"
     "$ZQFS" create -q --force -o zone.size=16M "$image" 1G
-    "$ZQFS" "$image" "$mnt" ${2:+-o "$2"} && have_memory "$1" || return 1
+    "$ZQFS" "$image" "$mnt" -o "uring=off${2:+,$2}" && have_memory "$1" || return 1
     microseconds append_zones "$mnt" $(($1 >> 24))
     "$ZQFS" umount "$mnt" >/dev/null
     rm -f "$image"

@@ -212,7 +212,7 @@ rewrite_zones() { # SIZE OF THE DISK
     local image=$base/storm.qcow2 mnt=$base/storm
     mkdir -p "$mnt"
     "$ZQFS" create -q --force -o zone.size=16M "$image" "$1"
-    "$ZQFS" "$image" "$mnt" || return 1
+    "$ZQFS" -o uring=off "$image" "$mnt" || return 1
     microseconds rewrite_open_zones "$mnt" $(($(size $((4 << 30))) >> 28))
     "$ZQFS" umount "$mnt" >/dev/null
     rm -f "$image"
@@ -259,8 +259,8 @@ job_million() { # mount|umount|memory
     rm "$d/store/img.qcow2"
     "$ZQFS" create -o zone.size=1M "$d/store/img.qcow2" $((nr << 20)) >/dev/null
     # the command returns once the mount answers, the other one when the process has ended
-    mount=$(microseconds "$ZQFS" "$d/store/img.qcow2" "$d/mnt")
-    big=$(resident "$(pgrep -f -n "^$ZQFS $d/store/img.qcow2")")
+    mount=$(microseconds "$ZQFS" -o uring=off "$d/store/img.qcow2" "$d/mnt")
+    big=$(resident "$(pgrep -f -n "^$ZQFS -o uring=off $d/store/img.qcow2")")
     umount=$(microseconds "$ZQFS" umount "$d/mnt")
     case $1 in
         mount) milliseconds "$mount" ;;

@@ -124,9 +124,8 @@ start_target() { # TARGET [MOUNT OPTIONS OF ZQFS]
                 --blockdev driver=qcow2,node-name=disk,file=file \
                 --export "type=fuse,id=out,node-name=disk,mountpoint=$at,writable=on" & ;;
         zqfs | rings)
-            [ "$1" = zqfs ] || options=uring=on${options:+,$options}
-            # shellcheck disable=SC2086 # an option or nothing
-            "$ZQFS" mount -f ${options:+-o "$options"} "$d/store/img.qcow2" "$at" & ;;
+            case $1 in zqfs) options=uring=off${options:+,$options} ;; *) options=uring=on${options:+,$options} ;; esac
+            "$ZQFS" mount -f -o "$options" "$d/store/img.qcow2" "$at" & ;;
     esac >>"$WORK/log.$1" 2>&1
     pid_of[$1]=$!
     echo "$! $at" >"$WORK/pid.$1"

@@ -38,6 +38,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(cfg.perm, 0640);
 	ck_assert_uint_eq(cfg.on_error, FS_ERRORS_REMOUNT_RO);
 	ck_assert_uint_eq(cfg.layout, FS_LAYOUT_ZONEFS);
+	ck_assert_uint_eq(cfg.uring, FS_URING_DEFAULT);
 	ck_assert(!cfg.ro && !cfg.rw && !cfg.strict && !cfg.sync && !cfg.explicit_open);
 	ck_assert_ptr_null(cfg.fuse);
 	ck_assert_ptr_null(cfg.data_file);
