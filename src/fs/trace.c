@@ -181,6 +181,7 @@ void trace_answer(struct trace_request *t, const struct iovec *iov, int count)
 
 	if (!t->op)
 		return;
+	t->when = clock_ns(CLOCK_REALTIME);
 	t->took = clock_ns(CLOCK_MONOTONIC) - t->start;
 	t->answered = true;
 	t->result = out->error;
@@ -226,14 +227,13 @@ static bool is_worth_a_line(const struct trace_request *t)
 
 void trace_end(struct fs *fs, struct trace_request *t)
 {
-	int64_t when = clock_ns(CLOCK_REALTIME);
 	uint32_t zone = tree_is_file(t->node) ? tree_zone(t->node) : 0;
 	struct trace_line l;
 
 	if (is_worth_a_line(t)) {
 		if (fs->tree.aggr && zone < fs->geo->nr_conv && tree_is_file(t->node))
 			zone = (uint32_t)(t->offset / fs->geo->zone_size);
-		begin_line(fs, &l, when, zone, t->node, t->op);
+		begin_line(fs, &l, t->when, zone, t->node, t->op);
 		if (has_range(t)) {
 			put_key(&l, ",\"offset\":", t->offset);
 			put_key(&l, ",\"length\":", t->length);

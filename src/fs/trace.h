@@ -23,6 +23,7 @@ struct trace_request {
 	uint64_t node, offset, length;
 	int64_t start; /* CLOCK_MONOTONIC, ns */
 	int64_t took;  /* until the answer, ns */
+	int64_t when;  /* of the answer, before anybody has it: CLOCK_REALTIME, ns */
 	int64_t result;
 	uint32_t uid, pid;
 	bool landed, answered;
