@@ -159,6 +159,10 @@ assert_same zbc.qcow2 before
 expect_fail "power of two" "$ZQFS" create --force -o zone.size=3M zbc.qcow2 1G
 assert_same zbc.qcow2 before
 "$ZQFS" create -q --force zbc.qcow2 1G
+# what it can never replace is said at once
+for f in . /dev/null; do
+    expect_fail "$f: the image is not a regular file and is not replaced" "$ZQFS" create "$f" 1G
+done
 assert_eq "$(info zbc.qcow2 .geometry.size)" 1073741824 "size after --force"
 
 # that it cannot be said is no failure to create

@@ -49,6 +49,7 @@ full_device() { # CLUSTER_SIZE
     assert_eq "$full" "" "the first zone without room after all were reset"
     unmount "$M"
     assert_status 0 "$ZQFS" check "$loop"
+    assert_eq "$("$ZQFS" info "$loop" | sed -n 's/^disk usage: *//p')" "8 MiB (8388608 bytes)" "usage of a device"
     mount_image "$loop" "$M"
     cmp "$M/seq/5" "$DIR/zone"
     assert_eq "$(head -c 5 "$M/seq/0")" kept "what was synced first"

@@ -9,9 +9,9 @@ cd "$DIR"
 K=1024
 
 # Sound, and what a killed process leaves of unused clusters at most.
-assert_sound() { # IMAGE
+assert_sound() { # IMAGE [OPTION]
     local rc=0
-    "$ZQFS" check "$1" >out 2>&1 || rc=$?
+    "$ZQFS" check "${@:2}" "$1" >out 2>&1 || rc=$?
     [ "$rc" -eq 0 ] || [ "$rc" -eq 3 ] || fail "check: status $rc: $(cat out)"
 }
 
@@ -83,8 +83,8 @@ assert_live() { # DIR
     assert_eq "$(head -c 101 "$1/cnv/0" | tail -c 1)" l "live cnv/0"
 }
 
-assert_confirmed() { # IMAGE
-    mount_image "$1" after -o ro
+assert_confirmed() { # IMAGE OPTIONS
+    mount_image "$1" after -o "ro$2"
     assert_eq "$(stat -c %s after/seq/[0-5] | tr '\n' ' ')" "8192 0 8192 3072 8192 1024 " "sizes after $how"
     assert_eq "$(cat after/seq/[0-5] | tr -d '\0' | fold -w 1 | uniq -c | tr -d ' \n')" \
         "8192a8192d3000g8192h1000i" "contents after $how"
@@ -94,19 +94,44 @@ assert_confirmed() { # IMAGE
     unmount after
 }
 
-# commit=1: commits in the background confirm nothing
-for how in umount term kill cut; do
+# Each kind of image sets $image, and $options when the mount needs more.
+make_file() {
     rm -f d.qcow2
     "$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=2 d.qcow2 8M
-    mount_image d.qcow2 mnt -o powercut,commit=1
-    python3 work.py mnt
-    compgen -G "*powercut*" && fail "a file with a name is beside the image"
-    assert_live mnt
-    sleep 1.2
-    "end_$how"
-    assert_sound d.qcow2
-    assert_confirmed d.qcow2
-done
+    image=d.qcow2 options=
+}
+make_data_file() { # one that has moved
+    rm -f d.qcow2 d.raw moved.raw
+    "$ZQFS" create -q -o zone.size=1M,zone.conventional_zones=2,data_file=d.raw d.qcow2 8M
+    mv d.raw moved.raw
+    image=d.qcow2 options=,data_file=moved.raw
+}
+make_device() {
+    make_file
+    dd if=d.qcow2 of="$loop" conv=fsync status=none
+    image=$loop
+}
+truncate -s 64M device
+loop=$(losetup -f --show device 2>/dev/null) || loop=
+[ -z "$loop" ] || cleanup_fn losetup -d "$loop"
+
+# commit=1: commits in the background confirm nothing
+every_end() { # KIND
+    for how in umount term kill cut; do
+        "make_$1"
+        mount_image "$image" mnt -o "powercut,commit=1$options"
+        python3 work.py mnt
+        compgen -G "*powercut*" && fail "a file with a name is beside the image"
+        assert_live mnt
+        sleep 1.2
+        "end_$how"
+        assert_sound "$image" ${options:+--data-file=moved.raw}
+        assert_confirmed "$image" "$options"
+    done
+}
+every_end data_file
+[ -z "$loop" ] || every_end device
+every_end file
 
 # while a program has files open; afterwards it meets errors, and the image is free at once
 mount_image d.qcow2 mnt -o powercut

@@ -235,6 +235,8 @@ static int posix_usage(struct zq_io *io, uint64_t *bytes)
 {
 	struct stat st;
 
+	if (to_posix(io)->block_device) /* is given as a whole, and st_blocks is 0 */
+		return posix_size(io, bytes);
 	if (fstat(to_posix(io)->fd, &st) < 0)
 		return -errno;
 	*bytes = (uint64_t)st.st_blocks * 512;

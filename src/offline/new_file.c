@@ -91,11 +91,11 @@ static int take_old(struct new_file *f, bool force, const char *what, struct zq_
 {
 	int ret;
 
-	if (!force)
-		return zq_fail(err, -EEXIST, "%s: %s exists already", f->path, what);
-	if (!S_ISREG(f->old_st.st_mode))
+	if (!S_ISREG(f->old_st.st_mode)) /* force does not help, so it is not what to say */
 		return zq_fail(err, -EINVAL, "%s: %s is not a regular file and is not replaced",
 			       f->path, what);
+	if (!force)
+		return zq_fail(err, -EEXIST, "%s: %s exists already", f->path, what);
 	ret = zq_io_open(f->path, true, &f->old, err);
 	if (ret)
 		return ret;
