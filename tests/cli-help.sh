@@ -14,7 +14,7 @@ assert_eq "$(cat err)" "" "stderr of help"
 "$ZQFS" --help | cmp - overview
 "$ZQFS" -h | cmp - overview
 for command in $("$ZQFS" help --list | awk -F '\t' '$1 == "command" { print $2 }'); do
-    grep -q "^  $command " overview || fail "the overview leaves out $command"
+    grep -Eq "^  ([a-z]+, )?$command[, ]" overview || fail "the overview leaves out $command"
     "$ZQFS" help "$command" >help.txt
     head -n 1 help.txt | holds "^usage: zqfs " || fail "no usage in help $command"
     [ "$command" = mount ] || "$ZQFS" "$command" --help | cmp - help.txt
@@ -22,12 +22,14 @@ for command in $("$ZQFS" help --list | awk -F '\t' '$1 == "command" { print $2 }
     awk 'length > 80 { exit 1 }' help.txt || fail "help $command has lines over 80 characters"
 done
 awk 'length > 80 { exit 1 }' overview || fail "the overview has lines over 80 characters"
+[ "$(wc -l <overview)" -le 23 ] || fail "the overview and a prompt need more than 24 lines"
 
 # without arguments it is an error, on standard error
 assert_status 2 "$ZQFS"
 rc=0
-"$ZQFS" >stdout 2>/dev/null || rc=$?
+"$ZQFS" >stdout 2>err || rc=$?
 assert_eq "$rc$(cat stdout)" 2 "zqfs without arguments"
+assert_same err overview
 
 # output that cannot be written is a failure
 if [ -w /dev/full ]; then

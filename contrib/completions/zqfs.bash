@@ -5,6 +5,7 @@ _zqfs_options() { # COMMAND
     local options=''
     case $1 in
         mount) options='-o -f --foreground -d --debug --ready-fd --pid-file -V --version -h --help' ;;
+        umount) options='--power-cut -h --help' ;;
         create) options='-o -b --backing -F --backing-format --force -q --quiet -h --help' ;;
         amend) options='-o -h --help' ;;
         resize) options='--json --data-file -q --quiet -h --help' ;;
@@ -20,7 +21,6 @@ _zqfs_options() { # COMMAND
         compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
         compact) options='--no-compress --level -m --threads -p --progress --json -q --quiet -h --help' ;;
         commit) options='-p --progress --json -q --quiet -h --help' ;;
-        umount) options='--power-cut -h --help' ;;
         trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;
     esac
@@ -101,7 +101,7 @@ _zqfs_value() { # COMMAND OPTION
     esac
 }
 
-_zqfs_commands='mount create amend resize info map report reset finish open close check convert compare compact commit umount trace help'
+_zqfs_commands='mount umount create amend resize info map report reset finish open close check convert compare compact commit trace help'
 
 # shellcheck shell=bash disable=SC2154 # _zqfs_commands: generated above this part
 

@@ -2,7 +2,7 @@
 # fish completion for zqfs; made by contrib/completions/generate.sh
 
 function __zqfs_mounting
-    not __fish_seen_subcommand_from mount create amend resize info map report reset finish open close check convert compare compact commit umount trace help
+    not __fish_seen_subcommand_from mount umount create amend resize info map report reset finish open close check convert compare compact commit trace help
     or __fish_seen_subcommand_from mount
 end
 
@@ -132,6 +132,10 @@ complete -c zqfs -n '__zqfs_mounting' -l ready-fd -x -d 'write a line to this de
 complete -c zqfs -n '__zqfs_mounting' -l pid-file -r -F -d 'write the process id there once the mount answers'
 complete -c zqfs -n '__zqfs_mounting' -s V -l version -d 'print the version'
 complete -c zqfs -n '__zqfs_mounting' -s h -l help -d 'show this help'
+complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -l power-cut -d 'kill the process of a mount with -o powercut, also while files in it are open'
+complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a create -d 'make a new zoned image'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s o -x -a '(__zqfs_keys create)' -d 'set an option of the image; may be repeated'
 complete -c zqfs -n '__fish_seen_subcommand_from create' -s b -l backing -x -d 'read from here what the image does not have; a zoned one gives its zones too'
@@ -181,7 +185,7 @@ complete -c zqfs -n __fish_use_subcommand -a open -d 'open zones of a mount expl
 complete -c zqfs -n '__fish_seen_subcommand_from open' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a close -d 'close open zones of a mount'
 complete -c zqfs -n '__fish_seen_subcommand_from close' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a check -d 'look for damage in an image that nobody has open, and repair it'
+complete -c zqfs -n __fish_use_subcommand -a check -d 'look for damage in an image, and repair it'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -s r -l repair -x -a 'leaks all' -d 'repair leaked clusters only, or all that can be repaired without losing data'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -l json -d 'print the findings and the counts as JSON'
 complete -c zqfs -n '__fish_seen_subcommand_from check' -l data-file -r -F -d 'external data file, when the image names none or it moved'
@@ -221,10 +225,6 @@ complete -c zqfs -n '__fish_seen_subcommand_from commit' -s p -l progress -d 'sh
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -l json -d 'print what was done as JSON'
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -s q -l quiet -d 'print nothing; the exit status tells'
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -s h -l help -d 'show this help'
-complete -c zqfs -n __fish_use_subcommand -a umount -d 'unmount, and wait until the image is complete and unlocked'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -a '(__zqfs_mounts)'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -l power-cut -d 'kill the process of a mount with -o powercut, also while files in it are open'
-complete -c zqfs -n '__fish_seen_subcommand_from umount' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a trace -d 'show the zone operations of a mount as they happen'
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -l summary -d 'count per zone instead; of a mount until interrupted, or of the file of trace='
 complete -c zqfs -n '__fish_seen_subcommand_from trace' -s h -l help -d 'show this help'

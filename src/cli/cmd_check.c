@@ -206,7 +206,7 @@ static const char *const check_operands[] = { "IMAGE", NULL };
 
 const struct cli_command cmd_check = {
 	.name = "check",
-	.summary = "look for damage in an image that nobody has open, and repair it",
+	.summary = "look for damage in an image, and repair it",
 	.details = "Exit status: 0 clean or all repaired, 2 corruption is left, 3 only leaked "
 		   "clusters are left (harmless, but they take room), 1 the check could not run.",
 	.operands = check_operands,

@@ -202,6 +202,7 @@ static const char *const mount_zone_operands[] = { "MOUNTPOINT", "ZONES", NULL }
 const struct cli_command cmd_reset = {
 	.name = "reset",
 	.summary = "empty zones of an image or of a mount",
+	.pair = "empty zones of an image or of a mount, or make them full",
 	.details = ZONES_TEXT "What the zones held is gone, and their space goes back to the host.",
 	IN_IMAGE_OR_MOUNT,
 };
@@ -216,6 +217,7 @@ const struct cli_command cmd_finish = {
 const struct cli_command cmd_open = {
 	.name = "open",
 	.summary = "open zones of a mount explicitly",
+	.pair = "open zones of a mount explicitly, or close open ones",
 	.details = ZONES_TEXT "Zones stay open until they are closed, finished, reset, full or "
 			      "unmounted. An image keeps no open zones, so there is nothing to "
 			      "open in one that is not mounted.",

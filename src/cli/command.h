@@ -49,6 +49,7 @@ struct cli_args {
 struct cli_command {
 	const char *name;
 	const char *summary;	     /* a clause, for the list of commands */
+	const char *pair;	     /* for a line with the next command, or NULL */
 	const char *details;	     /* paragraphs for its own help, or NULL */
 	const char *const *operands; /* their names in order, NULL ended */
 	int min_operands;

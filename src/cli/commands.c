@@ -10,9 +10,9 @@
 #include "cli/help.h"
 
 static const struct cli_command *const cli_commands[] = {
-	&cmd_mount,   &cmd_create, &cmd_amend,	&cmd_resize, &cmd_info,	 &cmd_map,     &cmd_report,
-	&cmd_reset,   &cmd_finish, &cmd_open,	&cmd_close,  &cmd_check, &cmd_convert, &cmd_compare,
-	&cmd_compact, &cmd_commit, &cmd_umount, &cmd_trace,  &cmd_help,	 NULL,
+	&cmd_mount,   &cmd_umount,  &cmd_create, &cmd_amend, &cmd_resize, &cmd_info,  &cmd_map,
+	&cmd_report,  &cmd_reset,   &cmd_finish, &cmd_open,  &cmd_close,  &cmd_check, &cmd_convert,
+	&cmd_compare, &cmd_compact, &cmd_commit, &cmd_trace, &cmd_help,	  NULL,
 };
 
 /* A first word that names no file was meant as a command, unless all that a mount needs follows. */
@@ -30,7 +30,6 @@ int commands_main(int argc, char **argv)
 	const struct cli_command *cmd;
 
 	if (argc < 2) {
-		cli_usage_error(NULL, "IMAGE and MOUNTPOINT are missing");
 		cli_print_overview(stderr, cli_commands);
 		return CLI_USAGE;
 	}

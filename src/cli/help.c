@@ -14,7 +14,8 @@
 const struct cli_option cli_help_option = { 'h', "help", NULL, NULL, "show this help" };
 
 /* The column in which explanations begin. */
-#define HELP_COLUMN 30
+#define HELP_COLUMN	30
+#define OVERVIEW_COLUMN 17
 
 void cli_print_usage(FILE *out, const struct cli_command *cmd)
 {
@@ -101,22 +102,22 @@ void cli_print_help(FILE *out, const struct cli_command *cmd)
 	fputs("\nSee zqfs(1) for more.\n", out);
 }
 
+/* No more lines than a terminal of 24 shows above its prompt. */
 void cli_print_overview(FILE *out, const struct cli_command *const *all)
 {
 	fputs("usage: zqfs [OPTION...] IMAGE MOUNTPOINT\n"
-	      "       zqfs COMMAND [OPTION...] ...\n\ncommands:\n",
+	      "       zqfs COMMAND [OPTION...] ...\n\n",
 	      out);
 	for (size_t i = 0; all[i]; i++) {
-		int col = fprintf(out, "  %s", all[i]->name);
+		const char *pair = all[i]->pair;
+		int col = fprintf(out, "  %s%s%s", all[i]->name, pair ? ", " : "",
+				  pair ? all[i + 1]->name : "");
 
-		term_help_text(out, col, 12, all[i]->summary);
+		term_help_text(out, col, OVERVIEW_COLUMN, pair ? pair : all[i]->summary);
+		i += pair != NULL;
 	}
-	fputs("\noptions:\n", out);
-	for (size_t i = 0; all[i]; i++)
-		if (all[i]->unnamed)
-			print_options(out, all[i]);
-	fputs("\n\"zqfs help COMMAND\" shows a command's options, "
-	      "\"zqfs help mount\" the keys of -o,\n"
-	      "\"zqfs help examples\" a section of the manual, \"zqfs help topics\" lists them.\n",
+	fputs("\n\"zqfs help COMMAND\" shows its options, \"zqfs help mount\" those of a mount,\n"
+	      "\"zqfs help examples\" a section of the manual, \"zqfs help topics\" "
+	      "lists them.\n",
 	      out);
 }
