@@ -48,6 +48,7 @@ printf x | dd of=base.raw bs=1 seek=1048576 conv=notrunc status=none
     a.qcow2 8M
 "$zdev" a.qcow2 append:1:512:5 append:4:512:5 >ran
 agrees a.qcow2
+"$ZQFS" map a.qcow2 | awk 'length > 48 + length("a.qcow2") { exit 1 }' || fail "no room for the file in 80 columns"
 "$ZQFS" map a.qcow2 | holds '^4 .* 0x1000 .* a.qcow2$' || fail "$("$ZQFS" map a.qcow2)"
 assert_eq "$("$ZQFS" map --json a.qcow2 | jq -r '[.[] | (.file // "none")] | unique | join(" ")')" \
     "a.qcow2 base.raw none" "files"

@@ -109,6 +109,9 @@ assert_eq "$(tr -s ' ' <screen | sed -n '1p; 3p; 5p; 6p; $p')" \
 3 seq/0 sequential empty 192 MiB 64 MiB 64 MiB 0 B |............|
  ... 32763 more, to 32766 (seq/32763)
 32768 zones: 3 not-wp, 32764 empty, 1 full; 64 MiB of 2 TiB written" "the table for people"
+assert_eq "$(on_terminal 60 large.qcow2 | tail -n 2)" \
+    "32768 zones: 3 not-wp, 32764 empty, 1 full
+64 MiB of 2 TiB written" "totals that are too long for one line"
 assert_eq "$(on_terminal 80 -v -c empty -l 40 large.qcow2 | grep -c ' empty ')" 37 "lines with -v"
 assert_eq "$(on_terminal 80 -c empty -l 5 large.qcow2 | grep -c ' empty ')" 2 "two are not folded"
 assert_eq "$(on_terminal 80 -l 2 large.qcow2 | tail -n 1)" "2 zones: 2 not-wp" "the total of some"

@@ -40,11 +40,11 @@ static int map_text_piece(void *data, const struct zq_map_piece *p)
 	(void)data;
 	if (!p->data)
 		return 0;
-	printf("%-7" PRIu32 " 0x%-15" PRIx64 " 0x%-13" PRIx64 " ", p->zone, p->start, p->length);
+	printf("%-5" PRIu32 " 0x%-11" PRIx64 " 0x%-9" PRIx64 " ", p->zone, p->start, p->length);
 	if (p->has_offset)
-		printf("0x%-15" PRIx64 " ", p->offset);
+		printf("0x%-11" PRIx64 " ", p->offset);
 	else
-		printf("%-17s ", "compressed");
+		printf("%-13s ", "compressed");
 	printable_write(stdout, p->file);
 	putchar('\n');
 	return 0;
@@ -59,7 +59,7 @@ static int map_image(const char *path, const struct zq_map_opts *o, bool as_json
 	if (as_json)
 		json_array(&j, NULL);
 	else
-		printf("%-7s %-17s %-15s %-17s %s\n", "zone", "start", "length", "mapped to",
+		printf("%-5s %-13s %-11s %-13s %s\n", "zone", "start", "length", "mapped to",
 		       "file");
 	ret = zq_map(path, o, as_json ? map_json_piece : map_text_piece, &j, &err);
 	if (as_json)

@@ -298,9 +298,12 @@ void table_row(struct table *t, const struct zone_row *row)
 
 static void table_total(const struct table *t)
 {
-	char text[512], written[SIZE_TEXT_MAX], capacity[SIZE_TEXT_MAX];
+	char text[512], sum[2 * SIZE_TEXT_MAX + 32], written[SIZE_TEXT_MAX],
+		capacity[SIZE_TEXT_MAX];
+	int columns = t->style.columns ? t->style.columns : 80;
 	const char *sep = ": ";
-	int n = snprintf(text, sizeof(text), "%" PRIu64 " zone%s", t->nr, t->nr == 1 ? "" : "s");
+	int n = snprintf(text, sizeof(text), "%" PRIu64 " zone%s", t->nr, t->nr == 1 ? "" : "s"),
+	    len;
 
 	for (int s = 0; s < ZQ_NR_STATES; s++) {
 		if (!t->by_state[s])
@@ -309,11 +312,14 @@ static void table_total(const struct table *t)
 			      zq_state_name((enum zq_zone_state)s));
 		sep = ", ";
 	}
-	if (t->capacity)
-		snprintf(text + n, sizeof(text) - (size_t)n, "; %s of %s%s written",
-			 bytes_text(t, t->written, written), bytes_text(t, t->capacity, capacity),
-			 t->style.human ? "" : " bytes");
-	term_paragraph(t->out, t->style.columns ? t->style.columns : 80, text);
+	if (t->capacity) {
+		len = snprintf(
+			sum, sizeof(sum), "%s of %s%s written", bytes_text(t, t->written, written),
+			bytes_text(t, t->capacity, capacity), t->style.human ? "" : " bytes");
+		snprintf(text + n, sizeof(text) - (size_t)n, "%s%s",
+			 n + 2 + len < columns ? "; " : "\n", sum);
+	}
+	term_paragraph(t->out, columns, text);
 }
 
 void table_begin(struct table *t, FILE *out, const struct table_style *style,
