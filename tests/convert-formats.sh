@@ -37,6 +37,31 @@ sed 's/zcond: 4(cl)/zcond: 3(oe)/; s/zcond: 1(em)/zcond:15(ol)/' "$DIR/blkzone" 
 grep -q '1 zone explicitly open, closed in the copy' "$DIR/out" || fail "$(cat "$DIR/out")"
 grep -q '1 zone offline' "$DIR/out" || fail "offline is not named: $(cat "$DIR/out")"
 
+# So are limits that the target has no place for; and those that it has are kept.
+"$ZQFS" create -q -o zone.size=1M,zone.layout=56,zone.max_open_zones=3,zone.max_active_zones=4 \
+    -o zone.max_append_bytes=64K "$DIR/limits" 4M
+n=0
+lost() { # OPTION... LINE
+    "$ZQFS" convert --force "${@:1:$#-1}" "$DIR/limits" "$DIR/limited$((++n))" 2>"$DIR/out"
+    assert_eq "$(sed 's/.*: \(max_[a-z_]* [0-9]*\) is lost: the copy has no place for it$/\1/' "$DIR/out" |
+        tr '\n' ' ')" "${*: -1}" "$*"
+}
+lost -o zone.layout=44 "max_append_bytes 65536 "
+lost -O dump "max_append_bytes 65536 "
+lost -O folder "max_open_zones 3 max_active_zones 4 max_append_bytes 65536 "
+lost -O raw ""
+lost -O qcow2 "max_append_bytes 65536 "
+lost -o zone.max_append_bytes=32K ""
+lost -o zone.layout=48b ""
+
+# What was copied: a zone with 1 MiB, one of zeros, and a hole.
+"$ZQFS" create -q -o zone.size=1M "$DIR/copied" 4M
+"$zdev" "$DIR/copied" append:0:1048576:1 append:1:1048576:0 finish:2 >"$DIR/made"
+"$ZQFS" convert --json --force -O raw "$DIR/copied" "$DIR/raw2" >"$DIR/json"
+assert_eq "$(jq -c . "$DIR/json")" \
+    '{"source_format":"qcow2","target_format":"raw","size":4194304,"zones":4,"written":3145728,"copied":1048576}' \
+    "convert --json"
+
 # A read-only zone whose pointer the device does not know shows all ones, less the zone's start. What
 # it holds is read up to its capacity, and a copy of it is full.
 sed '2s/wptr 0x000010/wptr 0xfffffffffffff7ff/; 2s/zcond: 4(cl)/zcond:13(ro)/' "$DIR/blkzone" >"$DIR/raw.zones.ro"

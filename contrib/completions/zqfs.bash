@@ -17,7 +17,7 @@ _zqfs_options() { # COMMAND
         open) options='-h --help' ;;
         close) options='-h --help' ;;
         check) options='-r --repair --json --data-file -h --help' ;;
-        convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file -q --quiet -h --help' ;;
+        convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file --json -q --quiet -h --help' ;;
         compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
         compact) options='--no-compress --level -m --threads -p --progress --json -q --quiet -h --help' ;;
         commit) options='-p --progress --json -q --quiet -h --help' ;;

@@ -202,6 +202,7 @@ complete -c zqfs -n '__fish_seen_subcommand_from convert' -s m -l threads -x -d 
 complete -c zqfs -n '__fish_seen_subcommand_from convert' -s p -l progress -d 'show progress, also where that is no terminal'
 complete -c zqfs -n '__fish_seen_subcommand_from convert' -l force -d 'replace a target that exists'
 complete -c zqfs -n '__fish_seen_subcommand_from convert' -l data-file -r -F -d 'external data file of the source, when it names none or it moved'
+complete -c zqfs -n '__fish_seen_subcommand_from convert' -l json -d 'print as JSON what was copied'
 complete -c zqfs -n '__fish_seen_subcommand_from convert' -s q -l quiet -d 'do not say what the copy lacks'
 complete -c zqfs -n '__fish_seen_subcommand_from convert' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a compare -d 'compare two zoned disks'

@@ -32,6 +32,15 @@ const char *zq_disk_format_name(enum zq_disk_format format);
 /* The format of that name, or -EINVAL. */
 int zq_disk_format_from_name(const char *name);
 
+/* What was copied. */
+struct zq_convert_result { /* allocated by the library */
+	enum zq_disk_format source_format, target_format;
+	uint64_t size; /* of the disk, bytes */
+	uint32_t zones;
+	uint64_t written; /* bytes below the write pointers, and conventional zones */
+	uint64_t copied;  /* bytes of it that are data in the copy; the others are holes */
+};
+
 struct zq_convert_opts {
 	enum zq_disk_format source_format, target_format;
 	const char *zones;     /* the zone report of a raw disk: the source's, or where the
@@ -53,6 +62,8 @@ struct zq_convert_opts {
 	/* What the target cannot hold and the copy therefore lacks: one line. */
 	void (*note)(void *data, const char *line);
 	void *data;
+	/* Called once the target has its name. */
+	void (*finished)(void *data, const struct zq_convert_result *res);
 };
 
 int zq_convert_sized(const char *source, const char *target, const struct zq_convert_opts *opts,

@@ -33,7 +33,7 @@ enum { COMPARE_DIFFERS = 1, COMPARE_FAILED = 2 };
 struct conversion {
 	struct progress progress;
 	sigset_t signals; /* blocked, and asked for between pieces */
-	bool interrupted, quiet;
+	bool interrupted, quiet, json;
 };
 
 static int on_converted(void *data, double done)
@@ -55,6 +55,24 @@ static void on_note(void *data, const char *line)
 	fputs("zqfs: ", stderr);
 	printable_write(stderr, line);
 	fputc('\n', stderr);
+}
+
+static void on_finished(void *data, const struct zq_convert_result *r)
+{
+	struct conversion *c = data;
+	struct json j = { .out = stdout };
+
+	if (!c->json)
+		return;
+	progress_end(&c->progress);
+	json_object(&j, NULL);
+	json_string(&j, "source_format", zq_disk_format_name(r->source_format));
+	json_string(&j, "target_format", zq_disk_format_name(r->target_format));
+	json_number(&j, "size", r->size);
+	json_number(&j, "zones", r->zones);
+	json_number(&j, "written", r->written);
+	json_number(&j, "copied", r->copied);
+	json_end_object(&j);
 }
 
 /* A format by its name; CLI_USAGE after a message. */
@@ -115,8 +133,10 @@ static int parse_convert(const struct cli_args *args, struct zq_create_opts *cre
 
 static int convert(const struct cli_args *args, struct zq_create_opts *create)
 {
-	struct conversion c = { .quiet = cli_given(args, 'q') };
-	struct zq_convert_opts o = { .progress = on_converted, .note = on_note, .data = &c };
+	struct conversion c = { .quiet = cli_given(args, 'q'), .json = cli_given(args, OPT_JSON) };
+	struct zq_convert_opts o = {
+		.progress = on_converted, .note = on_note, .data = &c, .finished = on_finished
+	};
 	struct zq_error err = { "" };
 	int ret = parse_convert(args, create, &o);
 
@@ -159,6 +179,7 @@ static const struct cli_option convert_options[] = {
 	{ OPT_FORCE, "force", NULL, NULL, "replace a target that exists" },
 	{ OPT_DATA_FILE, "data-file", "PATH", NULL,
 	  "external data file of the source, when it names none or it moved" },
+	{ OPT_JSON, "json", NULL, NULL, "print as JSON what was copied" },
 	{ 'q', "quiet", NULL, NULL, "do not say what the copy lacks" },
 	{ 0 },
 };

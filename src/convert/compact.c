@@ -231,9 +231,10 @@ static int check_marks(const char *path, struct zq_error *err)
 			      "%s: is marked %s: \"zqfs check --repair=all\" comes first", path,
 			      info->dirty ? "dirty" : "corrupt");
 	if (!ret && info->bitmaps)
-		ret = zq_fail(err, -EINVAL,
-			      "%s: cannot be compacted: it has persistent bitmaps, which would be lost",
-			      path);
+		ret = zq_fail(
+			err, -EINVAL,
+			"%s: cannot be compacted: it has persistent bitmaps, which would be lost",
+			path);
 	zq_image_info_free(info);
 	return ret;
 }
@@ -254,10 +255,9 @@ static int check_sound_image(const char *path, struct zq_error *err)
 static int open_and_compact(const char *path, struct packing *p, struct zq_compact_result *res,
 			    struct zq_error *err)
 {
-	struct qcow2_open_opts o = { .writable = true,
-				     .zoned = true,
-				     .lock = ZQ_LOCK_WRITE,
-				     .same_contents = true };
+	struct qcow2_open_opts o = {
+		.writable = true, .zoned = true, .lock = ZQ_LOCK_WRITE, .same_contents = true
+	};
 	struct zq_io *io;
 	int ret = zq_io_open(path, true, &io, err);
 

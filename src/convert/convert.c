@@ -16,6 +16,7 @@
 
 #include "convert/disk.h"
 #include "convert/formats.h"
+#include "convert/target_rules.h"
 #include "convert/workers.h"
 #include "util/cleanup.h"
 #include "util/math.h"
@@ -40,6 +41,7 @@ struct job {
 	int error;	 /* [lock] the first one ends the work */
 	bool writing;	 /* [lock] the error came from the target */
 	uint64_t unsent; /* [lock] bytes written since the target was told to write out */
+	uint64_t copied; /* [lock] bytes of data that the target was given */
 	uint64_t total;
 };
 
@@ -126,11 +128,13 @@ static size_t zero_unit(const struct job *j)
 	return (size_t)max_u64(j->sparse, j->to->unit);
 }
 
-static int write_piece(struct job *j, const struct piece *p, const uint8_t *buf)
+/* *copied: the bytes of it that are not left out as zeros. */
+static int write_piece(struct job *j, const struct piece *p, const uint8_t *buf, size_t *copied)
 {
 	size_t at = 0, unit = zero_unit(j);
 	int ret = 0;
 
+	*copied = j->sparse ? 0 : p->len;
 	if (!j->sparse)
 		return j->to->ops->write(j->to, p->zone, p->off, buf, p->len);
 	while (at < p->len && !ret) {
@@ -144,8 +148,10 @@ static int write_piece(struct job *j, const struct piece *p, const uint8_t *buf)
 		} else {
 			n = alike(buf + at, p->len - at, unit, &zero);
 		}
-		if (!zero)
+		if (!zero) {
 			ret = j->to->ops->write(j->to, p->zone, p->off + at, buf + at, n);
+			*copied += n;
+		}
 		at += n;
 	}
 	return ret;
@@ -166,12 +172,13 @@ static void end_with(struct job *j, int ret, bool writing)
  * The disk works while the next pieces are read. Otherwise all of it would wait for the last
  * flush, since the host's cache takes gigabytes before it begins by itself.
  */
-static void note_written(struct job *j, size_t len)
+static void note_written(struct job *j, size_t len, size_t copied)
 {
 	bool enough;
 
 	pthread_mutex_lock(&j->lock);
 	j->unsent += len;
+	j->copied += copied;
 	enough = j->unsent >= OUT_BYTES;
 	if (enough)
 		j->unsent = 0;
@@ -209,17 +216,18 @@ static void copy_pieces(void *data, bool caller)
 	}
 	while (take_piece(j, &p, &done)) {
 		int ret = j->from->ops->read(j->from, p.zone, p.off, buf, p.len);
+		size_t copied;
 
 		if (ret) {
 			end_with(j, ret, false);
 			return;
 		}
-		ret = write_piece(j, &p, buf);
+		ret = write_piece(j, &p, buf, &copied);
 		if (ret) {
 			end_with(j, ret, true);
 			return;
 		}
-		note_written(j, p.len);
+		note_written(j, p.len, copied);
 		if (caller && j->opts->progress && j->opts->progress(j->opts->data, done))
 			end_with(j, -ECANCELED, false);
 	}
@@ -227,41 +235,6 @@ static void copy_pieces(void *data, bool caller)
 
 /* ---- the whole ----------------------------------------------------------------------------------
  */
-
-static void note_zones(const struct zq_convert_opts *opts, const char *source, uint32_t nr,
-		       uint32_t first, const char *what)
-{
-	char line[320];
-
-	if (!nr || !opts->note)
-		return;
-	snprintf(line, sizeof(line),
-		 "%.128s: %" PRIu32 " zone%s %s (the first is zone %" PRIu32 ")", source, nr,
-		 nr == 1 ? "" : "s", what, first);
-	opts->note(opts->data, line);
-}
-
-/* States that the target has no place for; their data is there all the same, but for offline. */
-static void tell_lost_states(const struct disk_source *s, const struct disk_target *t,
-			     const struct zq_convert_opts *opts)
-{
-	uint32_t nr[ZQ_NR_STATES] = { 0 }, first[ZQ_NR_STATES] = { 0 };
-
-	if (t->keeps_states)
-		return;
-	for (uint32_t i = s->geo.nr_zones; i--;) {
-		nr[s->zone[i].state]++;
-		first[s->zone[i].state] = i;
-	}
-	note_zones(opts, s->name, nr[ZQ_IMPLICIT_OPEN], first[ZQ_IMPLICIT_OPEN],
-		   "implicitly open, closed in the copy");
-	note_zones(opts, s->name, nr[ZQ_EXPLICIT_OPEN], first[ZQ_EXPLICIT_OPEN],
-		   "explicitly open, closed in the copy");
-	note_zones(opts, s->name, nr[ZQ_READ_ONLY], first[ZQ_READ_ONLY],
-		   "read-only, writable in the copy");
-	note_zones(opts, s->name, nr[ZQ_OFFLINE], first[ZQ_OFFLINE],
-		   "offline, empty in the copy: their data cannot be read");
-}
 
 static int say_conversion_failed(const struct job *j, struct zq_error *err)
 {
@@ -290,6 +263,21 @@ static int run_job(struct job *j, struct zq_error *err)
 	return j->to->ops->publish(j->to, j->from->zone, err);
 }
 
+static void tell_finished(const struct job *j)
+{
+	const struct zq_convert_result res = {
+		.source_format = j->from->format,
+		.target_format = j->to->format,
+		.size = j->from->geo.size,
+		.zones = j->from->geo.nr_zones,
+		.written = j->total,
+		.copied = j->copied,
+	};
+
+	if (j->opts->finished)
+		j->opts->finished(j->opts->data, &res);
+}
+
 int zq_convert_sized(const char *source, const char *target, const struct zq_convert_opts *opts,
 		     size_t opts_size, size_t create_size, struct zq_error *err)
 {
@@ -314,9 +302,11 @@ int zq_convert_sized(const char *source, const char *target, const struct zq_con
 		return ret;
 	ret = disk_target_begin(target, j.opts, j.from, &j.to, err);
 	if (!ret) {
-		tell_lost_states(j.from, j.to, j.opts);
+		target_tell_lost(j.from, j.to, j.opts);
 		ret = run_job(&j, err);
 	}
+	if (!ret)
+		tell_finished(&j);
 	disk_target_end(j.to);
 	disk_source_close(j.from);
 	return ret;

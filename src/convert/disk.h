@@ -85,6 +85,9 @@ struct disk_target {
 	struct zq_geometry geo;
 	uint32_t unit;	   /* bytes that are best written at once; a power of two */
 	bool keeps_states; /* read-only, offline and open states have a place in it */
+	bool lacks_limits; /* those of open and active zones have none */
+	bool lacks_append; /* nor has max_append */
+	enum zq_disk_format format;
 };
 
 /* NULL: nothing. */

@@ -101,6 +101,7 @@ int disk_target_begin(const char *path, const struct zq_convert_opts *opts,
 		      const struct disk_source *from, struct disk_target **t, struct zq_error *err)
 {
 	enum zq_disk_format format = opts->target_format;
+	int ret;
 
 	if (format == ZQ_DISK_AUTO)
 		format = ZQ_DISK_IMAGE;
@@ -109,5 +110,8 @@ int disk_target_begin(const char *path, const struct zq_convert_opts *opts,
 			       zq_disk_format_name(format));
 	if (from->ops->uses(from, path))
 		return zq_fail(err, -EINVAL, "%s: is the source, or a part of it", path);
-	return formats[format].begin(path, opts, from, t, err);
+	ret = formats[format].begin(path, opts, from, t, err);
+	if (!ret)
+		(*t)->format = format;
+	return ret;
 }

@@ -299,6 +299,7 @@ int target_begin_dump(const char *path, const struct zq_convert_opts *opts,
 		return zq_fail(err, -ENOMEM, "out of memory");
 	}
 	f->write_zones = write_dump_info;
+	f->base.lacks_append = true;
 	ret = begin_flat(f, data, info, opts, from, err);
 	return hand_on(f, ret, t);
 }

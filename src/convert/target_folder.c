@@ -229,7 +229,12 @@ int target_begin_folder(const char *path, const struct zq_convert_opts *opts,
 	if (!f)
 		return zq_fail(err, -ENOMEM, "out of memory");
 	f->base = (struct disk_target){
-		.ops = &folder_target_ops, .name = path, .geo = from->geo, .unit = ZQ_BLOCK
+		.ops = &folder_target_ops,
+		.name = path,
+		.geo = from->geo,
+		.unit = ZQ_BLOCK,
+		.lacks_limits = true,
+		.lacks_append = true,
 	};
 	f->dir = -1;
 	ret = check_old_folder(f, opts->force, err);

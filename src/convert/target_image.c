@@ -282,6 +282,8 @@ static int begin_image_target(struct image_target *i, const struct zq_convert_op
 	if (ret)
 		return ret;
 	i->base.geo = qcow2_zoned(i->img)->geo;
+	i->base.lacks_append =
+		!zoned_layout_has(qcow2_get_header(i->img)->zoned.layout->max_append);
 	i->cluster_size = qcow2_header_cluster_size(qcow2_get_header(i->img));
 	if (i->compress)
 		i->base.unit = (uint32_t)i->cluster_size;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "convert/target_rules.h"
 #include "offline/inherit.h"
@@ -44,4 +45,56 @@ int target_check_blocks(const char *path, const struct disk_source *s, const cha
 				       " of a block, which %s cannot hold",
 				       path, i, s->zone[i].written % ZQ_BLOCK, what);
 	return 0;
+}
+
+/* ---- what a copy lacks -------------------------------------------------------------------------
+ */
+
+static void note_zones(const struct zq_convert_opts *opts, const char *source, uint32_t nr,
+		       uint32_t first, const char *what)
+{
+	char line[320];
+
+	if (!nr || !opts->note)
+		return;
+	snprintf(line, sizeof(line),
+		 "%.128s: %" PRIu32 " zone%s %s (the first is zone %" PRIu32 ")", source, nr,
+		 nr == 1 ? "" : "s", what, first);
+	opts->note(opts->data, line);
+}
+
+static void note_limit(const struct zq_convert_opts *opts, const char *source, const char *name,
+		       uint32_t value, bool lost)
+{
+	char line[320];
+
+	if (!value || !lost || !opts->note)
+		return;
+	snprintf(line, sizeof(line), "%.128s: %s %" PRIu32 " is lost: the copy has no place for it",
+		 source, name, value);
+	opts->note(opts->data, line);
+}
+
+void target_tell_lost(const struct disk_source *s, const struct disk_target *t,
+		      const struct zq_convert_opts *opts)
+{
+	uint32_t nr[ZQ_NR_STATES] = { 0 }, first[ZQ_NR_STATES] = { 0 };
+
+	note_limit(opts, s->name, "max_open_zones", s->geo.max_open, t->lacks_limits);
+	note_limit(opts, s->name, "max_active_zones", s->geo.max_active, t->lacks_limits);
+	note_limit(opts, s->name, "max_append_bytes", s->geo.max_append, t->lacks_append);
+	if (t->keeps_states)
+		return;
+	for (uint32_t i = s->geo.nr_zones; i--;) {
+		nr[s->zone[i].state]++;
+		first[s->zone[i].state] = i;
+	}
+	note_zones(opts, s->name, nr[ZQ_IMPLICIT_OPEN], first[ZQ_IMPLICIT_OPEN],
+		   "implicitly open, closed in the copy");
+	note_zones(opts, s->name, nr[ZQ_EXPLICIT_OPEN], first[ZQ_EXPLICIT_OPEN],
+		   "explicitly open, closed in the copy");
+	note_zones(opts, s->name, nr[ZQ_READ_ONLY], first[ZQ_READ_ONLY],
+		   "read-only, writable in the copy");
+	note_zones(opts, s->name, nr[ZQ_OFFLINE], first[ZQ_OFFLINE],
+		   "offline, empty in the copy: their data cannot be read");
 }

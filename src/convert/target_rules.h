@@ -25,4 +25,9 @@ static inline bool disk_zone_is_partial(const struct disk_zone *z)
 	return z->written && z->state != ZQ_NOT_WP && z->state != ZQ_FULL && z->state != ZQ_OFFLINE;
 }
 
+/* Tells what the copy lacks, a line each: limits, and states that are only in memory. The data of
+ * such zones is there all the same, but for offline ones. */
+void target_tell_lost(const struct disk_source *s, const struct disk_target *t,
+		      const struct zq_convert_opts *opts);
+
 #endif

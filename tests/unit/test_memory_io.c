@@ -356,7 +356,8 @@ START_TEST(structures_grow_at_their_end)
 	ck_assert_uint_eq(offsetof(struct zq_commit_result, resumed), 20);
 	ck_assert_uint_eq(offsetof(struct zq_compact_opts, data), 24);
 	ck_assert_uint_eq(offsetof(struct zq_compact_result, compressed_clusters), 40);
-	ck_assert_uint_eq(offsetof(struct zq_convert_opts, data), 72);
+	ck_assert_uint_eq(offsetof(struct zq_convert_opts, finished), 80);
+	ck_assert_uint_eq(offsetof(struct zq_convert_result, copied), 32);
 	ck_assert_uint_eq(offsetof(struct zq_difference, offset), 144);
 	ck_assert_uint_eq(offsetof(struct zq_chain_file, inherited), 68);
 	ck_assert_uint_eq(offsetof(struct zq_map_opts, data_file), 8);
