@@ -87,6 +87,18 @@ if command -v qemu-img >ran; then
     qemu-img snapshot -c one a.qcow2
     "$TOOLS/qpatch" a.qcow2 set-bit:5
     refused "has internal snapshots" 9M
+    make cluster_size=64K 8M
+    "$TOOLS/qpatch" a.qcow2 clear-bit:5
+    qemu-img bitmap --add a.qcow2 b0
+    "$TOOLS/qpatch" a.qcow2 set-bit:5
+    refused "has persistent bitmaps" 9M
+fi
+if [ -c /dev/fuse ]; then
+    make cluster_size=64K 8M
+    mount_image a.qcow2 mnt
+    expect_fail "a.qcow2: " "$ZQFS" resize a.qcow2 9M
+    unmount mnt
+    assert_eq "$(info .geometry.nr_zones)" 8 "zones after a resize that was refused"
 fi
 
 # ---- a data file is as long as the disk ------------------------------------------------------

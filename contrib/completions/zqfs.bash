@@ -20,7 +20,7 @@ _zqfs_options() { # COMMAND
         convert) options='-c --compress --level -f --from -O --to -o --zones -S --sparse -m --threads -p --progress --force --data-file --json -q --quiet -h --help' ;;
         compare) options='-f --from -F --from-b --strict --json -p --progress -q --quiet -h --help' ;;
         compact) options='--no-compress --level -m --threads -p --progress --json -q --quiet -h --help' ;;
-        commit) options='-p --progress --json -q --quiet -h --help' ;;
+        commit) options='-p --progress --json --abandon -q --quiet -h --help' ;;
         trace) options='--summary -h --help' ;;
         help) options='--list -h --help' ;;
     esac

@@ -224,6 +224,7 @@ complete -c zqfs -n '__fish_seen_subcommand_from compact' -s h -l help -d 'show 
 complete -c zqfs -n __fish_use_subcommand -a commit -d 'write an overlay down into its backing file'
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -s p -l progress -d 'show progress, also where that is no terminal'
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -l json -d 'print what was done as JSON'
+complete -c zqfs -n '__fish_seen_subcommand_from commit' -l abandon -d 'OVERLAY is lost: give the base\'s name, which keeps the mixture that it holds'
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -s q -l quiet -d 'print nothing; the exit status tells'
 complete -c zqfs -n '__fish_seen_subcommand_from commit' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a trace -d 'show the zone operations of a mount as they happen'

@@ -48,6 +48,13 @@ static inline int zq_commit_overlay(const char *path, const struct zq_commit_opt
 	return zq_commit_overlay_sized(path, opts, sizeof(*opts), res, sizeof(*res), err);
 }
 
+/*
+ * For an image whose overlay was being written down into it and is lost: makes the image at path an
+ * ordinary one again, with what it holds, a mixture of both disks. If the overlay is still there, it
+ * is refused from then on. -EINVAL: no commit into the image is unfinished; -EAGAIN, -EROFS.
+ */
+int zq_commit_abandon(const char *path, struct zq_error *err);
+
 #ifdef __cplusplus
 }
 #endif

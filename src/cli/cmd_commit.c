@@ -3,22 +3,21 @@
  * "zqfs commit": an overlay is written down into its base. A signal asks the library to end, which
  * leaves the two as good as before.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include <zqfs/commit.h>
 
 #include "cli/command.h"
 #include "cli/images.h"
+#include "cli/interrupts.h"
 #include "cli/term.h"
 #include "util/json.h"
 #include "util/math.h"
 #include "util/printable.h"
 #include "util/size.h"
 
-enum { OPT_JSON = CLI_LONG_ONLY };
+enum { OPT_JSON = CLI_LONG_ONLY, OPT_ABANDON };
 
 struct commit_run {
 	struct progress progress;
@@ -26,26 +25,12 @@ struct commit_run {
 	bool interrupted;
 };
 
-/* As in convert: what is ignored, as under nohup, stays so. */
-static void hold_signals(struct commit_run *c)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction old;
-
-	sigemptyset(&c->signals);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaddset(&c->signals, signals[i]);
-	pthread_sigmask(SIG_BLOCK, &c->signals, NULL);
-}
-
 static int on_written_down(void *data, double done)
 {
-	const struct timespec now = { 0 };
 	struct commit_run *c = data;
 
 	progress_update(&c->progress, done);
-	c->interrupted |= sigtimedwait(&c->signals, NULL, &now) > 0;
+	c->interrupted |= interrupts_came(&c->signals);
 	return c->interrupted;
 }
 
@@ -83,7 +68,7 @@ static void print_commit(const struct cli_args *args, const struct zq_commit_res
 	       r->moved == 1 ? "" : "s");
 }
 
-static int run_commit(const struct cli_args *args)
+static int commit_overlay_of(const struct cli_args *args)
 {
 	struct commit_run c = { 0 };
 	struct zq_commit_opts o = { .progress = on_written_down,
@@ -91,11 +76,9 @@ static int run_commit(const struct cli_args *args)
 				    .data = &c };
 	struct zq_commit_result res = { 0 };
 	struct zq_error err = { "" };
-	int ret = images_refuse_mounted(args->operands[0]);
+	int ret;
 
-	if (ret)
-		return ret;
-	hold_signals(&c);
+	interrupts_block(&c.signals);
 	progress_begin(&c.progress, "committing");
 	if (cli_given(args, 'p'))
 		c.progress.fancy = true;
@@ -107,9 +90,38 @@ static int run_commit(const struct cli_args *args)
 	return CLI_DONE;
 }
 
+/* The operand is the base then. */
+static int abandon_commit(const struct cli_args *args)
+{
+	const char *base = args->operands[0];
+	struct zq_error err = { "" };
+
+	if (cli_given(args, OPT_JSON) || cli_given(args, 'p'))
+		return cli_usage_error(args->cmd, "--abandon shows no progress and has no JSON");
+	if (zq_commit_abandon(base, &err))
+		return cli_error("%s", err.msg);
+	if (!cli_given(args, 'q')) {
+		printable_write(stdout, base);
+		puts(": can be written to again; it holds a mixture of what it held and of the "
+		     "overlay, which is of no use any more");
+	}
+	return CLI_DONE;
+}
+
+static int run_commit(const struct cli_args *args)
+{
+	int ret = images_refuse_mounted(args->operands[0]);
+
+	if (ret)
+		return ret;
+	return cli_given(args, OPT_ABANDON) ? abandon_commit(args) : commit_overlay_of(args);
+}
+
 static const struct cli_option commit_options[] = {
 	{ 'p', "progress", NULL, NULL, "show progress, also where that is no terminal" },
 	{ OPT_JSON, "json", NULL, NULL, "print what was done as JSON" },
+	{ OPT_ABANDON, "abandon", NULL, NULL,
+	  "OVERLAY is lost: give the base's name, which keeps the mixture that it holds" },
 	{ 'q', "quiet", NULL, NULL, "print nothing; the exit status tells" },
 	{ 0 },
 };

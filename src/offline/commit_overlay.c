@@ -228,3 +228,37 @@ int zq_commit_overlay_sized(const char *path, const struct zq_commit_opts *opts,
 		sized_give(res, res_size, &r, sizeof(r));
 	return ret;
 }
+
+/* ---- an overlay that is lost -------------------------------------------------------------------
+ */
+
+static int open_unfinished(const char *path, struct qcow2_image **base, struct zq_error *err)
+{
+	struct qcow2_open_opts opts = {
+		.writable = true,
+		.zoned = true,
+		.unfinished = true,
+		.lock = ZQ_LOCK_WRITE,
+	};
+	struct zq_io *io;
+	int ret = zq_io_open(path, true, &io, err);
+
+	return ret ? ret : qcow2_open(io, &opts, base, err);
+}
+
+int zq_commit_abandon(const char *path, struct zq_error *err)
+{
+	struct qcow2_image *base = NULL;
+	int ret = path ? open_unfinished(path, &base, err) : zq_fail(err, -EINVAL, "no path");
+
+	if (ret)
+		return ret;
+	if (!qcow2_get_header(base)->identity.unfinished)
+		ret = zq_fail(err, -EINVAL, "%s: no commit into it is unfinished", path);
+	if (!ret)
+		ret = check_writable(base, err);
+	if (!ret)
+		ret = say_step(base, qcow2_abandon_unfinished(base), err);
+	qcow2_close(base);
+	return ret;
+}

@@ -279,6 +279,9 @@ int qcow2_remember_base(struct qcow2_image *over, uint64_t commit);
  * qcow2_end_unfinished nobody else may write to it. On disk when 0 comes back. */
 int qcow2_begin_unfinished(struct qcow2_image *base, uint64_t commit);
 int qcow2_end_unfinished(struct qcow2_image *base);
+/* Instead of both: what is in the base stays, under an identity that no overlay knows. As the first
+ * change of an image that was opened with unfinished; on disk when 0 comes back. */
+int qcow2_abandon_unfinished(struct qcow2_image *base);
 
 /* The files themselves, for what is done to them past the engine. The second is the external
  * data file, or NULL. */

@@ -100,4 +100,9 @@ void check_note_features(struct check *c)
 	if (c->hdr->incompat & QCOW2_INCOMPAT_CORRUPT)
 		check_found(c, ZQ_FOUND_NOTE, 1, false,
 			    "the corrupt bit is set: the image opens read-only");
+	if (c->hdr->identity.unfinished)
+		check_found(c, ZQ_FOUND_NOTE, 1, false,
+			    "a commit of an overlay into it has not ended: it holds a mixture of "
+			    "both, and opens read-only; \"zqfs commit\" of the overlay goes on, and "
+			    "where that is lost \"zqfs commit --abandon\" keeps the mixture");
 }

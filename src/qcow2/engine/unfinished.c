@@ -64,6 +64,12 @@ int qcow2_begin_unfinished(struct qcow2_image *base, uint64_t commit)
 	return rc ? rc : io_flush(base->file);
 }
 
+int qcow2_abandon_unfinished(struct qcow2_image *base)
+{
+	base->hdr.identity.unfinished = 0;
+	return qcow2_begin_change(base); /* rebuilds the refcounts, and writes both words */
+}
+
 int qcow2_end_unfinished(struct qcow2_image *base)
 {
 	int rc;
