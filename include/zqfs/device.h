@@ -10,8 +10,10 @@
  *
  * All functions may be called from several threads at once, but nothing else may run when
  * zq_close_device() is called. There are no calls that return before they are done: threads of
- * the program do that, and different zones never wait for each other. The library has one thread of
- * its own for a device, the committer, which handles no signals.
+ * the program do that, and different zones never wait for each other. The library has threads of
+ * its own for a device from zq_start_committer() on, or with the option: the committer, the one for
+ * compress, and some that unpack compressed clusters ahead of those who read them in order. They
+ * handle no signals.
  *
  * A device belongs to the process that opened it. In a child that was forked since, every call
  * does nothing and returns -ESTALE, and zq_close_device() closes the child's copies of the files.
@@ -113,10 +115,10 @@ static inline int zq_open_device_io(struct zq_io *io, const struct zq_open_opts 
 	return zq_open_device_io_sized(io, opts, sizeof(*opts), dev, err);
 }
 
-/* Stops the committer. zq_close_device does this too. Do not call zq_start_committer and
- * zq_stop_committer at the same time. */
+/* Stops the committer and the other threads. zq_close_device does this too. Do not call
+ * zq_start_committer and zq_stop_committer at the same time. */
 void zq_stop_committer(struct zq_device *dev);
-/* Starts it, for a device that was opened without or where it has been stopped. */
+/* Starts them, for a device that was opened without or where they have been stopped. */
 int zq_start_committer(struct zq_device *dev);
 
 /* Commits, closes, unlocks and frees. The result is that of the commit; the device is gone in any

@@ -150,6 +150,14 @@ struct qcow2_piece {
 	const char *file; /* the image's, or NULL: nothing has it */
 };
 
+/*
+ * From now on threads unpack compressed clusters ahead of those who read them in order, of all
+ * images of the chain. They start with the first need; without memory or a second processor
+ * there are none. Stop ends them; closing does too. Not both at once.
+ */
+void qcow2_start_ahead(struct qcow2_image *img);
+void qcow2_stop_ahead(struct qcow2_image *img);
+
 /* What the first bytes of [off, off + len) are, through the chain. -EIO at a damaged entry. */
 int qcow2_describe(struct qcow2_image *img, uint64_t off, uint64_t len, struct qcow2_piece *p);
 

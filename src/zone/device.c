@@ -293,15 +293,21 @@ int zq_start_committer(struct zq_device *dev)
 {
 	int rc = device_enter(dev);
 
-	if (rc < 0 || dev->committer.running || dev->readonly)
+	if (rc < 0)
 		return rc;
+	qcow2_start_ahead(dev->img);
+	if (dev->committer.running || dev->readonly)
+		return 0;
 	rc = compressor_start(dev);
 	return rc < 0 ? rc : committer_start(dev);
 }
 
 void zq_stop_committer(struct zq_device *dev)
 {
-	if (device_enter(dev) < 0 || !dev->committer.running)
+	if (device_enter(dev) < 0)
+		return;
+	qcow2_stop_ahead(dev->img);
+	if (!dev->committer.running)
 		return;
 	compressor_stop(dev);
 	committer_stop(dev);

@@ -250,18 +250,18 @@ static uint64_t compress_reads(void)
 
 START_TEST(cache)
 {
-	uint64_t desc[20], before;
+	uint64_t desc[70], before;
 
 	compress_setup(16, 0);
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 70; i++)
 		desc[i] = store_packed((i + 1) * 0x10000, -12);
 	for (unsigned k = 0; k < 10; k++)
 		assert_reads(desc[0]);
 	ck_assert_uint_eq(compress_reads(), 1);
-	for (unsigned i = 0; i < 20; i++) /* more than it holds */
+	for (unsigned i = 0; i < 70; i++) /* more than it holds */
 		assert_reads(desc[i]);
 	before = compress_reads();
-	assert_reads(desc[19]);
+	assert_reads(desc[69]);
 	ck_assert_uint_eq(compress_reads(), before);
 	assert_reads(desc[0]);
 	ck_assert_uint_eq(compress_reads(), before + 1);
@@ -334,6 +334,65 @@ START_TEST(threads)
 }
 END_TEST
 
+static struct zq_io_ops ops;
+static const struct zq_io_ops *below;
+static bool replace; /* what has just been read */
+
+static int read_then_replace(struct zq_io *io, void *buf, size_t len, uint64_t off)
+{
+	int rc = below->pread(io, buf, len, off);
+
+	if (replace) {
+		replace = false;
+		decomp_forget(&img);
+		want[0] ^= 1;
+		store_packed(0x10000, -12);
+	}
+	return rc;
+}
+
+/* Its host cluster is let go and used again while it is being unpacked. */
+START_TEST(what_is_forgotten_while_it_is_read_is_not_kept)
+{
+	uint64_t desc;
+
+	compress_setup(16, 0);
+	below = img.file->ops;
+	ops = *below;
+	ops.pread = read_then_replace;
+	img.file->ops = &ops;
+	desc = store_packed(0x10000, -12);
+	replace = true;
+	decomp_read_ahead(&img, desc);
+	assert_reads(desc);
+	decomp_forget(&img);
+	replace = true;
+	ck_assert_int_eq(decomp_read(&img, desc, 0, got, 1), 0);
+	assert_reads(desc);
+	compress_teardown();
+}
+END_TEST
+
+/* Only what is compressed badly on disk is damaged, and only a reader is told. */
+START_TEST(reading_ahead_keeps_what_is_good_and_says_nothing_of_damage)
+{
+	uint64_t desc[2], before;
+
+	compress_setup(16, 0);
+	desc[0] = store_packed(0x10000, -12);
+	desc[1] = compress_store(0x20000, (const uint8_t *)"\xff\xff\xff\xff", 4);
+	decomp_read_ahead(&img, desc[0]);
+	decomp_read_ahead(&img, desc[1]);
+	ck_assert_str_eq(last_line, "");
+	before = compress_reads();
+	assert_reads(desc[0]);
+	ck_assert_uint_eq(compress_reads(), before);
+	ck_assert_int_eq(decomp_read(&img, desc[1], 0, got, 1), -EIO);
+	ck_assert_str_ne(last_line, "");
+	compress_teardown();
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
@@ -345,6 +404,8 @@ int main(void)
 		CHECK_TEST(end_of_file),
 		CHECK_TEST(cache),
 		CHECK_TEST(threads),
+		CHECK_TEST(what_is_forgotten_while_it_is_read_is_not_kept),
+		CHECK_TEST(reading_ahead_keeps_what_is_good_and_says_nothing_of_damage),
 		CHECK_TEST(small_and_large_clusters),
 	};
 

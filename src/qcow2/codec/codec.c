@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deflate through zlib, zstd through libzstd. A packer keeps its method's tables from one
- * cluster to the next.
+ * Deflate through zlib, zstd through libzstd. Packers and unpackers keep their method's
+ * tables from one cluster to the next.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,57 +11,95 @@
 
 #include "qcow2/codec/codec.h"
 
-#define ZSTD_WINDOW    23  /* log2 bytes: no cluster needs more, and a frame may claim 2 GiB */
+#define INFLATE_WINDOW -15 /* raw, the largest there is */
 #define DEFLATE_WINDOW -12 /* raw, 4 KiB: what the format says */
 #define DEFLATE_MEMORY 9
 
-/* Raw deflate. The data may end before the input does, but must give a whole cluster. */
-static bool inflate_bytes(uint8_t *out, size_t out_len, uint8_t *in, size_t in_len, size_t *used)
+/* ---- unpacking --------------------------------------------------------------------------- */
+
+struct codec_unpacker {
+	enum codec_type type;
+	ZSTD_DCtx *zstd;
+	z_stream inflate;
+};
+
+int codec_unpacker_new(enum codec_type type, struct codec_unpacker **unpacker)
 {
-	z_stream s = {
-		.next_in = in, .avail_in = (uInt)in_len, .next_out = out, .avail_out = (uInt)out_len
-	};
+	struct codec_unpacker *u = calloc(1, sizeof(*u));
+	bool made = false;
+
+	if (!u)
+		return -ENOMEM;
+	u->type = type;
+	if (type == CODEC_ZSTD)
+		made = (u->zstd = ZSTD_createDCtx());
+	else /* written with a window of 12 bits; the largest window reads those and all others */
+		made = inflateInit2(&u->inflate, INFLATE_WINDOW) == Z_OK;
+	if (!made) {
+		free(u);
+		return -ENOMEM;
+	}
+	*unpacker = u;
+	return 0;
+}
+
+void codec_unpacker_free(struct codec_unpacker *u)
+{
+	if (!u)
+		return;
+	if (u->type == CODEC_ZSTD)
+		ZSTD_freeDCtx(u->zstd);
+	else
+		inflateEnd(&u->inflate);
+	free(u);
+}
+
+/* Raw deflate. The data may end before the input does, but must give a whole cluster. */
+static bool inflate_bytes(z_stream *s, uint8_t *out, size_t out_len, uint8_t *in, size_t in_len,
+			  size_t *used)
+{
 	int ret;
 
-	/* Written with a window of 12 bits; the largest window reads those and all others. */
-	if (inflateInit2(&s, -15) != Z_OK)
+	if (inflateReset(s) != Z_OK)
 		return false;
-	ret = inflate(&s, Z_FINISH);
-	*used = in_len - s.avail_in;
-	inflateEnd(&s);
-	return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !s.avail_out;
+	s->next_in = in;
+	s->avail_in = (uInt)in_len;
+	s->next_out = out;
+	s->avail_out = (uInt)out_len;
+	ret = inflate(s, Z_FINISH);
+	*used = in_len - s->avail_in;
+	return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !s->avail_out;
 }
 
-/* One or more zstd frames; what follows the last one in its sector is ignored. */
-static bool unzstd_bytes(uint8_t *out, size_t out_len, const uint8_t *in, size_t in_len,
-			 size_t *used)
+/*
+ * One or more zstd frames; what follows the last one in its sector is ignored. Each frame goes
+ * right to where its bytes belong, so whatever window it claims takes no memory.
+ */
+static bool unzstd_bytes(ZSTD_DCtx *ctx, uint8_t *out, size_t out_len, const uint8_t *in,
+			 size_t in_len, size_t *used)
 {
-	ZSTD_inBuffer src = { .src = in, .size = in_len };
-	ZSTD_outBuffer dst = { .dst = out, .size = out_len };
-	ZSTD_DCtx *ctx = ZSTD_createDCtx();
-	size_t ret = 1;
+	size_t at = 0, done = 0;
 
-	if (!ctx)
-		return false;
-	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, ZSTD_WINDOW);
-	while (dst.pos < dst.size) {
-		size_t in_before = src.pos, out_before = dst.pos;
+	while (done < out_len) {
+		size_t frame = ZSTD_findFrameCompressedSize(in + at, in_len - at), n;
 
-		ret = ZSTD_decompressStream(ctx, &dst, &src);
-		if (ZSTD_isError(ret) || (src.pos == in_before && dst.pos == out_before))
+		if (ZSTD_isError(frame))
 			break;
+		n = ZSTD_decompressDCtx(ctx, out + done, out_len - done, in + at, frame);
+		if (ZSTD_isError(n)) /* damaged, or more than a cluster */
+			break;
+		at += frame;
+		done += n;
 	}
-	ZSTD_freeDCtx(ctx);
-	*used = src.pos;
-	/* Anything but 0: the frame is damaged, or holds more than a cluster. */
-	return dst.pos == dst.size && ret == 0;
+	*used = at;
+	return done == out_len;
 }
 
-bool codec_unpack(enum codec_type type, uint8_t *out, size_t out_len, uint8_t *in, size_t in_len,
-		  size_t *used)
+bool codec_unpack(struct codec_unpacker *u, uint8_t *out, size_t out_len, uint8_t *in,
+		  size_t in_len, size_t *used)
 {
-	return type == CODEC_ZSTD ? unzstd_bytes(out, out_len, in, in_len, used)
-				  : inflate_bytes(out, out_len, in, in_len, used);
+	return u->type == CODEC_ZSTD ? unzstd_bytes(u->zstd, out, out_len, in, in_len, used)
+				     : inflate_bytes(&u->inflate, out, out_len, in, in_len, used);
 }
 
 /* ---- packing ----------------------------------------------------------------------------- */

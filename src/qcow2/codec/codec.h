@@ -12,11 +12,16 @@
 
 enum codec_type { CODEC_ZLIB = 0, CODEC_ZSTD = 1 }; /* as in the header */
 
+/* What unpacking needs; for one thread at a time. -ENOMEM. */
+struct codec_unpacker;
+int codec_unpacker_new(enum codec_type type, struct codec_unpacker **u);
+void codec_unpacker_free(struct codec_unpacker *u); /* NULL is ignored */
+
 /* Unpacks one cluster: out_len bytes from in, which may go on behind the compressed data.
  * False where in does not hold exactly a cluster. *used: bytes of in that it took. Bounded memory
  * whatever in claims. */
-bool codec_unpack(enum codec_type type, uint8_t *out, size_t out_len, uint8_t *in, size_t in_len,
-		  size_t *used);
+bool codec_unpack(struct codec_unpacker *u, uint8_t *out, size_t out_len, uint8_t *in,
+		  size_t in_len, size_t *used);
 
 /* What compressing needs; for one thread at a time. */
 struct codec_packer;

@@ -24,6 +24,15 @@ void decomp_destroy(struct qcow2_image *img);
  */
 int decomp_read(struct qcow2_image *img, uint64_t desc, uint64_t in_cluster, void *buf, size_t len);
 
+/*
+ * Brings the compressed cluster desc into the cache, if there is room that nobody uses. Says
+ * nothing of damage, and remembers none. As for reading: between image_io_begin and image_io_end,
+ * and the mapping that led to it was looked up in between too.
+ */
+void decomp_read_ahead(struct qcow2_image *img, uint64_t desc);
+/* How many clusters the cache takes. */
+uint64_t decomp_room(const struct qcow2_image *img);
+
 /* Forgets every cluster: host clusters were let go and may be written again. */
 void decomp_forget(struct qcow2_image *img);
 

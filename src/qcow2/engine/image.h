@@ -19,6 +19,7 @@
  *   backing.c       the backing chain
  *   change.c        before the first change
  *   identity.c      what tells its contents apart; unfinished.c: an overlay that is written down
+ *   ahead.c         unpacking compressed clusters before they are read
  *   compress.c      compressed clusters
  *   commit_share.c  who asks for a commit, and how threads share one
  *   commit.c        the ordered commit; commit_batch.c: what one takes along
@@ -50,6 +51,7 @@
  *   drain_lock   waiting for I/O in flight; taken with no other lock held, and none under it
  *   decomp->lock (compress.c) states of the decompressed clusters; taken with no other lock
  *                held, not held while one is read or inflated
+ *   ahead->lock  (ahead.c) who reads in order; taken with no other lock held, none under it
  *
  * What makes I/O without the lock safe:
  *   - a host cluster that is let go is offered for reuse only by step 4 of a commit, after
@@ -88,6 +90,7 @@ struct qcow2_space;
 struct qcow2_wptable;
 struct qcow2_backing;
 struct qcow2_decomp;
+struct qcow2_ahead;
 
 struct qcow2_image {
 	struct zq_io *file;
@@ -145,6 +148,7 @@ struct qcow2_image {
 
 	struct qcow2_backing *backing; /* NULL: none */
 	struct qcow2_decomp *decomp;   /* cache of decompressed clusters; own lock */
+	struct qcow2_ahead *ahead;     /* own lock */
 
 	/* I/O in flight, by the parity of the epoch in which it began */
 	atomic_uint epoch;

@@ -16,6 +16,7 @@ enum lock_order {
 	LOCK_IMAGE = 4,	 /* lock */
 	LOCK_DRAIN = 8,	 /* drain_lock */
 	LOCK_DECOMP = 16,
+	LOCK_AHEAD = 32,
 };
 
 #ifdef NDEBUG

@@ -82,11 +82,14 @@ static int read_exact(struct qcow2_image *img, uint64_t off, uint64_t len, uint8
 {
 	uint8_t *plain CLEANUP_FREE = malloc((size_t)img->cluster_size);
 	uint8_t *in = malloc((size_t)len);
+	struct codec_unpacker *u = NULL;
 	int rc = plain && in ? io_pread(img->file, in, (size_t)len, off) : -ENOMEM;
 
-	if (rc == 0 && !codec_unpack((enum codec_type)img->hdr.compression_type, plain,
-				     (size_t)img->cluster_size, in, (size_t)len, exact))
+	if (rc == 0)
+		rc = codec_unpacker_new((enum codec_type)img->hdr.compression_type, &u);
+	if (rc == 0 && !codec_unpack(u, plain, (size_t)img->cluster_size, in, (size_t)len, exact))
 		rc = -EIO;
+	codec_unpacker_free(u);
 	if (rc < 0) {
 		free(in);
 		return rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/engine/ahead.h"
 #include "qcow2/engine/alloc.h"
 #include "qcow2/engine/backing.h"
 #include "qcow2/engine/compress.h"
@@ -125,6 +126,8 @@ static int load_tables(struct qcow2_image *img, size_t cache_bytes, struct zq_er
 				h->file_size);
 	if (rc == 0)
 		rc = decomp_init(img);
+	if (rc == 0)
+		rc = ahead_init(img);
 	if (rc == 0 && img->writable && h->nb_snapshots)
 		rc = load_snapshot_meta(img);
 	if (rc == 0 && img->writable)
@@ -249,6 +252,7 @@ void qcow2_close(struct qcow2_image *img)
 {
 	if (!img)
 		return;
+	ahead_destroy(img);
 	wptable_free(img->wpt);
 	alloc_destroy(img);
 	mdcache_destroy(&img->cache);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "qcow2/engine/ahead.h"
 #include "qcow2/engine/backing.h"
 #include "qcow2/engine/compress.h"
 #include "qcow2/engine/map.h"
@@ -29,6 +30,14 @@ static int read_extent(struct qcow2_image *img, const struct map_extent *e, uint
 	return 0;
 }
 
+static bool any_compressed(const struct map_extent *ext, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (ext[i].kind == MAP_COMPRESSED)
+			return true;
+	return false;
+}
+
 int read_guest(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
 {
 	uint8_t *p = buf;
@@ -38,6 +47,8 @@ int read_guest(struct qcow2_image *img, uint64_t off, void *buf, size_t len)
 		unsigned nr;
 		int rc = map_lookup(img, off, len, ext, EXTENTS, &nr);
 
+		if (rc == 0 && any_compressed(ext, nr))
+			ahead_note(img, off, len);
 		for (unsigned i = 0; rc == 0 && i < nr; i++) {
 			rc = read_extent(img, &ext[i], off, p, (size_t)ext[i].len);
 			off += ext[i].len;
