@@ -69,8 +69,8 @@ static int fill_range(struct qcow2_image *img, const struct write_chunk *c, uint
 	return rc;
 }
 
-/* Where the first cluster's filled part begins. */
-static uint64_t head_start(const struct qcow2_image *img, const struct write_chunk *c)
+/* Where the first cluster's filled part begins. [lock] */
+static uint64_t head_start(struct qcow2_image *img, const struct write_chunk *c)
 {
 	uint64_t guest = guest_cluster(img, c->off);
 	unsigned sub = (unsigned)((c->off - guest) / img->sub_size);
@@ -82,8 +82,8 @@ static uint64_t head_start(const struct qcow2_image *img, const struct write_chu
 	return guest + sub * img->sub_size;
 }
 
-/* Where the last cluster's filled part ends. */
-static uint64_t tail_end(const struct qcow2_image *img, const struct write_chunk *c)
+/* Where the last cluster's filled part ends. [lock] */
+static uint64_t tail_end(struct qcow2_image *img, const struct write_chunk *c)
 {
 	uint64_t guest = guest_cluster(img, c->end - 1);
 	unsigned sub = (unsigned)((c->end - 1 - guest) / img->sub_size);
@@ -97,11 +97,16 @@ static uint64_t tail_end(const struct qcow2_image *img, const struct write_chunk
 
 int chunk_fill_edges(struct qcow2_image *img, const struct write_chunk *c)
 {
-	uint64_t tail = tail_end(img, c);
-	/* only the write's last chunk reaches into what is to become zeros */
-	uint64_t zero_end = min_u64(tail, max_u64(c->w->zero_end, c->end));
-	int rc = fill_range(img, c, head_start(img, c), c->off, true);
+	uint64_t head, tail, zero_end;
+	int rc;
 
+	image_lock(img);
+	head = head_start(img, c);
+	tail = tail_end(img, c);
+	image_unlock(img);
+	/* only the write's last chunk reaches into what is to become zeros */
+	zero_end = min_u64(tail, max_u64(c->w->zero_end, c->end));
+	rc = fill_range(img, c, head, c->off, true);
 	if (rc == 0)
 		rc = fill_range(img, c, c->end, zero_end, false);
 	if (rc == 0)
