@@ -75,6 +75,39 @@ START_TEST(standard_entries)
 }
 END_TEST
 
+/* What was sound a moment ago is looked at again when a table has changed. */
+START_TEST(known_until_a_table_changes)
+{
+	struct l2_entry e = { QCOW2_COPIED | HOST, 0 };
+	struct l2_ref ref;
+	uint64_t table;
+
+	l2_create(false);
+	ck_assert_int_eq(l2_kind(q.img, 0, e, 0), L2_DATA);
+	ck_assert_int_eq(l2_kind(q.img, 0, e, 0), L2_DATA);
+	table_set(&q.img->l1, 1, QCOW2_COPIED | HOST, false);
+	ck_assert_int_eq(l2_kind(q.img, 0, e, 0), L2_BAD);
+	table_set(&q.img->l1, 1, 0, false);
+	image_lock(q.img);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(l2_pin(q.img, 0, true, &ref), 0);
+		l2_unpin(q.img, &ref);
+	}
+	table = q.img->l1.word[0] & QCOW2_OFFSET_MASK;
+	table_set(&q.img->reftable, q.img->reftable.nr - 1, table, false);
+	ck_assert_int_eq(l2_pin(q.img, 0, true, &ref), -EUCLEAN);
+	ck_assert_int_eq(l2_pin(q.img, 0, false, &ref), -EUCLEAN);
+	/* two entries with one table: reading does no harm */
+	table_set(&q.img->reftable, q.img->reftable.nr - 1, 0, false);
+	table_set(&q.img->l1, 1, QCOW2_COPIED | table, false);
+	ck_assert_int_eq(l2_pin(q.img, 0, false, &ref), 0);
+	l2_unpin(q.img, &ref);
+	ck_assert_int_eq(l2_pin(q.img, 0, true, &ref), -EUCLEAN);
+	image_unlock(q.img);
+	qimage_free(&q);
+}
+END_TEST
+
 #define ALLOC(s) (UINT64_C(1) << (s))
 #define ZERO(s)	 (UINT64_C(1) << (32 + (s)))
 
@@ -217,6 +250,7 @@ int main(void)
 {
 	static const struct check_test tests[] = {
 		CHECK_TEST(standard_entries),
+		CHECK_TEST(known_until_a_table_changes),
 		CHECK_TEST(extended_entries),
 		CHECK_TEST(table_is_made_for_writing_only),
 		CHECK_LOOP(damaged_l1_entry_is_an_error, 5),

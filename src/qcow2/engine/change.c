@@ -65,6 +65,9 @@ static int take_over(struct qcow2_image *img, const struct qcow2_header *h)
 
 		SCOPE_IMAGE_LOCK(img);
 		old = (struct tables){ img->l1, img->reftable };
+		t.l1.changes =
+			img->l1.changes + 1; /* what is known of the old ones is not of these */
+		t.reftable.changes = img->reftable.changes + 1;
 		mdcache_drop_all(&img->cache);
 		img->l1 = t.l1;
 		img->reftable = t.reftable;

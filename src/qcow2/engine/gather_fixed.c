@@ -132,6 +132,7 @@ static void note_fixed(struct qcow2_image *img, unsigned which, const struct fix
 		break;
 	default:
 		img->hdr.zoned.meta_offset = off;
+		img->l1.changes++;
 		wptable_note_place(img);
 	}
 	backlog_let_go(img, t->start, t->clusters);

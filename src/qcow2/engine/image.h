@@ -92,10 +92,17 @@ struct qcow2_backing;
 struct qcow2_decomp;
 struct qcow2_ahead;
 
+/* What the last requests needed and no metadata lies on; each for one image_table_changes(). */
+struct qcow2_known {
+	uint64_t data, data_at;	  /* a host cluster of data, bytes */
+	uint64_t table, table_at; /* an L1 entry */
+	bool for_write;		  /* the table may be changed */
+};
+
 struct qcow2_image {
 	struct zq_io *file;
 	struct zq_io *base_io; /* the backing file until it is opened, where the caller has it */
-	struct zq_io *data; /* == file unless there is an external data file */
+	struct zq_io *data;    /* == file unless there is an external data file */
 	struct qcow2_header hdr;
 	bool writable;
 	char why_readonly[128];
@@ -122,6 +129,7 @@ struct qcow2_image {
 	uint64_t file_end;   /* [lock] the file has at least this many bytes or will have:
 			      * mapped offsets must lie below it */
 	struct qcow2_table l1, reftable;
+	struct qcow2_known known;	 /* [lock] */
 	struct offset_set snapshot_meta; /* clusters of the snapshot table and of its L1 tables */
 	atomic_bool overlaps;	   /* metadata overlaps with something; see image_note_overlap */
 	struct mdcache cache;	   /* [lock] */
@@ -208,6 +216,11 @@ void image_note_overlap(struct qcow2_image *img, const char *what, uint64_t off)
 
 /* Does the range of the image file overlap any metadata that is in use? [lock] */
 bool image_is_meta(const struct qcow2_image *img, uint64_t off, uint64_t len);
+/* What is known is true as long as this is the same. [lock] */
+static inline uint64_t image_table_changes(const struct qcow2_image *img)
+{
+	return img->l1.changes + img->reftable.changes;
+}
 /* Only the header, the L1 table, the refcount table, what snapshots have and the write pointers,
  * where no data and no other table can be. */
 bool image_is_fixed_meta(const struct qcow2_image *img, uint64_t off, uint64_t len);

@@ -30,14 +30,28 @@ bool l2_has_host(const struct qcow2_image *img, struct l2_entry e)
 	return l2_host(e) || (img->has_data_file && (e.desc & QCOW2_COPIED));
 }
 
+/* Whoever goes through a zone asks for the same cluster again and again. */
+static bool lies_on_meta(struct qcow2_image *img, uint64_t host)
+{
+	struct qcow2_known *k = &img->known;
+
+	if (host == k->data && k->data_at == image_table_changes(img))
+		return false;
+	if (image_is_meta(img, host, img->cluster_size))
+		return true;
+	k->data = host;
+	k->data_at = image_table_changes(img);
+	return false;
+}
+
 /* Is the host offset one that data may have? */
-static bool host_is_sane(const struct qcow2_image *img, uint64_t guest, uint64_t host)
+static bool host_is_sane(struct qcow2_image *img, uint64_t guest, uint64_t host)
 {
 	if (!is_aligned(host, img->cluster_size))
 		return false;
 	if (img->has_data_file)
 		return host == guest;
-	return host < img->file_end && !image_is_meta(img, host, img->cluster_size);
+	return host < img->file_end && !lies_on_meta(img, host);
 }
 
 static enum l2_kind standard_kind(const struct qcow2_image *img, struct l2_entry e)
@@ -75,7 +89,7 @@ bool l2_overlaps(const struct qcow2_image *img, struct l2_entry e, uint64_t *hos
 	return *host && image_is_meta(img, *host, len);
 }
 
-enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_entry e, unsigned sub)
+enum l2_kind l2_kind(struct qcow2_image *img, uint64_t guest, struct l2_entry e, unsigned sub)
 {
 	if (e.desc & QCOW2_COMPRESSED) {
 		uint64_t off, len;
@@ -153,6 +167,21 @@ static bool table_is_sound(const struct qcow2_image *img, uint64_t word, bool wr
 
 	return !(word & QCOW2_L1_RESERVED) && is_aligned(off, img->cluster_size) &&
 	       off < img->file_end && !table_is_shared(img, word, write);
+}
+
+/* The same of what a request needs, nearly always the table that the last one needed. */
+static bool table_is_usable(struct qcow2_image *img, uint64_t word, bool write)
+{
+	struct qcow2_known *k = &img->known;
+
+	if (word == k->table && k->table_at == image_table_changes(img) && (k->for_write || !write))
+		return true;
+	if (!table_is_sound(img, word, write))
+		return false;
+	k->table = word;
+	k->table_at = image_table_changes(img);
+	k->for_write = write;
+	return true;
 }
 
 static int damaged_table(struct qcow2_image *img, uint64_t l1_index, uint64_t word, bool write)
@@ -256,7 +285,7 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 	if (l1_index >= img->l1.nr)
 		return -EUCLEAN;
 	word = img->l1.word[l1_index];
-	if ((word & QCOW2_OFFSET_MASK) && !table_is_sound(img, word, write))
+	if ((word & QCOW2_OFFSET_MASK) && !table_is_usable(img, word, write))
 		return damaged_table(img, l1_index, word, write);
 	if (write && !is_ours(word)) {
 		rc = own_table(img, l1_index);

@@ -47,8 +47,7 @@ struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, 
 void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e);
 
 /* What subcluster sub (0 without extended L2) of the guest cluster at guest is. */
-enum l2_kind l2_kind(const struct qcow2_image *img, uint64_t guest, struct l2_entry e,
-		     unsigned sub);
+enum l2_kind l2_kind(struct qcow2_image *img, uint64_t guest, struct l2_entry e, unsigned sub);
 /* Does the entry lead to where metadata is? It is L2_BAD then. *host: to which offset. [lock] */
 bool l2_overlaps(const struct qcow2_image *img, struct l2_entry e, uint64_t *host);
 /* The host cluster's offset in img->data; only where there is one. */

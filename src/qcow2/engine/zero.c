@@ -52,7 +52,7 @@ static bool needs_change(const struct qcow2_image *img, const struct l2_ref *ref
 }
 
 /* A damaged entry is replaced without letting go of what it claims to hold. */
-static bool entry_is_sound(const struct qcow2_image *img, uint64_t guest, struct l2_entry e)
+static bool entry_is_sound(struct qcow2_image *img, uint64_t guest, struct l2_entry e)
 {
 	for (unsigned sub = 0; sub < img->subclusters; sub++)
 		if (l2_kind(img, guest, e, sub) == L2_BAD)

@@ -105,6 +105,7 @@ void table_set(struct qcow2_table *t, uint64_t index, uint64_t word, bool fresh)
 	t->word[index] = word;
 	t->dirty[index / TABLE_GROUP] = 1;
 	t->any_dirty = true;
+	t->changes++;
 	set_fresh(t, index, fresh);
 }
 
@@ -116,12 +117,14 @@ int table_grow(struct qcow2_table *t, uint64_t nr)
 		return rc;
 	memset(t->dirty, 1, (size_t)div_up(nr, TABLE_GROUP));
 	t->any_dirty = true;
+	t->changes++;
 	return 0;
 }
 
 void table_shorten(struct qcow2_table *t, uint64_t nr)
 {
 	t->nr = nr;
+	t->changes++;
 }
 
 int table_commit_begin(struct qcow2_table *t, struct table_group **groups, size_t *nr)

@@ -26,6 +26,7 @@ struct qcow2_table {
 	uint8_t *fresh; /* bitmap: what the word points to is new and not yet zeroed on disk,
 			 * so what the cache lacks of it reads as zeros */
 	uint64_t nr_fresh;
+	uint64_t changes;	   /* grows with each change of a word or of the size */
 	struct offset_set targets; /* what the words point to, as far as there was memory to note it
 				    * and the word could be an offset of a table */
 };
