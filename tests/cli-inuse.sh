@@ -16,11 +16,13 @@ exec 3>go
 until grep -q held held; do sleep 0.05; done
 
 for command in "report a.qcow2" "info a.qcow2" "check a.qcow2" "check -r all a.qcow2" \
-    "reset a.qcow2 1" "finish a.qcow2 all"; do
+    "reset a.qcow2 1" "finish a.qcow2 all" "compact a.qcow2" "convert a.qcow2 b.qcow2" "resize a.qcow2 8M" \
+    "amend -o zone.max_open_zones=2 a.qcow2" "map a.qcow2" "map --json a.qcow2"; do
     # shellcheck disable=SC2086 # words
     assert_status 1 "$ZQFS" $command
     grep -qF "a.qcow2: in use by another process" out || fail "$command said: $(cat out)"
     assert_eq "$(wc -l <out)" 1 "lines of $command"
+    grep -Eq '; (-U looks at it all the same|try again when that has ended)$' out || fail "$command said: $(cat out)"
 done
 expect_fail "; -U looks at it all the same" "$ZQFS" report a.qcow2
 expect_fail "; -U looks at it all the same" "$ZQFS" info a.qcow2

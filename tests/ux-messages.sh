@@ -110,3 +110,29 @@ expect_fail "zqfs: $shown: zones: 4: the last zone is 3 (seq/3)" "$ZQFS" reset "
 expect_fail "zqfs: ${shown}x: No such file or directory" "$ZQFS" info "${odd}x"
 assert_status 2 "$ZQFS" info "$odd" "$odd"
 assert_eq "$(head -n 1 out)" "zqfs: info: '$shown' is one argument too many" "an odd argument"
+
+# an image that is mounted, or its mount point, for a command that needs the image for itself
+mount_image a.qcow2 mnt
+for command in check compact "amend -o zone.max_open_zones=2" "resize 16M" commit; do
+    # shellcheck disable=SC2086 # words
+    set -- $command
+    operands=(a.qcow2) mount_point=(mnt)
+    [ "$1" != resize ] || { operands=(a.qcow2 16M) mount_point=(mnt 16M); set -- resize; }
+    says "a.qcow2: mounted on $DIR/mnt; first run: zqfs umount $DIR/mnt" "$ZQFS" "$@" "${operands[@]}"
+    says "mnt: belongs to a zqfs mount; first run: zqfs umount $DIR/mnt, then give the image" \
+        "$ZQFS" "$@" "${mount_point[@]}"
+done
+says "a.qcow2: in use by another process: it is mounted on $DIR/mnt" "$ZQFS" convert a.qcow2 b.qcow2
+says "a.qcow2: in use by another process: it is mounted on $DIR/mnt" "$ZQFS" compare a.qcow2 mnt
+says "mnt/seq: a folder of a zqfs mount; ask $DIR/mnt" "$ZQFS" info mnt/seq
+unmount mnt
+
+# an image that may not be read, whatever its format
+cp a.qcow2 closed.qcow2
+chmod 0 closed.qcow2
+as_user=()
+if [ "$(id -u)" -eq 0 ]; then
+    for_all_users
+    as_user=(setpriv --reuid=65534 --clear-groups)
+fi
+says "closed.qcow2: Permission denied" "${as_user[@]}" "$ZQFS" convert closed.qcow2 b.qcow2

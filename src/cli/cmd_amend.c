@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/image_options.h"
+#include "cli/images.h"
 
 static bool amend_key(size_t i, struct cli_key *key)
 {
@@ -36,7 +37,11 @@ static int amend(const struct cli_args *args, struct zq_amend_opts *o)
 		return ret;
 	o->warn = warn_amended;
 	o->warn_data = image;
-	return zq_amend(image, o, &err) ? cli_error("%s", err.msg) : CLI_DONE;
+	ret = images_refuse_mounted(image);
+	if (ret)
+		return ret;
+	ret = zq_amend(image, o, &err);
+	return ret ? images_open_failed(image, ret, &err, false) : CLI_DONE;
 }
 
 static int run_amend(const struct cli_args *args)

@@ -8,6 +8,7 @@
 #include <zqfs/compact.h>
 
 #include "cli/command.h"
+#include "cli/images.h"
 #include "cli/interrupts.h"
 #include "cli/term.h"
 #include "util/json.h"
@@ -83,6 +84,7 @@ static int run_compact(const struct cli_args *args)
 	struct zq_error err = { "" };
 	int ret = parse_compact(args, &o);
 
+	ret = ret ? ret : images_refuse_mounted(args->operands[0]);
 	if (ret)
 		return ret;
 	interrupts_block(&c.signals);
@@ -92,7 +94,7 @@ static int run_compact(const struct cli_args *args)
 	ret = zq_compact(args->operands[0], &o, &res, &err);
 	progress_end(&c.progress);
 	if (ret)
-		return cli_error("%s", err.msg);
+		return images_open_failed(args->operands[0], ret, &err, false);
 	if (cli_given(args, OPT_JSON))
 		print_compact_json(&res);
 	else if (!cli_given(args, 'q'))

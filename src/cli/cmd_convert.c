@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/image_options.h"
+#include "cli/images.h"
 #include "cli/interrupts.h"
 #include "cli/term.h"
 #include "util/json.h"
@@ -150,7 +151,7 @@ static int convert(const struct cli_args *args, struct zq_create_opts *create)
 	progress_end(&c.progress);
 	if (ret == -EEXIST)
 		return cli_error("%s (--force replaces it)", err.msg);
-	return ret ? cli_error("%s", err.msg) : CLI_DONE;
+	return ret ? images_open_failed(args->operands[0], ret, &err, false) : CLI_DONE;
 }
 
 static int run_convert(const struct cli_args *args)
@@ -281,7 +282,10 @@ static int compare_operands(const struct cli_args *args, struct comparing *c)
 		json_end_object(&c->json);
 	}
 	if (ret < 0) {
-		cli_error("%s", err.msg);
+		size_t len = strlen(args->operands[0]);
+		bool first = !strncmp(err.msg, args->operands[0], len) && err.msg[len] == ':';
+
+		images_open_failed(args->operands[!first], ret, &err, false);
 		return COMPARE_FAILED;
 	}
 	if (!ret && !c->quiet && !c->json.out)

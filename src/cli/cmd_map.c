@@ -15,10 +15,26 @@
 
 enum { OPT_DATA_FILE = CLI_LONG_ONLY, OPT_JSON };
 
-static int map_json_piece(void *data, const struct zq_map_piece *p)
-{
-	struct json *j = data;
+struct map_output {
+	struct json json;
+	bool as_json, begun;
+};
 
+/* With the first piece, so that nothing is printed of an image that cannot be opened. */
+static void map_begin(struct map_output *m)
+{
+	if (m->begun)
+		return;
+	m->begun = true;
+	if (m->as_json)
+		json_array(&m->json, NULL);
+	else
+		printf("%-5s %-13s %-11s %-13s %s\n", "zone", "start", "length", "mapped to",
+		       "file");
+}
+
+static void map_json_piece(struct json *j, const struct zq_map_piece *p)
+{
 	json_object_line(j, NULL);
 	json_number(j, "zone", p->zone);
 	json_number(j, "start", p->start);
@@ -32,14 +48,12 @@ static int map_json_piece(void *data, const struct zq_map_piece *p)
 		json_number(j, "offset", p->offset);
 	json_string(j, "file", p->file);
 	json_end_object(j);
-	return 0;
 }
 
-static int map_text_piece(void *data, const struct zq_map_piece *p)
+static void map_text_piece(const struct zq_map_piece *p)
 {
-	(void)data;
 	if (!p->data)
-		return 0;
+		return;
 	printf("%-5" PRIu32 " 0x%-11" PRIx64 " 0x%-9" PRIx64 " ", p->zone, p->start, p->length);
 	if (p->has_offset)
 		printf("0x%-11" PRIx64 " ", p->offset);
@@ -47,23 +61,30 @@ static int map_text_piece(void *data, const struct zq_map_piece *p)
 		printf("%-13s ", "compressed");
 	printable_write(stdout, p->file);
 	putchar('\n');
+}
+
+static int on_map_piece(void *data, const struct zq_map_piece *p)
+{
+	struct map_output *m = data;
+
+	map_begin(m);
+	if (m->as_json)
+		map_json_piece(&m->json, p);
+	else
+		map_text_piece(p);
 	return 0;
 }
 
 static int map_image(const char *path, const struct zq_map_opts *o, bool as_json)
 {
-	struct json j = { .out = stdout };
+	struct map_output m = { .json = { .out = stdout }, .as_json = as_json };
 	struct zq_error err = { "" };
-	int ret;
+	int ret = zq_map(path, o, on_map_piece, &m, &err);
 
-	if (as_json)
-		json_array(&j, NULL);
-	else
-		printf("%-5s %-13s %-11s %-13s %s\n", "zone", "start", "length", "mapped to",
-		       "file");
-	ret = zq_map(path, o, as_json ? map_json_piece : map_text_piece, &j, &err);
-	if (as_json)
-		json_end_array(&j);
+	if (!ret)
+		map_begin(&m);
+	if (as_json && m.begun)
+		json_end_array(&m.json);
 	return ret ? images_open_failed(path, ret, &err, true) : CLI_DONE;
 }
 

@@ -31,9 +31,28 @@ char *images_mounted_on(const char *path)
 	return dir;
 }
 
+/* The mount point of the zqfs mount that a folder belongs to, allocated, or NULL. A file of a mount
+ * may hold an image. */
+static char *mount_around(const char *path)
+{
+	const struct mount_entry *e;
+	struct mount_list mounts;
+	char *dir = NULL;
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return NULL;
+	(void)mounts_load(&mounts);
+	e = mounts_of_dev(&mounts, st.st_dev);
+	if (e && mount_is_zqfs(e))
+		dir = strdup(e->dir);
+	mounts_free(&mounts);
+	return dir;
+}
+
 static int image_of_directory(const char *dir, char **path, char **mountpoint)
 {
-	char *real CLEANUP_FREE = mounts_resolve(dir);
+	char *real CLEANUP_FREE = mounts_resolve(dir), *around CLEANUP_FREE = NULL;
 	const struct mount_entry *e;
 	struct mount_list mounts;
 	int ret = CLI_DONE;
@@ -41,7 +60,10 @@ static int image_of_directory(const char *dir, char **path, char **mountpoint)
 	(void)mounts_load(&mounts);
 	e = real ? mounts_at(&mounts, real) : NULL;
 	if (!e || !mount_is_zqfs(e)) {
-		ret = cli_error("%s: a directory, and no zqfs image is mounted on it", dir);
+		around = mount_around(dir);
+		ret = around ? cli_error("%s: a folder of a zqfs mount; ask %s", dir, around)
+			     : cli_error("%s: a directory, and no zqfs image is mounted on it",
+					 dir);
 	} else {
 		*path = servers_image(e);
 		*mountpoint = strdup(e->dir);
@@ -73,8 +95,14 @@ int images_resolve(const char *operand, char **path, char **mountpoint)
 
 int images_refuse_mounted(const char *path)
 {
-	char *dir CLEANUP_FREE = images_mounted_on(path);
+	char *around CLEANUP_FREE = mount_around(path), *dir CLEANUP_FREE = NULL;
 
+	if (around)
+		return cli_error(
+			"%s: belongs to a zqfs mount; first run: zqfs umount %s, then give "
+			"the image",
+			path, around);
+	dir = images_mounted_on(path);
 	if (!dir)
 		return CLI_DONE;
 	return cli_error("%s: mounted on %s; first run: zqfs umount %s", path, dir, dir);

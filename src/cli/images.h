@@ -24,7 +24,7 @@ char *images_mounted_on(const char *path);
 int images_resolve(const char *operand, char **path, char **mountpoint);
 
 /* For a command that needs the image for itself: CLI_DONE, or CLI_FAILED after a sentence that
- * says where it is mounted. */
+ * says where it is mounted, also when path is a folder of a mount. */
 int images_refuse_mounted(const char *path);
 
 /* Prints why an image could not be opened, with who has it or what to do when it is in use. Returns

@@ -45,14 +45,14 @@ int zq_disk_format_from_name(const char *name)
 	return -EINVAL;
 }
 
-/* Do the first bytes say qcow2? */
+/* Do the first bytes say qcow2? Of what cannot be read, opening it as an image tells why. */
 static bool looks_like_image(const char *path)
 {
 	int fd CLEANUP_CLOSE = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t magic[4];
 
-	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
-	       get_be32(magic) == QCOW2_MAGIC;
+	return fd < 0 || (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+			  get_be32(magic) == QCOW2_MAGIC);
 }
 
 static bool looks_like_dump(const char *path)
