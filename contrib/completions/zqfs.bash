@@ -9,7 +9,7 @@ _zqfs_options() { # COMMAND
         create) options='-o -b --backing -F --backing-format --force -q --quiet -h --help' ;;
         amend) options='-o -h --help' ;;
         resize) options='--json --data-file -q --quiet -h --help' ;;
-        info) options='--chain --json -U --force-share --data-file -h --help' ;;
+        info) options='--chain --usage --json -U --force-share --data-file -h --help' ;;
         map) options='--json -U --force-share --data-file -h --help' ;;
         report) options='-c --cond -n --count -o --offset -l --length -b --bytes -v --verbose --watch --csv --json -U --force-share --data-file -h --help' ;;
         reset) options='--data-file -h --help' ;;

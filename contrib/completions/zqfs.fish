@@ -153,6 +153,7 @@ complete -c zqfs -n '__fish_seen_subcommand_from resize' -s q -l quiet -d 'do no
 complete -c zqfs -n '__fish_seen_subcommand_from resize' -s h -l help -d 'show this help'
 complete -c zqfs -n __fish_use_subcommand -a info -d 'show an image\'s geometry, format, features and usage'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -l chain -d 'show the image and all files below it instead'
+complete -c zqfs -n '__fish_seen_subcommand_from info' -l usage -d 'also what the zones of each state hold, compressed or not, and what it takes'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -l json -d 'print it as JSON, sizes in bytes'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -s U -l force-share -d 'read the image file even while another process has it open; what it says may be old'
 complete -c zqfs -n '__fish_seen_subcommand_from info' -l data-file -r -F -d 'external data file, when the image names none or it moved'

@@ -26,6 +26,7 @@ struct zq_map_piece {
 	bool has_offset;	/* the bytes are at offset, one for one */
 	uint64_t offset;	/* in file */
 	const char *file;	/* NULL where nothing has it */
+	uint64_t packed; /* compressed: bytes that it takes in file, to whole blocks of 512 */
 };
 
 struct zq_map_opts {

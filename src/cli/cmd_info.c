@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/images.h"
 #include "cli/info_chain.h"
+#include "cli/info_usage.h"
 #include "cli/zones.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -23,7 +24,7 @@
 #include "util/printable.h"
 #include "util/size.h"
 
-enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE, OPT_CHAIN };
+enum { OPT_JSON = CLI_LONG_ONLY, OPT_DATA_FILE, OPT_CHAIN, OPT_USAGE };
 
 struct facts {
 	char *path;	  /* of the image; owned */
@@ -32,6 +33,8 @@ struct facts {
 	uint32_t by_state[ZQ_NR_STATES];
 	bool has_states;
 	struct zq_error no_states; /* why not */
+	bool has_usage;
+	struct info_usage usage[ZQ_NR_STATES];
 };
 
 /* ---- collecting ---------------------------------------------------------------------------- */
@@ -215,6 +218,8 @@ static void print_text(const struct facts *f)
 	text_format(f->info);
 	text_files(f->info);
 	text_snapshots(f->info);
+	if (f->has_usage)
+		info_usage_text(f->usage);
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
@@ -286,6 +291,8 @@ static void print_json(const struct facts *f)
 	json_number(&j, "wp_table_offset", i->table_offset);
 	json_features(&j, i);
 	json_files(&j, i);
+	if (f->has_usage)
+		info_usage_json(&j, f->usage);
 	json_end_object(&j);
 }
 
@@ -303,12 +310,18 @@ static int show_facts(const struct cli_args *args, struct facts *f)
 	if (ret)
 		return images_open_failed(f->path, ret, &err, true);
 	count_states(f, force_share, data_file);
-	if (cli_given(args, OPT_JSON))
+	if (cli_given(args, OPT_USAGE)) {
+		ret = info_usage_read(f->path, force_share, data_file, f->usage, &err);
+		f->has_usage = !ret;
+	}
+	if (ret)
+		images_open_failed(f->path, ret, &err, true);
+	else if (cli_given(args, OPT_JSON))
 		print_json(f);
 	else
 		print_text(f);
 	zq_image_info_free(f->info);
-	return CLI_DONE;
+	return ret ? CLI_FAILED : CLI_DONE;
 }
 
 static int run_info(const struct cli_args *args)
@@ -328,6 +341,8 @@ static int run_info(const struct cli_args *args)
 
 static const struct cli_option info_options[] = {
 	{ OPT_CHAIN, "chain", NULL, NULL, "show the image and all files below it instead" },
+	{ OPT_USAGE, "usage", NULL, NULL,
+	  "also what the zones of each state hold, compressed or not, and what it takes" },
 	{ OPT_JSON, "json", NULL, NULL, "print it as JSON, sizes in bytes" },
 	{ 'U', "force-share", NULL, NULL,
 	  "read the image file even while another process has it open; what it says may be old" },

@@ -17,6 +17,7 @@ struct mapping {
 	struct qcow2_image *img;
 	const struct zq_geometry *geo;
 	struct zq_map_piece last; /* not told yet; length 0: none */
+	uint64_t packed_end;	  /* where its compressed data ends, in its file */
 	zq_map_fn tell;
 	void *data;
 };
@@ -37,16 +38,28 @@ static int tell_last(struct mapping *m)
 	return ret;
 }
 
-static int add_piece(struct mapping *m, const struct zq_map_piece *p)
+/* Adds up what is compressed. One that begins in the block where the last one ends shares it. */
+static void add_packed(struct mapping *m, const struct qcow2_piece *q)
 {
-	int ret;
+	if (q->offset < m->packed_end && m->packed_end - q->offset < ZQ_BLOCK)
+		m->last.packed -= min_u64(m->last.packed, m->packed_end - q->offset);
+	m->last.packed += q->packed;
+	m->packed_end = q->offset + q->packed;
+}
+
+static int add_piece(struct mapping *m, const struct zq_map_piece *p, const struct qcow2_piece *q)
+{
+	int ret = 0;
 
 	if (m->last.length && joins(&m->last, p)) {
 		m->last.length += p->length;
-		return 0;
+	} else {
+		ret = tell_last(m);
+		m->last = *p;
+		m->packed_end = 0;
 	}
-	ret = tell_last(m);
-	m->last = *p;
+	if (p->compressed)
+		add_packed(m, q);
 	return ret;
 }
 
@@ -74,7 +87,7 @@ static int map_zone(struct mapping *m, uint32_t zone, struct zq_error *err)
 				       "%s: the mapping of offset %" PRIu64
 				       " is damaged or cannot be read: \"zqfs check\" tells more",
 				       qcow2_name(m->img), off);
-		ret = add_piece(m, &p);
+		ret = add_piece(m, &p, &q);
 		if (ret)
 			return ret;
 		off += q.len;

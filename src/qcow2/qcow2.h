@@ -148,6 +148,7 @@ struct qcow2_piece {
 	bool has_offset;  /* offset is where its bytes are, one for one */
 	uint64_t offset;  /* in file; where the compressed data begins */
 	const char *file; /* the image's, or NULL: nothing has it */
+	uint64_t packed;  /* compressed: bytes from offset on, up to the end of a block */
 };
 
 /*

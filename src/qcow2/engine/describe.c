@@ -49,7 +49,7 @@ static void in_file(struct qcow2_piece *p, const struct zq_io *io, uint64_t offs
 static int describe_kind(const struct qcow2_image *img, enum l2_kind kind, struct l2_entry e,
 			 uint64_t in_cluster, struct qcow2_piece *p)
 {
-	uint64_t ignored, host;
+	uint64_t host;
 
 	p->present = true;
 	p->zero = kind == L2_ZERO || kind == L2_ZERO_ALLOCATED;
@@ -62,7 +62,7 @@ static int describe_kind(const struct qcow2_image *img, enum l2_kind kind, struc
 	if (p->has_offset)
 		in_file(p, img->data, l2_host(e) + in_cluster);
 	if (p->compressed) {
-		descriptor_extent(img->cluster_bits, e.desc, &host, &ignored);
+		descriptor_extent(img->cluster_bits, e.desc, &host, &p->packed);
 		in_file(p, img->file, host);
 	}
 	return 0;
