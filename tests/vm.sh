@@ -30,10 +30,13 @@ add_module() { # PATH WITHOUT ENDING
 root=$DIR/root
 mkdir -p "$root"/{bin,lib,lib64,modules,etc,proc,sys,dev}
 cp "$busybox" "$root/bin/busybox"
-cp "$ZQFS" "$TOOLS/zio" "$TOP/tests/vm/ops" "$root/bin"
+programs=("$ZQFS" "$TOOLS/zio")
+# its dump and restore want a zoned device
+zbd=$(command -v zbd) && programs+=("$zbd") || echo "zbd is not installed: its dumps are left out"
+cp "${programs[@]}" "$TOP/tests/vm/ops" "$root/bin"
 cp "$TOP/tests/vm/init" "$root/init"
 chmod +x "$root/init" "$root/bin/ops"
-ldd "$ZQFS" "$TOOLS/zio" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p; s/^\s*\(\/[^ ]*ld-linux[^ ]*\) .*/\1/p' |
+ldd "${programs[@]}" | sed -n 's/.* => \(\/[^ ]*\).*/\1/p; s/^\s*\(\/[^ ]*ld-linux[^ ]*\) .*/\1/p' |
     sort -u >"$DIR/libraries"
 while read -r library; do
     case $library in
@@ -67,4 +70,6 @@ tail -n 60 "$DIR/out"
 if grep -q '^RESULT zonefs cannot write' "$DIR/out"; then
     skip "the device was converted, but zonefs of ${kernel##*/} fails at every direct write"
 fi
+[ -z "$zbd" ] || grep -q '^RESULT [^a]' "$DIR/out" || grep -q '^RESTORED' "$DIR/out" ||
+    fail "zbd is installed, and did nothing in the guest"
 grep -q '^RESULT all is well' "$DIR/out" || fail "the guest: $(grep '^RESULT' "$DIR/out" || echo 'no result')"

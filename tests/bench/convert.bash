@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Converting beside qemu-img, and what compressing in the background costs those who append.
+# Converting and making overlays beside qemu-img, and what compressing in the background costs those who append.
 
 # A zoned image and a plain one with the same content, half of which can be compressed. Both are in
 # the cache afterwards, and on the disk.
@@ -9,16 +9,16 @@ convert_sources() { # BYTES
     {
         head -c $(($1 / 2)) /dev/urandom
         seq 1 1000000000 | head -c $(($1 / 2)) || true
-    } >"$base/data" 2>>"$WORK/log.zqfs"
+    } >"$DISK/data" 2>>"$WORK/log.zqfs"
     {
         echo "number,type,state,start,size,capacity,wp"
         for ((i = 0; i < zones; i++)); do
             echo "$i,sequential,full,$((i << 26)),67108864,67108864,"
         done
-    } >"$base/data.zones"
-    "$ZQFS" convert -q --force "$base/data" "$base/zoned.qcow2"
-    qemu-img convert -f raw -O qcow2 "$base/data" "$base/plain.qcow2"
-    rm "$base/data" "$base/data.zones"
+    } >"$DISK/data.zones"
+    "$ZQFS" convert -q --force "$DISK/data" "$base/zoned.qcow2"
+    qemu-img convert -f raw -O qcow2 "$DISK/data" "$base/plain.qcow2"
+    rm "$DISK/data" "$DISK/data.zones"
     sync -f "$base/plain.qcow2"
 }
 
@@ -32,8 +32,8 @@ convert_once() { # TARGET [-c]
 
 job_convert() { # TARGET plain|compressed
     local bytes how=() us
-    bytes=$(size $((2 << 30)))
-    [ "$2" = plain ] || { bytes=$(size $((1 << 30))) how=(-c); }
+    bytes=$(size $((4 << 30)))
+    [ "$2" = plain ] || how=(-c)
     if ! qemu-img info "$base/plain.qcow2" 2>/dev/null | grep -q "($bytes bytes)"; then
         convert_sources "$bytes"
     fi
@@ -41,6 +41,29 @@ job_convert() { # TARGET plain|compressed
     us=$(microseconds convert_once "$1" "${how[@]}")
     rm -f "$base/copy"
     rate "$bytes" "$us"
+}
+
+# A thousand overlays of one image, as a farm makes them.
+job_overlay() { # TARGET
+    local nr=$((1000 / divide)) golden=$base/golden.qcow2 us
+    mkdir -p "$base/pool"
+    case $1 in
+        qsd) qemu-img create -q -f qcow2 "$golden" 256G ;;
+        *) "$ZQFS" create -q --force -o zone.size=256M "$golden" 256G ;;
+    esac
+    us=$(microseconds make_overlays "$1" "$nr" "$golden")
+    rm -rf "$base/pool" "$golden"
+    milliseconds $((us / nr))
+}
+
+make_overlays() { # TARGET NR BASE
+    local i
+    for ((i = 0; i < $2; i++)); do
+        case $1 in
+            qsd) qemu-img create -q -f qcow2 -b "$3" -F qcow2 "$base/pool/$i" ;;
+            *) "$ZQFS" create -q -b "$3" -F qcow2 "$base/pool/$i" ;;
+        esac
+    done 2>>"$WORK/log.$1"
 }
 
 # Appends of text to a mount with compress=1 as part of those to one without, which go before and

@@ -45,6 +45,7 @@ reset-storm|% of without|zqfs|rewriting zones so fast that resets wait for commi
 read-zstd-cold|MiB/s|qsd zqfs|sequential read 1M of zstd clusters, nothing cached
 convert-plain|MiB/s|qsd zqfs|convert an image in BENCH_DISK (qemu-img convert -m 4 -W), flushed
 convert-compressed|MiB/s|qsd zqfs|the same with -c, in BENCH_DIR
+overlay-create|ms|qsd zqfs|make an overlay of 256 GiB (qemu-img create -b), with the start of the program
 compress-append|% of without|zqfs|appends of 1M to a mount with compress=1, text
 requests-append-4K|per IO|zqfs|FUSE requests for each 4K append
 syscalls-append-4K|per IO|zqfs|system calls on the image for each 4K append
@@ -62,7 +63,7 @@ run_job() { # NAME TARGET
     local name=$1 target=$2 rc=0 value=""
     base=$WORK
     case $name in *-disk | flushes-* | convert-plain) base=$DISK ;; esac
-    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | compress-* | reset-storm) ;; *)
+    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | overlay-* | compress-* | reset-storm) ;; *)
         create_target "$target" && start_target "$target" || rc=1 ;;
     esac
     [ $rc -ne 0 ] || value=$(do_job "$name" "$target") || rc=1
@@ -93,6 +94,7 @@ do_job() { # NAME TARGET
         mount-* | umount-* | memory-1000000) job_million "${word[0]}" ;;
         memory-64T) job_sparse ;;
         convert-*) job_convert "$target" "${word[1]}" ;;
+        overlay-create) job_overlay "$target" ;;
         compress-append) job_compress_append ;;
         reset-1G) job_reset "$target" ;;
         reset-storm) job_storm ;;
