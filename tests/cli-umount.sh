@@ -47,10 +47,15 @@ expect_fail "mnt: busy: a process has a file in it open" "$ZQFS" umount mnt
 exec 3<&-
 unmount mnt
 
-# stale: the process is gone, the mount is not
+# stale: the process is gone, the mount is not; for who was asking then, too
 mount_image a.qcow2 mnt
+kill -STOP "$(mount_pid mnt)"
+(expect_fail "mnt: a stale mount, its zqfs is gone; clear it with: zqfs umount mnt" "$ZQFS" a.qcow2 mnt) &
+asking=$!
+sleep 0.5
 kill -KILL "$(mount_pid mnt)"
 wait_gone "$(mount_pid mnt)"
+wait "$asking" || fail "while it went"
 ls mnt 2>/dev/null && fail "the mount of a killed process answers"
 expect_fail "mnt: a stale mount, its zqfs is gone; clear it with: zqfs umount mnt" "$ZQFS" a.qcow2 mnt
 expect_fail "mnt: a stale mount, its zqfs is gone; clear it with: zqfs umount mnt" "$ZQFS" report mnt

@@ -273,10 +273,12 @@ kill() {
     builtin kill "$@"
 }
 
-running_() { # PID: exists, is ours and no zombie
+# Exists, is ours and no zombie. One whose first thread has ended is a zombie whose files are still open.
+running_() { # PID
     local state
-    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
-    [ -n "$state" ] && [ "$state" != Z ] && ! foreign_ "$1"
+    state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p; s/^Threads:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) ||
+        return 1
+    [ -n "$state" ] && [ "$state" != $'Z\n1' ] && ! foreign_ "$1"
 }
 
 wait_gone() { # PID [SECONDS]: fails when the process is still there then

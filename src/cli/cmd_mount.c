@@ -15,6 +15,7 @@
 #include "cli/images.h"
 #include "fs/fs.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 #include "util/size.h"
 
 enum { OPT_READY_FD = CLI_LONG_ONLY, OPT_PID_FILE };
@@ -66,7 +67,7 @@ static int check_mountpoint(const char *dir, bool occupied)
 	struct stat st;
 
 	if (stat(dir, &st)) {
-		if (errno == ENOTCONN)
+		if (error_is_stale(-errno))
 			return cli_error("%s: a stale mount, its zqfs is gone; clear it with: zqfs "
 					 "umount %s",
 					 dir, dir);

@@ -16,6 +16,7 @@
 #include "cli/term.h"
 #include "cli/trace_summary.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 
 #define READ_BYTES   65536
 #define PAUSE_MICROS 50000
@@ -44,7 +45,7 @@ static int say_cannot_trace(const char *dir, int rc)
 		return cli_error("%s: only the user who mounted it, and root, may trace it", dir);
 	if (rc == -ENODATA || rc == -EOPNOTSUPP)
 		return cli_error("%s: not the mount point of a zqfs mount", dir);
-	if (rc == -ENOTCONN)
+	if (error_is_stale(rc))
 		return cli_error("%s: a stale mount, its zqfs is gone; clear it with: zqfs umount "
 				 "%s",
 				 dir, dir);
@@ -164,7 +165,7 @@ static int run_trace(const struct cli_args *args)
 	struct stat st;
 	int ret;
 
-	if (stat(what, &st) && errno == ENOTCONN)
+	if (stat(what, &st) && error_is_stale(-errno))
 		return say_cannot_trace(what, -ENOTCONN);
 	if (!stat(what, &st) && S_ISDIR(st.st_mode))
 		ret = trace_mount(what, &sink);

@@ -21,6 +21,7 @@
 #include "cli/take_away.h"
 #include "cli/term.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 
 enum { OPT_POWER_CUT = CLI_LONG_ONLY };
 
@@ -174,7 +175,7 @@ static int umount_entry(const struct mount_entry *e)
 {
 	struct servers servers;
 	struct stat st;
-	bool stale = stat(e->dir, &st) && errno == ENOTCONN;
+	bool stale = stat(e->dir, &st) && error_is_stale(-errno);
 	int ret, written;
 
 	/* Found while it is still mounted: afterwards it may be about to end. */

@@ -16,6 +16,7 @@
 #include "cli/term.h"
 #include "cli/zones.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 #include "zone/ranges.h"
 
 enum { OPT_DATA_FILE = CLI_LONG_ONLY };
@@ -166,7 +167,7 @@ static int run_zones(const struct cli_args *args)
 
 	while (strcmp(act->verb, args->cmd->name) != 0)
 		act++;
-	if (stat(what, &st) ? errno == ENOTCONN : S_ISDIR(st.st_mode))
+	if (stat(what, &st) ? error_is_stale(-errno) : S_ISDIR(st.st_mode))
 		return change_mount(args, act);
 	dir = images_mounted_on(what);
 	if (dir)

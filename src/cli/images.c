@@ -14,6 +14,7 @@
 #include "cli/mounts.h"
 #include "cli/servers.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 #include "util/json.h"
 
 char *images_mounted_on(const char *path)
@@ -82,7 +83,7 @@ int images_resolve(const char *operand, char **path, char **mountpoint)
 	struct stat st;
 
 	*path = *mountpoint = NULL;
-	if (stat(operand, &st) && errno == ENOTCONN)
+	if (stat(operand, &st) && error_is_stale(-errno))
 		return cli_error(
 			"%s: a stale mount, its zqfs is gone; clear it with: zqfs umount %s",
 			operand, operand);

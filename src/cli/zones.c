@@ -15,6 +15,7 @@
 #include "cli/mounts.h"
 #include "cli/servers.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 #include "util/math.h"
 #include "util/size.h"
 
@@ -288,7 +289,7 @@ int zones_open(struct zone_source *src, const char *operand, bool force_share,
 	(void)mounts_load(&mounts);
 	e = mounts_of_image(&mounts, operand);
 	if (stat(operand, &st))
-		ret = errno == ENOTCONN
+		ret = error_is_stale(-errno)
 			      ? zq_fail(err, -ENOTCONN,
 					"%s: a stale mount, its zqfs is gone; clear it with: zqfs "
 					"umount %s",

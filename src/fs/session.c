@@ -19,6 +19,7 @@
 #include "fs/refresh.h"
 #include "fs/serve.h"
 #include "util/cleanup.h"
+#include "util/errors.h"
 
 /*
  * libfuse hands its messages to a function without saying whose they are, so this is the
@@ -100,7 +101,7 @@ static int look_ahead(struct fs *fs, const char *mountpoint, struct zq_error *er
 	if (stat(mountpoint, &st)) {
 		int rc = -errno;
 
-		if (rc == -ENOTCONN)
+		if (error_is_stale(rc))
 			return zq_fail(err, rc,
 				       "%s: a stale mount, its zqfs is gone; clear it with: "
 				       "zqfs umount %s",

@@ -34,6 +34,13 @@ static inline bool error_is_refusal(int rc)
 	}
 }
 
+/* Of a call on a mount whose process has gone. The last two are of a call that was waiting then, or
+ * whose connection was ended by force. */
+static inline bool error_is_stale(int rc)
+{
+	return rc == -ENOTCONN || rc == -ECONNABORTED || rc == -ECANCELED;
+}
+
 /* The host does not do its work, so errors= applies. All other failures end with the call: a
  * refusal, no room, no memory, or -EUCLEAN, a damaged image, of which qcow2/ has told the log. */
 static inline bool error_is_fault(int rc)
