@@ -25,7 +25,7 @@ strict=(-Wall -Wextra -Wpedantic -Werror)
 examples=$DIR/root/usr/share/doc/zqfs/examples
 
 # ---- C: the examples, as strictly as can be
-for name in report append-verify memory-faults archive; do
+for name in report append-verify memory-faults archive branch; do
     cc -std=c11 "${strict[@]}" "${flags[@]}" "${cflags[@]}" "$examples/$name.c" "${libs[@]}" -pthread -o "$name"
     ldd "$name" | holds "$DIR/root/usr/lib/libzqfs.so.0" || fail "$name does not use the shared library"
     [ -z "$SANITIZED" ] || continue
@@ -48,6 +48,18 @@ assert_eq "$(./archive c.qcow2 small.qcow2 | sed 's/, [0-9]* bytes became [0-9]*
 "$ZQFS" compare c.qcow2 small.qcow2
 "$ZQFS" check small.qcow2
 expect_fail "archive: small.qcow2: " ./archive c.qcow2 small.qcow2
+# An overlay that is thrown away, and one that is kept; the last zone gets a block with each.
+cp c.qcow2 base.qcow2
+./branch base.qcow2 over.qcow2 drop >out
+holds 'over.qcow2: 4 zones' <out || fail "branch: $(cat out)"
+"$ZQFS" compare c.qcow2 base.qcow2 || fail "what was dropped is in the base"
+assert_eq "$(./branch base.qcow2 over.qcow2 keep | tail -n 1)" \
+    "512 bytes written, 1 write pointers moved" "branch"
+[ ! -e over.qcow2 ] || fail "branch leaves its overlay"
+assert_eq "$("$ZQFS" report --csv base.qcow2 | tail -n 2 | cut -d, -f 1,3)" "3,closed
+4,empty" "the zones after branch"
+"$ZQFS" check base.qcow2
+expect_fail "branch: over.qcow2: backing file: gone.qcow2: No such file" ./branch gone.qcow2 over.qcow2 keep
 
 # ---- C++
 if command -v g++ >/dev/null; then

@@ -40,6 +40,9 @@ assert_status 0 "$ZQFS" compare top flat
 "$ZQFS" check top >out || fail "check of the top: $(cat out)"
 
 # Other zones than the base's make no overlay.
+expect_fail "gone: No such file or directory" "$ZQFS" create -b gone -F qcow2 none
+truncate -s 6M plain.raw
+expect_fail "plain.raw: has no zones to take the size of the disk from" "$ZQFS" create -b plain.raw -F raw none
 expect_fail "zone.size 2097152 is not that of the zoned backing file" \
     "$ZQFS" create -b base -F qcow2 -o zone.size=2M none
 expect_fail "size 12582912 is not that" "$ZQFS" create -b base -F qcow2 none 12M

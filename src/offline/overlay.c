@@ -85,6 +85,16 @@ static int take_open_base(struct qcow2_image *base, struct zq_create_opts *o,
 	return ret ? ret : check_active(o, g, b, err);
 }
 
+static int check_has_size(const struct zq_create_opts *o, struct zq_error *err)
+{
+	if (o->size || !o->backing_file)
+		return 0;
+	return zq_fail(err, -EINVAL,
+		       "%s: has no zones to take the size of the disk from, so it "
+		       "must be given",
+		       o->backing_file);
+}
+
 int overlay_take_base(const char *path, struct zq_create_opts *o, struct overlay_base *b,
 		      struct zq_error *err)
 {
@@ -96,18 +106,21 @@ int overlay_take_base(const char *path, struct zq_create_opts *o, struct overlay
 
 	*b = (struct overlay_base){ 0 };
 	if (!o->backing_file || !o->backing_fmt || strcmp(o->backing_fmt, "qcow2") != 0)
-		return 0;
+		return check_has_size(o, err);
 	base_path = named_beside(path, o->backing_file);
 	if (!base_path)
 		return zq_fail(err, -ENOMEM, "out of memory");
-	/* what is wrong with the name itself is said where the whole chain is looked at */
-	if (zq_io_open(base_path, false, &io, NULL))
-		return 0;
-	ret = qcow2_open(io, &opts, &base, err);
+	ret = zq_io_open(base_path, false, &io, err);
+	if (ret && o->size)
+		return 0; /* said where the whole chain is looked at */
+	if (!ret)
+		ret = qcow2_open(io, &opts, &base, err);
 	if (!ret) {
 		ret = take_open_base(base, o, b, err);
 		qcow2_close(base);
 	}
+	if (!ret)
+		ret = check_has_size(o, err);
 	if (ret) {
 		overlay_base_free(b);
 		zq_error_prefix(err, "backing file");
