@@ -18,8 +18,12 @@ usage() { # "PART OF THE MESSAGE" ARGUMENT...
 : >image
 mkdir mnt
 
+# nothing at all: what there is, on the screen of a terminal
+assert_status 2 "$ZQFS"
+head -n 1 out | grep -qx 'usage: zqfs .*IMAGE MOUNTPOINT' || fail "said without arguments: $(cat out)"
+[ "$(wc -l <out)" -lt 24 ] || fail "without arguments it says $(wc -l <out) lines"
+
 # what is missing is named
-usage "IMAGE and MOUNTPOINT are missing"
 usage "MOUNTPOINT is missing after 'image'" image
 usage "MOUNTPOINT is missing after 'image'" mount image
 usage "create: IMAGE is missing" create
