@@ -115,7 +115,8 @@ expect_fail 'no zone files in it' "$ZQFS" convert "$IMAGES" "$DIR/none"
 "$TOOLS/qpatch" "$DIR/c" wp-be:0:513
 "$ZQFS" convert -o zone.layout=56 "$DIR/c" "$DIR/c2"
 assert_status 0 "$ZQFS" compare "$DIR/c" "$DIR/c2"
-expect_fail 'at byte 1 of a block' "$ZQFS" convert -o zone.layout=44 "$DIR/c" "$DIR/none"
+expect_fail 'at byte 1 of a block, which zone.layout 44, unlike 56, cannot hold' \
+    "$ZQFS" convert -o zone.layout=44 "$DIR/c" "$DIR/none"
 expect_fail 'at byte 1 of a block' "$ZQFS" convert -O dump "$DIR/c" "$DIR/none"
 
 # A signal ends it without a target, an old one stays as it was.

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +230,24 @@ static int open_new_image(struct image_target *i, struct zq_error *err)
 	return qcow2_open(io, &o, &i->img, err);
 }
 
+/* A pointer within a block is refused with the name of a layout that takes it. */
+static int check_whole_blocks(const struct image_target *i, const struct disk_source *from,
+			      struct zq_error *err)
+{
+	const struct zoned_layout *other;
+	unsigned row = 0;
+	char what[64];
+
+	if (!qcow2_zoned(i->img)->whole_blocks)
+		return 0;
+	do
+		other = zoned_layout_at(row++);
+	while (other && other->whole_blocks);
+	snprintf(what, sizeof(what), "zone.layout %s, unlike %s,", qcow2_zoned(i->img)->layout,
+		 other ? other->name : "none");
+	return target_check_blocks(i->base.name, from, what, err);
+}
+
 /* With the image open: can it hold what the source has? */
 static int check_new_image(struct image_target *i, const struct disk_source *from,
 			   struct zq_error *err)
@@ -236,8 +255,8 @@ static int check_new_image(struct image_target *i, const struct disk_source *fro
 	const char *why = i->compress ? qcow2_why_not_packed(i->img) : NULL;
 	int ret = target_check_active(i->base.name, from, i->base.geo.max_active, err);
 
-	if (!ret && qcow2_zoned(i->img)->whole_blocks)
-		ret = target_check_blocks(i->base.name, from, "an image of this zone.layout", err);
+	if (!ret)
+		ret = check_whole_blocks(i, from, err);
 	if (!ret && why)
 		ret = zq_fail(err, -EINVAL, "%s: cannot be compressed: %s", i->base.name, why);
 	if (!ret && i->compress && i->cluster_size > i->base.geo.zone_size)
