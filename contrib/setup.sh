@@ -68,6 +68,7 @@ bench need cmd:jq jq
 bench want cmd:qemu-storage-daemon qemu-system-common
 bench want cmd:qemu-img qemu-utils
 bench want cmd:strace strace
+bench want cmd:valgrind valgrind
 END
 }
 

@@ -64,6 +64,26 @@ bytes_job() { # append|refill|random TARGET
     awk -v a="$(written)" -v b=$n 'BEGIN { printf "%.4f\n", a / b }'
 }
 
+# Instructions of driver.c's calls of the library, system calls excluded: COUNT calls of one kind.
+count_instructions() { # append|read BLOCK COUNT
+    local image=$base/count.qcow2
+    "$ZQFS" create -q --force -o zone.size=256M,zone.conventional_zones=0 "$image" 512M
+    [ "$1" = append ] || "$WORK/driver" "$image" append "$2" 1200 || return 1
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$WORK/driver" "$image" "$1" "$2" "$3" \
+        2>&1 | sed -n 's/.*Collected : //p'
+}
+
+# What opens and closes the image cancels out.
+job_instructions() { # append|read 4K|64K
+    local block=$((${2%K} * 1024)) few many
+    command -v valgrind >/dev/null || { note "no valgrind: instructions left out"; return 1; }
+    # shellcheck disable=SC2046,SC2086 # several words
+    [ -x "$WORK/driver" ] || ${CC:-gcc} ${CFLAGS:--O2} "-I$TOP/include" -o "$WORK/driver" \
+        "$TOP/tests/bench/driver.c" "$TOP/libzqfs.a" $(pkg-config --libs libzstd zlib) -pthread || return 1
+    few=$(count_instructions "$1" $block 200) && many=$(count_instructions "$1" $block 1200) || return 1
+    echo $(((many - few) / 1000))
+}
+
 count_job() { # NAME TARGET
     local n ios
     command -v strace >/dev/null || { note "no strace: $1 left out"; return 1; }

@@ -53,6 +53,9 @@ metadata-append-1M|% of data|zqfs|metadata written for 1M appends, unmount inclu
 bytes-append|B/B|qsd zqfs|written to the image for each byte of 4K appends with fsync
 bytes-refill|B/B|qsd zqfs|the same for a zone that is reset and filled again
 bytes-random|B/B|qsd zqfs|the same for random 4K writes to a conventional zone
+instr-append-4K|per call|zqfs|instructions of an append below FUSE, by callgrind
+instr-append-64K|per call|zqfs|the same of 64K
+instr-read-4K|per call|zqfs|the same of a read
 flushes-append-4K|per IO|qsd zqfs|flushes for each 4K append and fsync, one writer
 flushes-shared-4K|per IO|qsd zqfs|the same with four writers at once
 ENDOFTABLE
@@ -63,7 +66,7 @@ run_job() { # NAME TARGET
     local name=$1 target=$2 rc=0 value=""
     base=$WORK
     case $name in *-disk | flushes-* | convert-plain) base=$DISK ;; esac
-    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | overlay-* | compress-* | reset-storm) ;; *)
+    case $name in *-1000000 | ls-100000 | *-64T | *-zstd-* | convert-* | overlay-* | compress-* | instr-* | reset-storm) ;; *)
         create_target "$target" && start_target "$target" || rc=1 ;;
     esac
     [ $rc -ne 0 ] || value=$(do_job "$name" "$target") || rc=1
@@ -98,6 +101,7 @@ do_job() { # NAME TARGET
         compress-append) job_compress_append ;;
         reset-1G) job_reset "$target" ;;
         reset-storm) job_storm ;;
+        instr-*) job_instructions "${word[1]}" "${word[2]}" ;;
         *) count_job "$1" "$target" ;;
     esac
 }

@@ -120,8 +120,8 @@ start_target() { # TARGET [MOUNT OPTIONS OF ZQFS]
         qsd)
             at=$at/disk
             qemu-storage-daemon \
-                --blockdev "driver=file,node-name=file,filename=$d/store/img.qcow2" \
-                --blockdev driver=qcow2,node-name=disk,file=file \
+                --blockdev "driver=file,node-name=file,filename=$d/store/img.qcow2,discard=unmap" \
+                --blockdev driver=qcow2,node-name=disk,file=file,discard=unmap \
                 --export "type=fuse,id=out,node-name=disk,mountpoint=$at,writable=on" & ;;
         zqfs | rings)
             case $1 in zqfs) options=uring=off${options:+,$options} ;; *) options=uring=on${options:+,$options} ;; esac
