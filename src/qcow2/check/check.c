@@ -18,32 +18,18 @@
 #include "qcow2/check/repair.h"
 #include "qcow2/tables/header_read.h"
 #include "util/math.h"
-#include "util/random.h"
-
-/* Before what the disk shows changes: overlays must not take it for the disk that they know. One
- * that is just being written down into it hides that, and may go on. */
-static void renew_identity(struct check *c)
-{
-	struct qcow2_identity id = c->hdr->identity;
-	uint8_t data[IDENTITY_BYTES];
-
-	if (!id.present || id.unfinished || !check_repairs(c) || c->refs_only ||
-	    !(c->nr_unmap || c->wp.nr_fix || c->wp.nr_within))
-		return;
-	id.id = random_u64();
-	identity_encode(&id, data);
-	check_write(c, data, sizeof(data), id.at);
-	check_flush(c);
-}
 
 static void mend(struct check *c)
 {
-	renew_identity(c);
+	if (c->nr_unmap || c->wp.nr_fix)
+		check_renew_identity(c);
 	repair_write_unmapped(c);
 	if (check_repairs(c) && c->need_raise)
 		repair_raise(c);
 	check_copied(c); /* finds, and repairs where asked to */
 	check_blocks(c);
+	if (c->wp.nr_fix)
+		check_renew_identity(c);
 	if (check_repairs(c) && !c->refs_only)
 		check_wp_repair(c);
 	if (c->opts->repair == ZQ_REPAIR_NONE)

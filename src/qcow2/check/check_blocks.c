@@ -88,6 +88,7 @@ static bool pad_block(struct check *c, const struct wp_tail *t)
 		return true;
 	if (!c->data_file && !is_only_data(c, off))
 		return false;
+	check_renew_identity(c);
 	if (!c->error)
 		c->error = io_write(io, zeros, len, off);
 	if (!c->error)

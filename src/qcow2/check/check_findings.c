@@ -11,6 +11,7 @@
 
 #include "io/io.h"
 #include "qcow2/check/check_priv.h"
+#include "util/random.h"
 
 void check_found(struct check *c, enum zq_finding_kind kind, uint64_t nr, bool fixed,
 		 const char *fmt, ...)
@@ -75,4 +76,20 @@ bool check_flush(struct check *c)
 	if (!c->error)
 		c->error = io_flush(c->io);
 	return !c->error;
+}
+
+/* Overlays must not take a changed image for the disk that they know. One that is just being
+ * written down into it hides what changes, and may go on. */
+void check_renew_identity(struct check *c)
+{
+	struct qcow2_identity id = c->hdr->identity;
+	uint8_t data[IDENTITY_BYTES];
+
+	if (!id.present || id.unfinished || !check_repairs(c) || c->refs_only || c->renewed)
+		return;
+	c->renewed = true;
+	id.id = random_u64();
+	identity_encode(&id, data);
+	check_write(c, data, sizeof(data), id.at);
+	check_flush(c);
 }

@@ -109,6 +109,7 @@ struct check {
 	bool unreadable; /* the host failed to read a table: references are missing */
 	bool conflict;	 /* a cluster that cannot be moved is used twice */
 	bool refs_only;	 /* repair refcounts and flags, not pointers */
+	bool renewed;	 /* the identity is another one already */
 	uint64_t claim, claim_len; /* bytes that count as metadata; nothing leads to them yet */
 
 	uint64_t file_size, file_clusters;
@@ -152,6 +153,8 @@ bool check_read(struct check *c, void *buf, size_t len, uint64_t off, const char
 /* Writes what repair changes; false, with c->error set, when it fails or has failed before. */
 bool check_write(struct check *c, const void *buf, size_t len, uint64_t off);
 bool check_flush(struct check *c);
+/* Once, before the first write that changes what the disk shows. */
+void check_renew_identity(struct check *c);
 void check_progress(struct check *c, double done);
 static inline bool check_repairs(const struct check *c)
 {
