@@ -326,7 +326,7 @@ bench:
 
 C_FILES = $(sort $(wildcard src/*/*.[ch] src/*/*/*.[ch] include/zqfs/*.h tests/unit/*.[ch] tests/tools/*.[ch] tests/tools/*/*.[ch] \
 	tests/fuzz/*.[ch] tests/bench/*.[ch] contrib/*/*.[ch]))
-SCRIPTS = $(sort .ci/run tests/run tests/rings-suite tests/foreign tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run contrib/*.sh \
+SCRIPTS = $(sort .ci/run tests/run tests/rings-suite tests/foreign tests/crash-long tests/fuzz/run $(wildcard tests/*.sh tests/*.bash tests/*/*.sh tests/bench/run tests/bench/threads contrib/*.sh \
 	contrib/*/*.sh))
 TIDY_FILES = $(LIB_SRC) $(FS_SRC) $(CLI_SRC) $(TEST_SRC) $(HELPER_SRC) $(TOOL_SRC)
 LINT_JOBS ?= 2

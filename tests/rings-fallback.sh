@@ -88,7 +88,7 @@ rings_set Y
 without "option seccomp forbids io_uring" seccomp
 without "option auto_unmount would leave a dead mount behind" auto_unmount
 for error in eperm enosys; do
-    as=("$TOOLS/zfilter" $error)
+    as=("$TOOLS/zfilter" "$error")
     case $error in
         eperm) without "io_uring is forbidden here" "" ;;
         enosys) without "the kernel's io_uring is too old" "" ;;
@@ -112,7 +112,8 @@ without "Invalid argument" ""
 
 echo "-- as many descriptors as a mount without rings needs"
 for ((n = 6; n < 40; n++)); do
-    as=(bash -c 'ulimit -n "$1"; exec "${@:2}"' limit $n)
+    # shellcheck disable=SC2016 # that shell's own arguments
+    as=(bash -c 'ulimit -n "$1"; exec "${@:2}"' limit "$n")
     ! timeout 30 "${as[@]}" "$ZQFS" -o uring=off "$image" "$M" 2>/dev/null || break
 done
 timeout 30 "$ZQFS" umount "$M"
