@@ -117,13 +117,14 @@ requires_fuse() {
 }
 
 # For tests of root's that mount as an ordinary user. Where /dev/fuse is for root only, the test runs
-# again in a mount namespace with one that is for all.
+# again in a mount namespace with one that is for all. That one does not keep what other tests have
+# mounted, which they could not unmount meanwhile.
 fuse_for_users() {
     local rc=0
     [ "$(id -u)" -eq 0 ] && [ -z "${ZQFS_FUSE_FOR_ALL:-}" ] || return 0
     ! setpriv --reuid=65534 --clear-groups test -w /dev/fuse 2>/dev/null || return 0
     mknod -m 666 "$DIR/fuse" c 10 229 2>/dev/null || return 0
-    ZQFS_FUSE_FOR_ALL=1 unshare -m sh -c 'mount --bind "$0" /dev/fuse && exec bash "$@"' \
+    ZQFS_FUSE_FOR_ALL=1 unshare -m sh -c 'umount -ialt fuse.zqfs; mount --bind "$0" /dev/fuse && exec bash "$@"' \
         "$DIR/fuse" "$0" || rc=$?
     exit "$rc"
 }
