@@ -2,10 +2,6 @@
 # Where io_uring cannot be had: uring=on fails with the reason, auto goes on and says it once, by default quietly.
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
-# In a namespace of its own, without the mounts of other tests, it can say what processors there are.
-if [ -z "${RINGS_ALONE:-}" ] && unshare -m true 2>/dev/null; then
-    RINGS_ALONE=1 exec unshare -m sh -c 'umount -ialt fuse.zqfs; exec "$0" "$@"' "$0" "$@"
-fi
 source "${0%/*}/lib.sh"
 source "${0%/*}/rings.bash"
 requires_fuse
@@ -14,7 +10,6 @@ why=$(no_rings)
 [ -z "$why" ] || skip "$why"
 M=$DIR/mnt
 image=$DIR/a.qcow2
-possible=/sys/devices/system/cpu/possible
 rings_take 60 || skip "somebody else has the kernel's parameter"
 cleanup_fn rings_release
 "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2 "$image" 40M
@@ -123,12 +118,6 @@ used_without_rings uring=auto
 said_why ""
 as=()
 
-if [ -n "${RINGS_ALONE:-}" ]; then
-    echo 0-127 >"$DIR/possible"
-    mount --bind "$DIR/possible" "$possible"
-    without "the machine may have more than 64 processors" ""
-    umount "$possible"
-fi
 if [ "$(nproc)" -gt 1 ]; then
     as=(taskset -c 0)
     without "this process may not run on processor 1" ""
