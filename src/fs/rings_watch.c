@@ -43,6 +43,16 @@ int rings_pin(unsigned processor)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
+int rings_unpin(unsigned nr)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < nr; i++)
+		CPU_SET(i, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
 /* A request of no bytes that names that file, in the queue of this thread's processor. False: the
  * kernel does not have the file in memory, or the connection has ended. */
 static bool send_kick(struct serve_rings *r, struct rings_life *life, uint64_t node)

@@ -14,6 +14,7 @@
 #include "fs/rings_kernel.h"
 #include "fs/tree.h"
 #include "fs/uring.h"
+#include "util/clock.h"
 
 /* A thread's place: its ring, and the two buffers that it has registered. */
 struct seat {
@@ -26,6 +27,7 @@ struct seat {
 	uint64_t unique, commit_id; /* of the request in hand */
 	bool held;		    /* a request: the kernel waits for its answer */
 	bool answered;		    /* the answer is in the buffers */
+	struct place_count place;
 };
 
 /* ---- to the kernel --------------------------------------------------------------------------- */
@@ -119,6 +121,21 @@ static void take_kick(struct serve_worker *w)
 	put_header(t, 0);
 }
 
+/* The thread runs where it serves the clients of now best. */
+static void choose_place(struct serve_worker *w)
+{
+	struct serve_rings *r = w->serve->rings;
+	struct seat *t = w->seat;
+
+	if (!place_decide(&r->place, &t->place, clock_ns(CLOCK_MONOTONIC)))
+		return;
+	/* Fails for a processor that is switched off: nobody asks from there. */
+	if (t->place.free)
+		rings_unpin(r->nr);
+	else
+		rings_pin(w->pool->queue);
+}
+
 /* Puts header, first part and payload in one piece. Its size; 0: it was none for libfuse. */
 static int unpack(struct serve_worker *w)
 {
@@ -138,6 +155,8 @@ static int unpack(struct serve_worker *w)
 		return 0;
 	}
 	atomic_fetch_add_explicit(&life->served, 1, memory_order_relaxed);
+	if (place_request(&w->serve->rings->place, &t->place, in.pid, w->pool->queue))
+		choose_place(w);
 	if (tree_is_file(in.nodeid))
 		atomic_store_explicit(&life->file, in.nodeid, memory_order_relaxed);
 	if (payload > t->room || in.len < sizeof(in) + payload ||
@@ -263,8 +282,7 @@ static int rings_begin(struct serve_worker *w)
 {
 	struct seat *t = calloc(1, sizeof(*t));
 
-	/* Fails for a processor that is switched off: nobody asks from there. */
-	rings_pin(w->pool->queue);
+	rings_pin(w->pool->queue); /* see choose_place() */
 	if (t)
 		t->ring.fd = -1;
 	w->seat = t;

@@ -27,6 +27,7 @@
 #ifndef ZQ_FS_SERVE_RINGS_H
 #define ZQ_FS_SERVE_RINGS_H
 
+#include "fs/rings_place.h"
 #include "fs/serve_priv.h"
 
 /* What has been seen of a queue. */
@@ -55,6 +56,7 @@ struct serve_rings {
 	bool required;		 /* no mount without them */
 	size_t room;		 /* bytes of a payload, set by INIT's answer */
 	uint64_t kicks;		 /* so far; the watchdog's */
+	struct rings_place place;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum rings_phase phase; /* [lock] */
@@ -102,8 +104,9 @@ int rings_entered(struct serve_rings *r, int rc);
 /* Has the watchdog send a kick to that queue. */
 void rings_want_kick(struct serve_rings *r, unsigned queue);
 bool rings_is_kick(uint64_t unique);
-/* The calling thread stays on that processor. 0 or -errno. */
+/* The calling thread stays on that processor, or may run on all nr of them. 0 or -errno. */
 int rings_pin(unsigned processor);
+int rings_unpin(unsigned nr);
 /* Starts the watchdog, which waits until the rings are in use. 0 or -errno. */
 int rings_watch(struct serve_rings *r);
 
