@@ -227,7 +227,8 @@ enum zq_write_flags {
 	ZQ_WRITE_SYNC = 4,   /* on stable storage when it returns */
 	/* The write may be a piece of a larger one whose pieces come in any order, off is where
 	 * its caller takes the end of the zone to be, with APPEND too. A piece that others must
-	 * come before waits for them: as long as the zone is written to, and about 50 ms more. */
+	 * come before waits for them: as long as the zone is written to or a commit goes on, and
+	 * about 50 ms more. */
 	ZQ_WRITE_WAIT = 8,
 };
 

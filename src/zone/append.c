@@ -26,6 +26,7 @@
  */
 #define GAP_SLEEPS   50u
 #define GAP_SLEEP_NS INT64_C(1000000)
+#define GAP_LONGER   10000u /* sleeps */
 
 static uint64_t cap_end(const struct append *a)
 {
@@ -158,13 +159,15 @@ static int place_late(struct append *a)
 /* A wait for writes that come before this one. */
 struct gap {
 	uint64_t stamp;	 /* the zone's when the wait began anew */
-	unsigned sleeps; /* that have ended since then without a write */
+	unsigned sleeps; /* that have ended since then without a write or a commit */
+	unsigned longer; /* that have ended during a commit, which do not count among those */
 	int64_t end;	 /* of the sleep that is under way; 0: none is */
 };
 
 /* Waits until something is written to the zone or a sleep has ended; false when nothing has come in
  * GAP_SLEEPS of them. Drops the stripe meanwhile. Whoever writes holds it, so a slow disk does not
- * end the wait. */
+ * end the wait. Nor does it where writes are synchronous: those who wait for a commit may be all
+ * that could bring the next piece. */
 static bool wait_in_gap(const struct append *a, struct gap *gap)
 {
 	struct zone_stripe *s = zone_stripe(a->dev, a->zone);
@@ -178,7 +181,10 @@ static bool wait_in_gap(const struct append *a, struct gap *gap)
 		gap->end = clock_ns(CLOCK_MONOTONIC) + GAP_SLEEP_NS;
 	/* writes to the stripe's other zones wake it, too, and do not make the sleep longer */
 	if (cond_wait_until(&s->cond, &s->lock, gap->end) == -ETIMEDOUT) {
-		gap->sleeps++;
+		if (atomic_load(&a->dev->committer.underway) && gap->longer < GAP_LONGER)
+			gap->longer++;
+		else
+			gap->sleeps++;
 		gap->end = 0;
 	}
 	return true;

@@ -56,10 +56,13 @@ bool device_drop_reserve(struct zq_device *dev)
 
 int device_commit(struct zq_device *dev)
 {
-	int rc = qcow2_commit(dev->img);
+	int rc;
 
+	atomic_fetch_add(&dev->committer.underway, 1);
+	rc = qcow2_commit(dev->img);
 	if (rc == -ENOMEM && device_drop_reserve(dev))
 		rc = qcow2_commit(dev->img);
+	atomic_fetch_sub(&dev->committer.underway, 1);
 	if (rc < 0)
 		return commit_failed(dev, rc);
 	is_news(dev, rc);

@@ -76,6 +76,7 @@ struct zone_committer {
 	int64_t deadline;	 /* [committer.lock] CLOCK_MONOTONIC ns, 0: nothing to do */
 	atomic_bool armed;	 /* a deadline has been set since the last commit began */
 	atomic_bool hurried;	 /* told to start now since the last commit began */
+	atomic_uint underway;	 /* commits at this moment, whoever makes them */
 	int logged;		 /* [committer.lock] error that the log has seen last */
 	_Atomic(void *) reserve; /* address space that a commit may have, see device_reserve() */
 };

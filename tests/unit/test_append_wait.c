@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -260,6 +262,52 @@ START_TEST(a_call_whose_first_piece_is_missing_is_refused)
 }
 END_TEST
 
+/* The first flush takes much longer than a piece waits otherwise. */
+static int first_flush_is_slow(void *data, enum memio_op op, uint64_t off, uint64_t len,
+			       uint64_t *n)
+{
+	struct timespec ts = { .tv_nsec = 10 * WAIT_MS * 1000000L };
+	atomic_bool *seen = data;
+
+	(void)off;
+	(void)len;
+	(void)n;
+	if (op == MEMIO_FLUSH && !atomic_exchange(seen, true))
+		nanosleep(&ts, NULL);
+	return 0;
+}
+
+/* The thread that could take the second piece is still committing the first one. */
+START_TEST(a_commit_is_waited_for)
+{
+	struct zq_writer w = { 0 };
+	struct piece p[3];
+	struct timespec ts = { .tv_nsec = 5 * WAIT_MS * 1000000L };
+	atomic_bool slow = false;
+
+	append_wait_setup();
+	memio_set_hook(z.m, first_flush_is_slow, &slow);
+	for (unsigned i = 0; i < 3; i++)
+		p[i] = (struct piece){ .w = &w,
+				       .off = i * 700,
+				       .len = 700,
+				       .fill = (char)('a' + i),
+				       .flags = ZQ_WRITE_SYNC };
+	pthread_create(&p[0].thread, NULL, send_piece, &p[0]);
+	while (!atomic_load(&slow))
+		sched_yield();
+	pthread_create(&p[2].thread, NULL, send_piece, &p[2]);
+	nanosleep(&ts, NULL);
+	send_piece(&p[1]);
+	pthread_join(p[0].thread, NULL);
+	pthread_join(p[2].thread, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(p[i].rc, 700);
+	memio_set_hook(z.m, NULL, NULL);
+	append_wait_finish();
+}
+END_TEST
+
 /* ---- zq_settle ------------------------------------------------------------------------------- */
 
 static ssize_t append_wait_write_at(struct zq_writer *w, uint64_t off, const char *text)
@@ -349,6 +397,7 @@ int main(void)
 		CHECK_TEST(gives_up_when_nothing_comes),
 		CHECK_TEST(does_not_wait_in_vain),
 		CHECK_TEST(pieces_find_their_order),
+		CHECK_TEST(a_commit_is_waited_for),
 		CHECK_TEST(a_call_whose_first_piece_is_missing_is_refused),
 		CHECK_TEST(settled_padding_is_no_place_for_others),
 		CHECK_TEST(settling_leaves_the_stream_its_end),
