@@ -37,13 +37,16 @@ uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_s
 	return min_u64(wp - start, cap);
 }
 
-/* Bytes that the zone still takes. */
+/* Bytes that the zone still takes. Each append asks twice. In a state that takes any the pointer is
+ * within the zone, so it needs none of the checks of zone_written(). */
 static uint64_t zone_left(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
 			  uint64_t wp)
 {
+	uint64_t cap = zq_zone_cap(&dev->geo, zone);
+
 	if (state == ZQ_NOT_WP || state == ZQ_FULL || state == ZQ_READ_ONLY || state == ZQ_OFFLINE)
 		return 0;
-	return zq_zone_cap(&dev->geo, zone) - zone_written(dev, zone, state, wp);
+	return cap - min_u64(wp - zq_zone_start(&dev->geo, zone), cap);
 }
 
 /* The state that a pointer stands for, qcow2/FORMAT has it. */
