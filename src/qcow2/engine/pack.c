@@ -41,6 +41,7 @@ struct pack_job {
 	struct l2_ref ref;
 	struct l2_entry old;
 	struct qcow2_inflight inflight;
+	unsigned token; /* of image_io_begin() */
 };
 
 /* ---- taking a place ---------------------------------------------------------------------- */
@@ -133,23 +134,32 @@ static bool same_mapping(struct l2_entry a, struct l2_entry b)
 	return a.desc == b.desc && a.bitmap == b.bitmap;
 }
 
-/* The lock is held when it returns 0: registered, and with the table's slice pinned. */
+/* When it returns 0 the cluster is registered, and its table's slice is pinned. */
 static int begin_job(struct qcow2_image *img, struct pack_job *j)
 {
-	int rc = l2_pin(img, j->guest, true, &j->ref);
+	int rc;
 
+	j->token = image_io_begin(img);
+	image_lock(img);
+	rc = l2_pin(img, j->guest, true, &j->ref);
+	if (rc == 0) {
+		inflight_wait(img, j->guest, j->guest + img->cluster_size);
+		inflight_enter(img, &j->inflight, j->guest, j->guest + img->cluster_size);
+		j->old = l2_get(img, &j->ref, j->ref.index);
+	}
+	image_unlock(img);
 	if (rc < 0)
-		return rc;
-	inflight_wait(img, j->guest, j->guest + img->cluster_size);
-	inflight_enter(img, &j->inflight, j->guest, j->guest + img->cluster_size);
-	j->old = l2_get(img, &j->ref, j->ref.index);
-	return 0;
+		image_io_end(img, j->token);
+	return rc;
 }
 
 static void end_job(struct qcow2_image *img, struct pack_job *j)
 {
+	image_lock(img);
 	inflight_leave(img, &j->inflight);
 	l2_unpin(img, &j->ref);
+	image_unlock(img);
+	image_io_end(img, j->token);
 }
 
 /* The cluster's mapping; all zeros where it has no table: it holds nothing, and none is made. */
@@ -223,25 +233,19 @@ static int pack_cluster(struct qcow2_image *img, struct qcow2_packer *p, uint64_
 			const uint8_t *plain, bool *packed)
 {
 	struct pack_job j = { .p = p, .guest = guest };
-	unsigned token = image_io_begin(img);
 	bool worth = true;
-	int rc;
+	int rc = begin_job(img, &j);
 
-	image_lock(img);
-	rc = begin_job(img, &j);
-	image_unlock(img);
-	if (rc == 0) {
-		if (!plain)
-			rc = read_plain(img, &j, &worth);
-		if (rc == 0 && worth)
-			compress_plain(img, &j, plain ? plain : p->plain);
-		if (rc == 0 && j.len)
-			rc = write_packed(img, &j);
-		image_lock(img);
-		end_job(img, &j);
-		image_unlock(img);
-	}
-	image_io_end(img, token);
+	*packed = false;
+	if (rc < 0)
+		return rc;
+	if (!plain)
+		rc = read_plain(img, &j, &worth);
+	if (rc == 0 && worth)
+		compress_plain(img, &j, plain ? plain : p->plain);
+	if (rc == 0 && j.len)
+		rc = write_packed(img, &j);
+	end_job(img, &j);
 	*packed = rc == 0 && j.len;
 	return rc;
 }
@@ -250,22 +254,17 @@ static int pack_cluster(struct qcow2_image *img, struct qcow2_packer *p, uint64_
 static int enter_prepared(struct qcow2_image *img, struct qcow2_packer *p, bool *packed)
 {
 	struct pack_job j = { .p = p, .guest = p->ready.guest, .len = p->ready.len };
-	unsigned token = image_io_begin(img);
-	int rc;
+	int rc = begin_job(img, &j);
+	bool same;
 
-	image_lock(img);
-	rc = begin_job(img, &j);
-	image_unlock(img);
-	if (rc == 0) {
-		*packed = same_mapping(j.old, p->ready.old);
-		if (*packed)
-			rc = write_packed(img, &j);
-		image_lock(img);
-		end_job(img, &j);
-		image_unlock(img);
-	}
-	image_io_end(img, token);
-	*packed &= rc == 0;
+	*packed = false;
+	if (rc < 0)
+		return rc;
+	same = same_mapping(j.old, p->ready.old);
+	if (same)
+		rc = write_packed(img, &j);
+	end_job(img, &j);
+	*packed = rc == 0 && same;
 	return rc;
 }
 
