@@ -105,6 +105,16 @@ without "the kernel does not offer it" ""
 kernel no-entry
 without "Invalid argument" ""
 
+echo "-- root takes it away while a mount begins"
+kernel set-to-N
+expect_fail "the kernel does not offer it" timeout 30 "${as[@]}" "$ZQFS" -o uring=on "$image" "$M"
+for options in uring=auto ""; do
+    rings_set Y
+    used_without_rings "$options"
+    said_why "the kernel does not offer it"
+done
+rings_set Y
+
 echo "-- as many descriptors as a mount without rings needs"
 for ((n = 6; n < 40; n++)); do
     # shellcheck disable=SC2016 # that shell's own arguments

@@ -23,6 +23,8 @@
 #define NO_QUEUE    UINT16_MAX		 /* there is none of that number */
 #define PATIENCE_NS INT64_C(10000000000) /* for threads that have a call or two to make */
 
+static const char not_offered[] = "the kernel does not offer it";
+
 /* ---- whether they can be had -------------------------------------------------------------------
  */
 
@@ -271,18 +273,31 @@ static int enter_all(struct serve_rings *r, size_t room)
 	return ret;
 }
 
-/* False: it must not. */
-static bool go_without(struct serve *s, const char *why)
+/* possible: the kernel lets it. False: it does not, or it must not. */
+static bool go_without(struct serve *s, const char *why, bool possible)
 {
 	struct serve_rings *r = s->rings;
+	bool ends = r->required || !possible;
 
 	snprintf(r->why, sizeof(r->why), "%s", why);
 	rings_leave(s);
-	if (r->required)
+	if (ends)
 		serve_note_end(s, -ENOTSUP);
 	else
 		fs_log(&s->fs->log, LOG_NOTICE, "without io_uring: %s", why);
-	return !r->required;
+	return !ends;
+}
+
+/*
+ * A first thread's REGISTER was refused. Requests wait for rings that will not be used, until a
+ * REGISTER is refused for its queue. Or the kernel's parameter was changed since we asked, so that
+ * it has none for this connection. False: it is neither.
+ */
+static bool take_back(const struct serve *s)
+{
+	int rc = try_register(s);
+
+	return rc == -EINVAL || rc == -EOPNOTSUPP;
 }
 
 const char *serve_why_no_rings(const struct serve *s)
@@ -298,13 +313,14 @@ bool rings_agreed(struct serve *s, uint64_t granted, size_t room)
 	if (!r)
 		return true;
 	if (!(granted & RINGS_HELLO))
-		return go_without(s, "the kernel does not offer it");
+		return go_without(s, not_offered, true);
 	ret = enter_all(r, room);
 	if (ret) {
-		/* Not yet in use; after this the kernel does not wait for it any more. */
-		if (try_register(s) != -EINVAL)
+		bool possible = take_back(s);
+
+		if (!possible)
 			serve_break(s);
-		return go_without(s, strerror(-ret));
+		return go_without(s, ret == -EOPNOTSUPP ? not_offered : strerror(-ret), possible);
 	}
 	SCOPE_LOCK(&s->lock);
 	s->nr_queues = r->nr;

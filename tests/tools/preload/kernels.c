@@ -6,10 +6,12 @@
  *     no-uring    none at all
  *     no-offer    FUSE does not offer io_uring in INIT
  *     many        there may be 128 processors
+ *     set-to-N    root changes the parameter before INIT is answered; really done
  *     no-entry    a queue refuses the second entry that is brought into any of them
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <linux/io_uring.h>
 #include <stdarg.h>
@@ -91,14 +93,30 @@ long syscall(long number, ...)
 	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-static void withdraw_offer(char *request, ssize_t size)
+static bool is_init(const char *request, ssize_t size)
 {
-	const struct fuse_in_header *head = (const void *)request;
-	struct fuse_init_in *in = (void *)(request + sizeof(*head));
+	struct fuse_in_header head;
 
-	if (size >= (ssize_t)(sizeof(*head) + sizeof(*in)) && head->opcode == FUSE_INIT &&
-	    head->len == (size_t)size)
-		in->flags2 &= ~OFFER;
+	if (size < (ssize_t)(sizeof(head) + sizeof(struct fuse_init_in)))
+		return false;
+	memcpy(&head, request, sizeof(head));
+	return head.opcode == FUSE_INIT && head.len == (size_t)size;
+}
+
+static void withdraw_offer(char *request)
+{
+	struct fuse_init_in *in = (void *)(request + sizeof(struct fuse_in_header));
+
+	in->flags2 &= ~OFFER;
+}
+
+static void set_parameter_to_n(void)
+{
+	int fd = open("/sys/module/fuse/parameters/enable_uring", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "N", 1) != 1)
+		abort();
+	close(fd);
 }
 
 ssize_t read(int fd, void *buf, size_t size)
@@ -109,8 +127,10 @@ ssize_t read(int fd, void *buf, size_t size)
 	if (!next)
 		next = (ssize_t(*)(int, void *, size_t))(uintptr_t)dlsym(RTLD_NEXT, "read");
 	n = next(fd, buf, size);
-	if (kernel_is("no-offer"))
-		withdraw_offer(buf, n);
+	if (kernel_is("no-offer") && is_init(buf, n))
+		withdraw_offer(buf);
+	if (kernel_is("set-to-N") && is_init(buf, n))
+		set_parameter_to_n();
 	return n;
 }
 
