@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Where io_uring cannot be had: uring=on fails with the reason, auto goes on and says it once, by default quietly.
 # SPDX-License-Identifier: GPL-2.0-or-later
-# timeout: 300
+# timeout: 600
 source "${0%/*}/lib.sh"
 source "${0%/*}/rings.bash"
 requires_fuse
 requires_tool zfilter
-why=$(no_rings)
+why=$(no_rings 180)
 [ -z "$why" ] || skip "$why"
 M=$DIR/mnt
 image=$DIR/a.qcow2
-rings_take 60 || skip "somebody else has the kernel's parameter"
+rings_take 180 || skip "somebody else has the kernel's parameter"
 cleanup_fn rings_release
 "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2 "$image" 40M
 mkdir "$M"

@@ -6,11 +6,19 @@
 RINGS_PARAMETER=/sys/module/fuse/parameters/enable_uring
 RINGS_SYSCTL=/proc/sys/kernel/io_uring_disabled
 
-# Says why there can be no rings here; nothing: they can be had.
-no_rings() {
+# Says why there can be no rings here; nothing: they can be had. Who holds the parameter may have
+# disabled io_uring for a while, so that is only looked at when nobody else does.
+no_rings() { # SECONDS to wait for others who have the parameter
+    local lock
     [ "$(id -u)" -eq 0 ] || { echo "only root can let mounts use io_uring"; return; }
     [ -w "$RINGS_PARAMETER" ] || { echo "this kernel has no FUSE over io_uring"; return; }
-    [ "$(cat $RINGS_SYSCTL 2>/dev/null)" = 0 ] || echo "io_uring is disabled here"
+    exec {lock}<"$RINGS_PARAMETER"
+    if ! flock -w "$1" "$lock"; then
+        echo "somebody else has the kernel's parameter"
+    elif [ "$(cat $RINGS_SYSCTL 2>/dev/null)" != 0 ]; then
+        echo "io_uring is disabled here"
+    fi
+    exec {lock}<&-
 }
 
 # Takes the parameter, which stays as it is for now, and gives it back when this process has ended.

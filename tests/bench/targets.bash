@@ -62,7 +62,7 @@ prepare_targets() {
     build_passthrough >"$WORK/log.pass" 2>&1 ||
         { missing[pass]=1 missing[one]=1; note "no passthrough example of libfuse3-dev: left out"; }
     case " $targets " in *" rings "*)
-        missing[rings]=$(no_rings)
+        missing[rings]=$(no_rings 60)
         if [ -n "${missing[rings]}" ]; then
             note "no rings: ${missing[rings]}"
         elif rings_take 60; then
