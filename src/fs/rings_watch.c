@@ -34,21 +34,12 @@ void rings_want_kick(struct serve_rings *r, unsigned queue)
 	pthread_cond_broadcast(&r->changed);
 }
 
-int rings_pin(unsigned processor)
+int rings_run_on(unsigned first, unsigned nr)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(processor, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
-}
-
-int rings_unpin(unsigned nr)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = first; i < first + nr; i++)
 		CPU_SET(i, &set);
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
@@ -78,7 +69,7 @@ static bool kick_queue(struct serve_rings *r, unsigned queue)
 	uint64_t node = serve_held_file(r->serve, &r->serve->queues[queue]);
 	bool sent = false;
 
-	if (rings_pin(queue))
+	if (rings_run_on(queue, 1))
 		return false;
 	atomic_store(&life->wanted, false);
 	if (node)

@@ -131,9 +131,9 @@ static void choose_place(struct serve_worker *w)
 		return;
 	/* Fails for a processor that is switched off: nobody asks from there. */
 	if (t->place.free)
-		rings_unpin(r->nr);
+		rings_run_on(0, r->nr);
 	else
-		rings_pin(w->pool->queue);
+		rings_run_on(w->pool->queue, 1);
 }
 
 /* Puts header, first part and payload in one piece. Its size; 0: it was none for libfuse. */
@@ -282,7 +282,7 @@ static int rings_begin(struct serve_worker *w)
 {
 	struct seat *t = calloc(1, sizeof(*t));
 
-	rings_pin(w->pool->queue); /* see choose_place() */
+	rings_run_on(w->pool->queue, 1); /* see choose_place() */
 	if (t)
 		t->ring.fd = -1;
 	w->seat = t;

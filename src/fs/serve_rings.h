@@ -104,9 +104,8 @@ int rings_entered(struct serve_rings *r, int rc);
 /* Has the watchdog send a kick to that queue. */
 void rings_want_kick(struct serve_rings *r, unsigned queue);
 bool rings_is_kick(uint64_t unique);
-/* The calling thread stays on that processor, or may run on all nr of them. 0 or -errno. */
-int rings_pin(unsigned processor);
-int rings_unpin(unsigned nr);
+/* The calling thread runs on nr processors from first on, and on no other. 0 or -errno. */
+int rings_run_on(unsigned first, unsigned nr);
 /* Starts the watchdog, which waits until the rings are in use. 0 or -errno. */
 int rings_watch(struct serve_rings *r);
 
