@@ -60,11 +60,11 @@ static void decide_order(struct qcow2_wptable *t)
 
 		t->disk[i] = word;
 		atomic_init(&t->wp[i], zoned_word_wp(t->layout, word));
-		if (!zoned_word_sane(t->layout, g, i, word))
-			t->flags[i] = WP_CORRUPT;
-		else if (!zoned_word_refused(t->layout, g, i, word))
+		if (!is_foreign(t, i))
 			continue;
 		t->foreign = true;
+		if (!zoned_word_sane(t->layout, g, i, word))
+			t->flags[i] = WP_CORRUPT;
 	}
 }
 
