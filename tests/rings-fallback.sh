@@ -6,12 +6,9 @@ source "${0%/*}/lib.sh"
 source "${0%/*}/rings.bash"
 requires_fuse
 requires_tool zfilter
-why=$(no_rings 180)
-[ -z "$why" ] || skip "$why"
 M=$DIR/mnt
 image=$DIR/a.qcow2
-rings_take 180 || skip "somebody else has the kernel's parameter"
-cleanup_fn rings_release
+rings_need 180
 "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2 "$image" 40M
 mkdir "$M"
 take_away() { ! is_mounted "$M" || umount -l "$M"; }

@@ -37,6 +37,15 @@ rings_take() { # SECONDS to wait for others who have it
     exec {rings_lock_}<&-
 }
 
+# For a test: takes the parameter until it ends, or skips it with the reason.
+rings_need() { # SECONDS to wait for others who have it
+    local why
+    why=$(no_rings "$1")
+    [ -z "$why" ] || skip "$why"
+    rings_take "$1" || skip "somebody else has the kernel's parameter"
+    cleanup_fn rings_release
+}
+
 rings_set() { echo "$1" >"$RINGS_PARAMETER"; } # Y|N
 
 # The end, waited for.

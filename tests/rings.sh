@@ -9,13 +9,10 @@ requires_fuse
 requires flock
 requires_tool zload
 requires_tool zio
-why=$(no_rings 180)
-[ -z "$why" ] || skip "$why"
 requires_abort
 M=$DIR/mnt
 image=$DIR/a.qcow2
-rings_take 180 || skip "somebody else has the kernel's parameter"
-cleanup_fn rings_release
+rings_need 180
 "$ZQFS" create -q -o zone.size=4M,zone.conventional_zones=2 "$image" 40M
 mkdir "$M"
 
