@@ -6,6 +6,7 @@ source "${0%/*}/lib.sh"
 source "${0%/*}/rings.bash"
 requires_fuse
 requires_tool zfilter
+requires_tool zstress
 M=$DIR/mnt
 image=$DIR/a.qcow2
 rings_need 180
@@ -124,6 +125,35 @@ as[4]=$((n + 1)) # the pid file is one more
 used_without_rings uring=auto
 said_why ""
 as=()
+
+# What threads need to serve they have from the beginning: one that gets no ring must not end the mount,
+# nor may others wait for it.
+no_more_rings() { # WHAT COMMAND...
+    echo "-- $1 after the mount: those that are there go on"
+    "$ZQFS" create -q -o zone.size=256K,zone.conventional_zones=2 "$DIR/later.qcow2" 2560K
+    mount_image "$DIR/later.qcow2" "$M" -o uring=on
+    pid=$(mount_pid "$M")
+    timeout 60 "${@:2}" >"$DIR/out" 2>&1 || fail "$1: $(cat "$DIR/out")"
+    has_rings_ "$pid" || fail "no rings"
+    unmount "$M"
+    assert_status 0 "$ZQFS" check "$DIR/later.qcow2"
+    rm "$DIR/later.qcow2"
+}
+# shellcheck disable=SC2016 # that shell's own arguments
+no_more_rings "io_uring is forbidden" bash -c 'echo 2 >"$1"; exec "$2" "$3" seconds=6' forbid \
+    "$RINGS_SYSCTL" "$TOOLS/zstress" "$M"
+echo 0 >"$RINGS_SYSCTL"
+# zstress would see stale pages: the process needs a descriptor to have them forgotten
+# shellcheck disable=SC2016 # that shell's own arguments
+no_more_rings "no descriptor is left" bash -c 'prlimit --pid "$(getfattr --only-values -n user.zone.pid "$1")" --nofile=3:3
+    for i in 0 1 2 3; do
+        { timeout 20 dd if=/dev/zero of="$1/seq/$i" bs=64K count=4 oflag=append conv=notrunc,fsync &&
+            timeout 20 dd if=/dev/zero of="$1/seq/$i" bs=64K count=1 oflag=append conv=notrunc; } &
+    done
+    wait
+    sum=0
+    for i in 0 1 2 3; do sum=$((sum + $(timeout 20 cat "$1/seq/$i" | wc -c))); done
+    [ $sum -eq 1048576 ] || { echo "$sum bytes are there"; exit 1; }' descriptors "$M"
 
 if [ "$(nproc)" -gt 1 ]; then
     as=(taskset -c 0)

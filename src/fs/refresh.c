@@ -250,14 +250,36 @@ void refresh_attributes(struct fs *fs, uint64_t node)
 	fuse_lowlevel_notify_inval_inode(fs->se, node, -1, 0);
 }
 
+/* [lock] */
+static bool is_queued(const struct refresh *r, uint64_t node)
+{
+	for (const struct refresh_job *job = r->first; job; job = job->next)
+		if (job->node == node)
+			return true;
+	return false;
+}
+
+static void refresh_pages_soon(struct fs *fs, uint64_t node)
+{
+	struct refresh *r = fs->refresh;
+
+	SCOPE_LOCK(&r->lock);
+	if (!is_queued(r, node) && r->later < MAX_LATER && add_job(r, node, false))
+		r->later++;
+}
+
 void refresh_file(struct fs *fs, uint64_t node)
 {
 	struct refresh *r = fs->refresh;
 	struct refresh_job *job;
 
 	refresh_attributes(fs, node);
-	if (!has_pages(fs, node) || !serve_away(fs->serve))
+	if (!has_pages(fs, node))
 		return;
+	if (!serve_away(fs->serve)) {
+		refresh_pages_soon(fs, node);
+		return;
+	}
 	pthread_mutex_lock(&r->lock);
 	job = add_job(r, node, true);
 	if (job) {
@@ -269,25 +291,11 @@ void refresh_file(struct fs *fs, uint64_t node)
 	serve_back(fs->serve);
 }
 
-/* [lock] */
-static bool is_queued(const struct refresh *r, uint64_t node)
-{
-	for (const struct refresh_job *job = r->first; job; job = job->next)
-		if (job->node == node)
-			return true;
-	return false;
-}
-
 void refresh_file_soon(struct fs *fs, uint64_t node)
 {
-	struct refresh *r = fs->refresh;
-
 	refresh_attributes(fs, node);
-	if (!has_pages(fs, node))
-		return;
-	SCOPE_LOCK(&r->lock);
-	if (!is_queued(r, node) && r->later < MAX_LATER && add_job(r, node, false))
-		r->later++;
+	if (has_pages(fs, node))
+		refresh_pages_soon(fs, node);
 }
 
 int refresh_new(struct fs *fs)

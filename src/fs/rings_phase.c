@@ -10,16 +10,17 @@
 
 #include "util/cleanup.h"
 
-int rings_opened(struct serve_rings *r, int rc, bool *first)
+int rings_opened(struct serve_rings *r, unsigned queue, int rc, bool *leads)
 {
 	SCOPE_LOCK(&r->lock);
-	*first = r->phase == RINGS_OPEN;
-	if (*first) {
+	*leads = r->phase == RINGS_OPEN && !r->life[queue].led;
+	if (r->phase == RINGS_OPEN) {
+		r->life[queue].led = true;
 		r->nr_done++;
 		r->rc = r->rc ? r->rc : rc;
 		pthread_cond_broadcast(&r->changed);
 	}
-	while (r->phase == RINGS_OPEN)
+	while (r->phase == RINGS_OPEN || (r->phase == RINGS_ENTER && !*leads))
 		pthread_cond_wait(&r->changed, &r->lock);
 	return r->phase == RINGS_OFF ? -ECANCELED : rc;
 }

@@ -17,6 +17,7 @@
 #include "fs/uring.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/math.h"
 
 #define MAX_QUEUES  64u
 #define EACH	    2u			 /* threads of a queue, when none is stuck */
@@ -135,12 +136,12 @@ static const char *why_not(const struct serve *s)
 
 /* ---- threads and phases -------------------------------------------------------------------- */
 
-/* Waits until all first threads have done what the phase asks of them. 0 or -errno. [lock] */
-static int await_threads(struct serve_rings *r)
+/* Waits until so many threads have done what the phase asks of them. 0 or -errno. [lock] */
+static int await_threads(struct serve_rings *r, unsigned nr)
 {
 	int64_t deadline = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
 
-	while (!r->rc && r->nr_done < r->nr)
+	while (!r->rc && r->nr_done < nr)
 		if (cond_wait_until(&r->changed, &r->lock, deadline) == -ETIMEDOUT)
 			return -ETIMEDOUT;
 	return r->rc;
@@ -151,6 +152,7 @@ static int new_rings(struct serve *s, unsigned nr, bool required)
 	struct serve_rings *r = calloc(1, sizeof(*r));
 	struct rings_life *life = calloc(nr, sizeof(*life));
 	struct serve_pool *pool = calloc(nr, sizeof(*pool));
+	unsigned each = (unsigned)min_u64(s->cfg.threads, EACH);
 
 	if (!r || !life || !pool || cond_init_monotonic(&r->changed)) {
 		free(r);
@@ -160,27 +162,30 @@ static int new_rings(struct serve *s, unsigned nr, bool required)
 	}
 	pthread_mutex_init(&r->lock, NULL);
 	for (unsigned i = 0; i < nr; i++)
-		pool[i] = (struct serve_pool){ .serve = s,
-					       .how = &serve_by_rings,
-					       .queue = i,
-					       .threads = s->cfg.threads < EACH ? s->cfg.threads
-										: EACH };
+		pool[i] = (struct serve_pool){
+			.serve = s, .how = &serve_by_rings, .queue = i, .threads = each
+		};
 	r->serve = s;
 	r->life = life;
 	r->nr = nr;
+	r->nr_first = nr * each;
 	r->required = required;
 	s->queues = pool;
 	s->rings = r;
 	return 0;
 }
 
+/*
+ * All that are wanted, and not only one for each queue: where one thread is away another one must
+ * serve, and later there may be no memory, descriptor or right for one more ring.
+ */
 static int start_threads(struct serve *s)
 {
 	int ret = 0;
 
 	SCOPE_LOCK(&s->lock);
-	for (unsigned i = 0; i < s->rings->nr && !ret; i++)
-		ret = serve_start_worker(&s->queues[i]);
+	for (unsigned i = 0; i < s->rings->nr_first && !ret; i++)
+		ret = serve_start_worker(&s->queues[i % s->rings->nr]);
 	return ret;
 }
 
@@ -207,7 +212,7 @@ static int open_rings(struct serve *s, unsigned nr, bool required)
 		ret = start_threads(s);
 	if (!ret) {
 		SCOPE_LOCK(&s->rings->lock);
-		ret = await_threads(s->rings);
+		ret = await_threads(s->rings, s->rings->nr_first);
 	}
 	if (ret)
 		undo_rings(s);
@@ -255,7 +260,7 @@ uint64_t rings_hello(const struct serve *s)
 	return s->rings ? RINGS_HELLO : 0;
 }
 
-/* All threads register; from the last one on the kernel puts requests into the queues. */
+/* The leaders register; from the last one on the kernel puts requests into the queues. */
 static int enter_all(struct serve_rings *r, size_t room)
 {
 	int ret;
@@ -267,7 +272,7 @@ static int enter_all(struct serve_rings *r, size_t room)
 	r->nr_done = 0;
 	r->phase = RINGS_ENTER;
 	pthread_cond_broadcast(&r->changed);
-	ret = await_threads(r);
+	ret = await_threads(r, r->nr);
 	r->phase = ret ? RINGS_OFF : RINGS_IN_USE;
 	pthread_cond_broadcast(&r->changed);
 	return ret;
@@ -289,7 +294,7 @@ static bool go_without(struct serve *s, const char *why, bool possible)
 }
 
 /*
- * A first thread's REGISTER was refused. Requests wait for rings that will not be used, until a
+ * A leader's REGISTER was refused. Requests wait for rings that will not be used, until a
  * REGISTER is refused for its queue. Or the kernel's parameter was changed since we asked, so that
  * it has none for this connection. False: it is neither.
  */

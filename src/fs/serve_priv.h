@@ -26,6 +26,7 @@ struct serve_pool {
 	unsigned queue;	      /* the transport's number for it */
 	unsigned threads;     /* so many serve at once */
 	unsigned nr, nr_away; /* [lock] threads, and those of them that are away */
+	unsigned nr_begun;    /* [lock] those that may take requests, or are away */
 	atomic_uint idle;     /* threads that wait for a request */
 	atomic_uint surplus;  /* threads that are more than are wanted */
 	atomic_bool tight;    /* none was idle: the watch looks whether all are stuck */
@@ -36,7 +37,7 @@ struct serve_worker {
 	struct serve_pool *pool;
 	struct serve_worker *next; /* [serve.lock] */
 	pthread_t thread;
-	bool done; /* [serve.lock] to be joined */
+	bool begun, done; /* [serve.lock] it may take requests; it is to be joined */
 	int fd;	   /* of /dev/fuse: its own, or serve.fd */
 	struct fuse_buf buf;
 	void *seat;    /* the transport's own */

@@ -252,13 +252,13 @@ static int take_seat(struct serve_worker *w)
 {
 	struct serve_rings *r = w->serve->rings;
 	struct seat *t = w->seat;
-	bool first = false;
-	int ret = rings_opened(r, t ? uring_open(&t->ring) : -ENOMEM, &first);
+	bool leads = false;
+	int ret = rings_opened(r, w->pool->queue, t ? uring_open(&t->ring) : -ENOMEM, &leads);
 
 	if (ret)
 		return ret;
 	ret = map_buffers(t, r->room);
-	if (first) {
+	if (leads) {
 		/* Whoever gives up must know who has registered. */
 		pthread_mutex_lock(&r->lock);
 		if (!ret)

@@ -32,6 +32,7 @@
 
 /* What has been seen of a queue. */
 struct rings_life {
+	bool led;		 /* [rings.lock] one of its threads is the leader */
 	_Atomic uint64_t served; /* requests */
 	_Atomic uint64_t asked;	 /* a kick that has not come yet; 0: none */
 	_Atomic uint64_t file;	 /* the last file that a request was for; 0: none */
@@ -42,10 +43,12 @@ struct rings_life {
 
 #define RINGS_WHY 64
 
+/* A queue's leader is the thread that registers first. Where it cannot there is a way back to
+ * /dev/fuse, which there is not once each queue has an entry. */
 enum rings_phase {
-	RINGS_OPEN,   /* until INIT is answered: a thread for each queue opens its ring */
-	RINGS_ENTER,  /* they register */
-	RINGS_IN_USE, /* also whoever comes later */
+	RINGS_OPEN,   /* until INIT is answered: threads open their rings */
+	RINGS_ENTER,  /* the leaders register */
+	RINGS_IN_USE, /* the others register, and whoever comes later */
 	RINGS_OFF,    /* not to be had, or the end */
 };
 
@@ -53,6 +56,7 @@ struct serve_rings {
 	struct serve *serve;
 	struct rings_life *life; /* of each queue */
 	unsigned nr;		 /* queues: possible processors */
+	unsigned nr_first;	 /* threads that have opened their rings before they are used */
 	bool required;		 /* no mount without them */
 	size_t room;		 /* bytes of a payload, set by INIT's answer */
 	uint64_t kicks;		 /* so far; the watchdog's */
@@ -60,10 +64,10 @@ struct serve_rings {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum rings_phase phase; /* [lock] */
-	unsigned nr_done;    /* [lock] first threads that have done what the phase asks of them */
-	int rc;		     /* [lock] of one that could not */
-	bool wanted;	     /* [lock] a kick, see life */
-	char why[RINGS_WHY]; /* there are none after all; set before the phase is RINGS_OFF */
+	unsigned nr_done;	/* [lock] threads that have done what the phase asks of them */
+	int rc;			/* [lock] of one that could not */
+	bool wanted;		/* [lock] a kick, see life */
+	char why[RINGS_WHY];	/* there are none after all; set before the phase is RINGS_OFF */
 	pthread_t watchdog;
 	bool watched;
 };
@@ -92,10 +96,10 @@ void rings_free(struct serve *s);
 
 /*
  * A thread that begins has opened its ring, or could not (rc < 0). Returns when it shall register:
- * 0, or -ECANCELED. *first: it is its queue's first one.
+ * 0, or -ECANCELED. *leads: it is its queue's leader.
  */
-int rings_opened(struct serve_rings *r, int rc, bool *first);
-/* A first thread has registered, or could not. Returns when all have: 0, or -ECANCELED. */
+int rings_opened(struct serve_rings *r, unsigned queue, int rc, bool *leads);
+/* A leader has registered, or could not. Returns when all have: 0, or -ECANCELED. */
 int rings_entered(struct serve_rings *r, int rc);
 
 /* ---- rings_watch.c ----------------------------------------------------------------------------

@@ -137,11 +137,11 @@ static bool is_surplus(struct serve_pool *p)
 	return false;
 }
 
-/* No thread of the pool but this one may serve. */
+/* No thread of the pool but this one, which has begun, may serve. */
 static bool is_alone(struct serve_pool *p)
 {
 	SCOPE_LOCK(&p->serve->lock);
-	return p->nr - p->nr_away <= 1;
+	return p->nr_begun - p->nr_away <= 1;
 }
 
 /* What take() gave was no request. False: this thread ends. */
@@ -188,13 +188,22 @@ static void serve_requests(struct serve_worker *w)
 	} while (!is_surplus(p));
 }
 
-/* A pool goes on without the thread while it has another one that may serve. */
-static void begin_failed(struct serve_pool *p, int rc)
+/* Whether the thread may serve now. A pool goes on without it while another one may. */
+static bool has_begun(struct serve_worker *w, int rc)
 {
-	struct serve *s = p->serve;
+	struct serve_pool *p = w->pool;
+	struct serve *s = w->serve;
+	bool nobody;
 
-	if (is_alone(p) && rc != -ECANCELED)
+	pthread_mutex_lock(&s->lock);
+	w->begun = !rc;
+	p->nr_begun += w->begun;
+	nobody = p->nr_begun == p->nr_away;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	if (nobody && rc != -ECANCELED)
 		serve_note_end(s, rc);
+	return !rc;
 }
 
 static void *worker_main(void *data)
@@ -202,45 +211,53 @@ static void *worker_main(void *data)
 	struct serve_worker *w = data;
 	struct serve_pool *p = w->pool;
 	struct serve *s = w->serve;
-	int ret = p->how->begin(w);
 
 	pthread_setspecific(s->self, w);
-	if (!ret)
+	if (has_begun(w, p->how->begin(w)))
 		serve_requests(w);
-	else
-		begin_failed(p, ret);
 	p->how->end(w);
 	SCOPE_LOCK(&s->lock);
 	atomic_store(&w->waiting, false);
 	w->done = true;
 	s->nr--;
 	p->nr--;
+	p->nr_begun -= w->begun;
 	count_surplus(p);
 	pthread_cond_broadcast(&s->changed);
 	return NULL;
+}
+
+/*
+ * A thread that may serve while the caller is away; one more is started for that where none is
+ * idle. It counts only once it has begun: it may be refused memory, a descriptor or a ring. [lock]
+ */
+static bool has_substitute(struct serve_pool *p)
+{
+	struct serve *s = p->serve;
+
+	if (!atomic_load(&p->idle) && p->nr_begun == p->nr)
+		serve_start_worker(p);
+	while (!atomic_load(&p->idle) && p->nr_begun < p->nr)
+		pthread_cond_wait(&s->changed, &s->lock);
+	return p->nr_begun - p->nr_away > 1;
 }
 
 bool serve_away(struct serve *s)
 {
 	struct serve_worker *w = serve_self(s);
 	struct serve_pool *p;
-	bool anyone;
 
 	SCOPE_LOCK(&s->lock);
 	if (!w || s->nr_away >= MAX_AWAY)
 		return false;
 	p = w->pool;
+	if (!has_substitute(p))
+		return false;
+	w->away = true;
 	p->nr_away++;
-	if (!atomic_load(&p->idle))
-		serve_start_worker(p);
-	anyone = p->nr > p->nr_away;
-	w->away = anyone;
-	if (anyone)
-		s->nr_away++;
-	else
-		p->nr_away--;
+	s->nr_away++;
 	count_surplus(p);
-	return anyone;
+	return true;
 }
 
 void serve_back(struct serve *s)
