@@ -5,11 +5,13 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "check_main.h"
 #include "qcow2/engine/image.h"
+#include "rng.h"
 #include "zone/zone.h"
 #include "zonedev.h"
 
@@ -141,6 +143,87 @@ START_TEST(a_reset_in_the_middle_of_a_cluster_wins)
 }
 END_TEST
 
+/* ---- what comes while a cluster is compressed ------------------------------------------------ */
+
+#define LARGE (2u << 20)
+
+static atomic_bool has_read;
+
+static int read_large(struct zq_io *io, void *buf, size_t len, uint64_t off)
+{
+	int rc = below->pread(io, buf, len, off);
+
+	if (len == LARGE && !pthread_equal(pthread_self(), tester))
+		atomic_store(&has_read, true);
+	return rc;
+}
+
+/* Words in no order take the highest level longest: much longer than what is done meanwhile. */
+static uint8_t *words(uint64_t seed)
+{
+	uint8_t *b = malloc(LARGE);
+
+	for (size_t i = 0; i < LARGE; i += 4) {
+		uint32_t word = (uint32_t)rng_below(&seed, 4096) * 2654435761u;
+
+		memcpy(b + i, &word, 4);
+	}
+	return b;
+}
+
+static void create_large(void)
+{
+	zonedev_init(&z);
+	z.p.geo = (struct zq_geometry){ .size = 8 * LARGE,
+					.zone_size = LARGE,
+					.zone_capacity = LARGE,
+					.nr_zones = 8,
+					.nr_conv = 2,
+					.max_append = LARGE };
+	z.p.cluster_bits = 21;
+	z.p.compression_type = 1;
+	z.opts = (struct zq_open_opts){ .committer = true, .compress = true, .compress_level = 19 };
+	zonedev_create(&z);
+	tester = pthread_self();
+	below = z.dev->img->file->ops;
+	ops = *below;
+	ops.pread = read_large;
+	z.dev->img->file->ops = &ops;
+	atomic_store(&has_read, false);
+}
+
+/* Fills the zone and returns where its cluster is. */
+static uint64_t fill_large(const uint8_t *b)
+{
+	ck_assert_int_eq(zq_append(z.dev, ZONE, NULL, 0, b, LARGE, ZQ_WRITE_APPEND, NULL), LARGE);
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	return image_get(z.m, image_l2_place(z.m, ZONE * (uint64_t)LARGE), 8);
+}
+
+/* The host cluster is freed and used again for the same guest cluster, so that the mapping is what
+ * it was when the cluster was read. */
+START_TEST(a_reset_while_a_cluster_is_compressed_wins)
+{
+	uint8_t *was = words(1), *is = words(2), *got = malloc(LARGE);
+	uint64_t host;
+
+	create_large();
+	host = fill_large(was);
+	while (!atomic_load(&has_read))
+		nap();
+	ck_assert_int_eq(zq_reset_zones(z.dev, ZONE, 1, NULL), 0);
+	ck_assert_int_eq(zq_sync(z.dev), 0);
+	ck_assert_uint_eq(fill_large(is), host);
+	wait_for_pieces(1);
+	ck_assert_int_eq(zq_read(z.dev, ZONE, 0, got, LARGE), LARGE);
+	ck_assert_mem_eq(got, is, LARGE);
+	zonedev_free(&z);
+	free(was);
+	free(is);
+	free(got);
+}
+END_TEST
+
 static void go_on_in_the_padding(void)
 {
 	ck_assert_int_eq(zq_append(z.dev, ZONE, &writer, 0, "more", 4, ZQ_WRITE_APPEND, NULL), 4);
@@ -172,6 +255,7 @@ int main(void)
 			   compressor_teardown),
 		CHECK_WITH(a_reset_in_the_middle_of_a_cluster_wins, compressor_setup,
 			   compressor_teardown),
+		CHECK_TEST(a_reset_while_a_cluster_is_compressed_wins),
 		CHECK_TEST(what_is_written_within_the_last_block_meanwhile_is_kept),
 	};
 
