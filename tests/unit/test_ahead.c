@@ -249,6 +249,104 @@ START_TEST(what_was_replaced_is_never_read)
 }
 END_TEST
 
+/* ---- what is let go meanwhile --------------------------------------------------------------- */
+
+static pthread_mutex_t ahead_gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ahead_moved = PTHREAD_COND_INITIALIZER;
+static bool is_reading_ahead, may_read_on, is_committed; /* [ahead_gate] */
+static uint8_t looked_up[2 * C];			 /* what is there when it is looked up */
+static bool was_taken_away;
+
+static void ahead_now(bool *what)
+{
+	pthread_mutex_lock(&ahead_gate);
+	*what = true;
+	pthread_cond_broadcast(&ahead_moved);
+	pthread_mutex_unlock(&ahead_gate);
+}
+
+static void ahead_await(const bool *what)
+{
+	pthread_mutex_lock(&ahead_gate);
+	while (!*what)
+		pthread_cond_wait(&ahead_moved, &ahead_gate);
+	pthread_mutex_unlock(&ahead_gate);
+}
+
+/* The first that is read ahead has been looked up, and is read only when the test says so. */
+static int read_when_told(struct zq_io *io, void *buf, size_t len, uint64_t off)
+{
+	static atomic_bool first;
+	int rc;
+
+	if (known || atomic_exchange(&first, true))
+		return below->pread(io, buf, len, off);
+	memio_peek(q.m, off, looked_up, len);
+	ahead_now(&is_reading_ahead);
+	ahead_await(&may_read_on);
+	rc = below->pread(io, buf, len, off);
+	was_taken_away = rc || memcmp(buf, looked_up, len) != 0;
+	return rc;
+}
+
+static void *commit_beside(void *data)
+{
+	(void)data;
+	known = true;
+	ck_assert_int_eq(qcow2_commit(q.img), 0);
+	ahead_now(&is_committed);
+	return NULL;
+}
+
+/* A second is enough for a commit of a few clusters that does not wait. */
+static bool commits_within_a_second(void)
+{
+	struct timespec until;
+	int rc = 0;
+	bool committed;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&ahead_gate);
+	while (!is_committed && rc == 0)
+		rc = pthread_cond_timedwait(&ahead_moved, &ahead_gate, &until);
+	committed = is_committed;
+	pthread_mutex_unlock(&ahead_gate);
+	return committed;
+}
+
+/* From its being looked up to its being read a cluster is neither given back nor used again. */
+START_TEST(what_is_read_ahead_is_not_freed_meanwhile)
+{
+	pthread_t committer;
+
+	if (!has_processors())
+		return;
+	create_packed(_i);
+	below = q.img->file->ops;
+	ops = *below;
+	ops.pread = read_when_told;
+	q.img->file->ops = &ops;
+	known = true;
+	qcow2_start_ahead(q.img);
+	for (uint64_t nr = 0; nr < 4; nr++)
+		read_version(nr, 1);
+	ahead_await(&is_reading_ahead);
+	ck_assert_int_eq(qcow2_zero(q.img, 0, CLUSTERS * C), 0); /* all of them are let go */
+	ck_assert_int_eq(pthread_create(&committer, NULL, commit_beside, NULL), 0);
+	ck_assert(!commits_within_a_second());
+	ahead_now(&may_read_on);
+	pthread_join(committer, NULL);
+	qcow2_stop_ahead(q.img);
+	ck_assert(!was_taken_away);
+	for (uint64_t nr = 0; nr < CLUSTERS; nr++) /* in the same places */
+		pack_version(nr, 2);
+	for (uint64_t nr = 0; nr < CLUSTERS; nr++)
+		read_version(nr, 2);
+	end_packed();
+}
+END_TEST
+
 int main(void)
 {
 	const struct check_test tests[] = {
@@ -256,6 +354,7 @@ int main(void)
 		CHECK_LOOP(nothing_is_read_ahead_unless_it_is_asked_for, 2),
 		CHECK_LOOP(damage_is_told_to_whoever_asks_for_the_cluster, 2),
 		CHECK_LOOP(what_was_replaced_is_never_read, 2),
+		CHECK_LOOP(what_is_read_ahead_is_not_freed_meanwhile, 2),
 	};
 
 	return check_main("qcow2/ahead", tests, ARRAY_SIZE(tests));
