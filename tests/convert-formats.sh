@@ -157,9 +157,9 @@ truncate -s 1M "$DIR/kernel/cnv/0"
 "$ZQFS" compare -q -f folder "$DIR/kernel" "$DIR/single" || fail "a single conventional zone"
 truncate -s 1M "$DIR/kernel/cnv/1"
 truncate -s 512K "$DIR/kernel/cnv/0"
-expect_fail 'conventional zone 1 has 1048576 bytes, a zone 524288' \
+expect_fail 'conventional zone 1 (cnv/1) has 1048576 bytes, a zone 524288' \
     "$ZQFS" convert "$DIR/kernel" "$DIR/none"
-expect_fail 'conventional zone 0 has 524288 bytes, a zone 1048576' \
+expect_fail 'conventional zone 0 (cnv/0) has 524288 bytes, a zone 1048576' \
     "$ZQFS" convert -o zone.size=1M "$DIR/kernel" "$DIR/none"
 mkdir "$DIR/zloop"
 truncate -s 3M "$DIR/zloop/cnv-000000"

@@ -119,6 +119,6 @@ if [ -z "$SANITIZED" ] && command -v python3 >/dev/null; then
 1 empty 0
 2 closed 1024
 3 empty 0" "what Python reports"
-    expect_fail "zone 0: append of 5 bytes at 0: the zone is conventional" zoned b.qcow2 0 hello
+    expect_fail "zone 0 (cnv/0): append of 5 bytes at 0: the zone is conventional" zoned b.qcow2 0 hello
     expect_fail "no-such: No such file or directory" zoned no-such
 fi

@@ -88,7 +88,7 @@ expect_fail "it has been written to" "$ZQFS" report late
 make_pair
 rm over
 "$TOOLS/qpatch" base wp-be:3:1234
-expect_fail "base: zone 3: the write pointer 0x4d2 is corrupt" "$ZQFS" create -b base -F qcow2 over
+expect_fail "base: zone 3 (seq/2): the write pointer 0x4d2 is corrupt" "$ZQFS" create -b base -F qcow2 over
 [ ! -e over ] || fail "an overlay of a damaged base is there"
 
 # Layout and limits come from the base, as far as nothing else is asked for.

@@ -123,7 +123,7 @@ for held in base over; do
     rm held
 done
 "$TOOLS/qpatch" over wp-be:3:1234
-refused "over: zone 3: the write pointer 0x4d2 is corrupt"
+refused "over: zone 3 (seq/2): the write pointer 0x4d2 is corrupt"
 make_pair "" "cluster_size=64K"
 "$TOOLS/qpatch" base set-bit:1
 refused "base: cannot be written to: the image is marked corrupt"

@@ -93,9 +93,14 @@ misplaced() { # three writes through one open file, all of them refused
 }
 misplaced
 assert_eq "$(cat log)" \
-    "zqfs: a.qcow2: seq/2: a write at 2560 was refused, the next byte is 512" "the log"
+    "zqfs: a.qcow2: zone 3 (seq/2): a write at 2560 was refused, the next byte is 512" "the log"
 misplaced
 assert_eq "$(wc -l <log)" 2 "lines of the log after a second open file"
+# a command that there is not: which zone, and which commands there are
+! setfattr -n user.zone.command -v opne mnt/seq/2 2>/dev/null || fail "the word opne was taken"
+words="open, close, finish, reset, read-only, offline"
+assert_eq "$(tail -n 1 log)" "zqfs: a.qcow2: zone 3 (seq/2): unknown command 'opne'; there are $words" \
+    "the log after a wrong command"
 kill "$pid"
 wait "$pid"
 
@@ -106,7 +111,9 @@ assert_eq "$("$ZQFS" create -o zone.size=1M "$odd" 4M)" "created $shown: 4 MiB, 
     "create of an odd name"
 assert_eq "$("$ZQFS" info "$odd" | head -n 1)" "image:             $shown" "info of an odd name"
 assert_eq "$("$ZQFS" check "$odd" | head -n 1)" "$shown: no errors" "check of an odd name"
-expect_fail "zqfs: $shown: zones: 4: the last zone is 3 (seq/3)" "$ZQFS" reset "$odd" 4
+assert_eq "$("$ZQFS" resize "$odd" 4M)" "$shown has that size: 4 MiB, 4 zones" "resize to an odd name's size"
+assert_eq "$("$ZQFS" resize "$odd" +1M)" "$shown: 5 MiB, 5 zones (before: 4)" "resize of an odd name"
+expect_fail "zqfs: $shown: zones: 5: the last zone is 4 (seq/4)" "$ZQFS" reset "$odd" 5
 expect_fail "zqfs: ${shown}x: No such file or directory" "$ZQFS" info "${odd}x"
 assert_status 2 "$ZQFS" info "$odd" "$odd"
 assert_eq "$(head -n 1 out)" "zqfs: info: '$shown' is one argument too many" "an odd argument"

@@ -31,5 +31,5 @@ wait
 END
 unshare -m sh -e ./inside "$ZQFS" "$TOOLS/dgram" || fail "status $?: $(cat log)"
 assert_eq "$(cat said)" "" "what is said on the terminal"
-grep -qF "zqfs[$(cat pid-was)]: a.qcow2: seq/1: a write at 1536 was refused, the next byte is 0" log ||
+grep -qF "zqfs[$(cat pid-was)]: a.qcow2: zone 1 (seq/1): a write at 1536 was refused, the next byte is 0" log ||
     fail "in syslog: $(cat log)"

@@ -16,6 +16,7 @@
 
 #include <zqfs/compact.h>
 #include <zqfs/convert.h>
+#include <zqfs/geometry.h>
 #include <zqfs/map.h>
 
 static volatile sig_atomic_t interrupted;
@@ -41,12 +42,14 @@ static void tell_note(void *step, const char *line)
 
 static void tell_difference(void *data, const struct zq_difference *d)
 {
+	char label[ZQ_ZONE_LABEL_MAX];
+
 	(void)data;
 	if (d->zone == UINT32_MAX)
 		fprintf(stderr, "archive: %s: %s, %s\n", d->what, d->a, d->b);
 	else
-		fprintf(stderr, "archive: zone %" PRIu32 ": %s: %s, %s\n", d->zone, d->what, d->a,
-			d->b);
+		fprintf(stderr, "archive: %s: %s: %s, %s\n",
+			zq_zone_label(d->nr_conv, d->zone, label), d->what, d->a, d->b);
 }
 
 struct sums {

@@ -86,6 +86,7 @@ struct zq_difference {	   /* allocated by the library */
 	const char *what;  /* "size", "zone size", "state", "write pointer", "data", ... */
 	char a[64], b[64]; /* the two values, as text */
 	uint64_t offset;   /* of the first byte that differs, for "data"; from the disk's start */
+	uint32_t nr_conv;  /* conventional zones of both disks, for zq_zone_label */
 };
 
 int zq_compare_sized(const char *a, const struct zq_convert_opts *oa, const char *b,

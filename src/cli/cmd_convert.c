@@ -223,13 +223,16 @@ static int on_compared(void *data, double done)
 
 static void print_difference(const struct zq_difference *d)
 {
+	char label[ZQ_ZONE_LABEL_MAX];
+
 	if (d->zone == UINT32_MAX)
 		printf("%s: %s and %s\n", d->what, d->a, d->b);
 	else if (!strcmp(d->what, "data"))
-		printf("zone %" PRIu32 ": data at byte %" PRIu64 " of the disk: %s and %s\n",
-		       d->zone, d->offset, d->a, d->b);
+		printf("%s: data at byte %" PRIu64 " of the disk: %s and %s\n",
+		       zq_zone_label(d->nr_conv, d->zone, label), d->offset, d->a, d->b);
 	else
-		printf("zone %" PRIu32 ": %s %s and %s\n", d->zone, d->what, d->a, d->b);
+		printf("%s: %s %s and %s\n", zq_zone_label(d->nr_conv, d->zone, label), d->what,
+		       d->a, d->b);
 }
 
 static void on_difference(void *data, const struct zq_difference *d)

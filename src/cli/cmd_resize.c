@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/images.h"
 #include "util/json.h"
+#include "util/printable.h"
 #include "util/size.h"
 
 enum { OPT_DATA_FILE = CLI_LONG_ONLY, OPT_JSON };
@@ -46,11 +47,12 @@ static void resize_print_text(const char *image, const struct zq_resize_result *
 {
 	char size[SIZE_TEXT_MAX];
 
+	printable_write(stdout, image);
 	if (r->new_size == r->old_size)
-		printf("%s has that size: %s, %" PRIu32 " zones\n", image,
-		       size_format(r->new_size, size), r->new_zones);
+		printf(" has that size: %s, %" PRIu32 " zones\n", size_format(r->new_size, size),
+		       r->new_zones);
 	else
-		printf("%s: %s, %" PRIu32 " zones (before: %" PRIu32 ")\n", image,
+		printf(": %s, %" PRIu32 " zones (before: %" PRIu32 ")\n",
 		       size_format(r->new_size, size), r->new_zones, r->old_zones);
 }
 

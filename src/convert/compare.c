@@ -28,6 +28,7 @@ struct comparison {
 
 static void report_difference(struct comparison *c, struct zq_difference *d)
 {
+	d->nr_conv = c->a->geo.nr_conv;
 	c->differ = true;
 	if (c->found)
 		c->found(c->data, d);

@@ -239,6 +239,7 @@ static int check_conventional(struct folder_source *f, uint32_t nr_seq, uint64_t
 	const struct zq_geometry *g = &f->base.geo;
 	uint32_t nr = g->nr_conv;
 	struct stat st = { .st_size = 0 };
+	char label[ZQ_ZONE_LABEL_MAX];
 
 	*missing = 0;
 	for (uint32_t i = 0; i < nr; i++) {
@@ -247,8 +248,8 @@ static int check_conventional(struct folder_source *f, uint32_t nr_seq, uint64_t
 		bool may_be_short = i + 1 == nr && !nr_seq && size && size % ZQ_BLOCK == 0;
 
 		if (ret)
-			return zq_fail(err, ret, "%s: zone %" PRIu32 ": %s", f->base.name, i,
-				       strerror(-ret));
+			return zq_fail(err, ret, "%s: %s: %s", f->base.name,
+				       zq_zone_label(nr, i, label), strerror(-ret));
 		if (nr == 1 && f->naming == ZQ_NAMES_FOLDERS) {
 			ret = tell_one_conv(f, size, err);
 			if (ret)
@@ -257,9 +258,10 @@ static int check_conventional(struct folder_source *f, uint32_t nr_seq, uint64_t
 		}
 		if (size > g->zone_size || (size < g->zone_size && !may_be_short))
 			return zq_fail(err, -EINVAL,
-				       "%s: the file of conventional zone %" PRIu32 " has %" PRIu64
+				       "%s: the file of conventional %s has %" PRIu64
 				       " bytes, a zone %" PRIu64,
-				       f->base.name, i, size, g->zone_size);
+				       f->base.name, zq_zone_label(nr, i, label), size,
+				       g->zone_size);
 		*missing = g->zone_size - size;
 	}
 	return 0;
@@ -296,7 +298,7 @@ static int load_zone_file(struct folder_source *f, uint32_t zone, struct zq_erro
 {
 	struct disk_zone *z = &f->base.zone[zone];
 	uint64_t capacity = zq_zone_cap(&f->base.geo, zone), at;
-	char text[ATTR_BYTES];
+	char text[ATTR_BYTES], label[ZQ_ZONE_LABEL_MAX];
 	struct stat st;
 	int fd CLEANUP_CLOSE = -1, state = -EINVAL;
 
@@ -306,13 +308,14 @@ static int load_zone_file(struct folder_source *f, uint32_t zone, struct zq_erro
 	}
 	fd = open_zone_file(f, zone, &at);
 	if (fd < 0 || fstat(fd, &st))
-		return zq_fail(err, fd < 0 ? fd : -errno, "%s: zone %" PRIu32 ": %s", f->base.name,
-			       zone, strerror(fd < 0 ? -fd : errno));
+		return zq_fail(err, fd < 0 ? fd : -errno, "%s: %s: %s", f->base.name,
+			       zq_zone_label(f->base.geo.nr_conv, zone, label),
+			       strerror(fd < 0 ? -fd : errno));
 	if ((uint64_t)st.st_size > capacity)
 		return zq_fail(err, -EINVAL,
-			       "%s: zone %" PRIu32 " has %" PRIu64
-			       " bytes, more than its capacity %" PRIu64,
-			       f->base.name, zone, (uint64_t)st.st_size, capacity);
+			       "%s: %s has %" PRIu64 " bytes, more than its capacity %" PRIu64,
+			       f->base.name, zq_zone_label(f->base.geo.nr_conv, zone, label),
+			       (uint64_t)st.st_size, capacity);
 	z->written = (uint64_t)st.st_size;
 	if (!read_attr_text(fd, "user.zone.state", text))
 		state = zq_state_from_name(text);

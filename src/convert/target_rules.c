@@ -38,28 +38,30 @@ int target_check_active(const char *path, const struct disk_source *s, uint32_t 
 int target_check_blocks(const char *path, const struct disk_source *s, const char *what,
 			struct zq_error *err)
 {
+	char label[ZQ_ZONE_LABEL_MAX];
+
 	for (uint32_t i = 0; i < s->geo.nr_zones; i++)
 		if (s->zone[i].written % ZQ_BLOCK)
 			return zq_fail(err, -EINVAL,
-				       "%s: zone %" PRIu32 " has its write pointer at byte %" PRIu64
+				       "%s: %s has its write pointer at byte %" PRIu64
 				       " of a block, which %s cannot hold",
-				       path, i, s->zone[i].written % ZQ_BLOCK, what);
+				       path, zq_zone_label(s->geo.nr_conv, i, label),
+				       s->zone[i].written % ZQ_BLOCK, what);
 	return 0;
 }
 
 /* ---- what a copy lacks -------------------------------------------------------------------------
  */
 
-static void note_zones(const struct zq_convert_opts *opts, const char *source, uint32_t nr,
+static void note_zones(const struct zq_convert_opts *opts, const struct disk_source *s, uint32_t nr,
 		       uint32_t first, const char *what)
 {
-	char line[320];
+	char line[320], label[ZQ_ZONE_LABEL_MAX];
 
 	if (!nr || !opts->note)
 		return;
-	snprintf(line, sizeof(line),
-		 "%.128s: %" PRIu32 " zone%s %s (the first is zone %" PRIu32 ")", source, nr,
-		 nr == 1 ? "" : "s", what, first);
+	snprintf(line, sizeof(line), "%.128s: %" PRIu32 " zone%s %s (the first is %s)", s->name, nr,
+		 nr == 1 ? "" : "s", what, zq_zone_label(s->geo.nr_conv, first, label));
 	opts->note(opts->data, line);
 }
 
@@ -89,12 +91,12 @@ void target_tell_lost(const struct disk_source *s, const struct disk_target *t,
 		nr[s->zone[i].state]++;
 		first[s->zone[i].state] = i;
 	}
-	note_zones(opts, s->name, nr[ZQ_IMPLICIT_OPEN], first[ZQ_IMPLICIT_OPEN],
+	note_zones(opts, s, nr[ZQ_IMPLICIT_OPEN], first[ZQ_IMPLICIT_OPEN],
 		   "implicitly open, closed in the copy");
-	note_zones(opts, s->name, nr[ZQ_EXPLICIT_OPEN], first[ZQ_EXPLICIT_OPEN],
+	note_zones(opts, s, nr[ZQ_EXPLICIT_OPEN], first[ZQ_EXPLICIT_OPEN],
 		   "explicitly open, closed in the copy");
-	note_zones(opts, s->name, nr[ZQ_READ_ONLY], first[ZQ_READ_ONLY],
+	note_zones(opts, s, nr[ZQ_READ_ONLY], first[ZQ_READ_ONLY],
 		   "read-only, writable in the copy");
-	note_zones(opts, s->name, nr[ZQ_OFFLINE], first[ZQ_OFFLINE],
+	note_zones(opts, s, nr[ZQ_OFFLINE], first[ZQ_OFFLINE],
 		   "offline, empty in the copy: their data cannot be read");
 }

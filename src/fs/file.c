@@ -78,12 +78,12 @@ static struct span conv_span(const struct fs *fs, uint64_t node)
 
 static void fail_read(struct fs *fs, fuse_req_t req, uint64_t node, int rc)
 {
-	char path[TREE_NAME_ROOM], line[64];
+	char label[ZQ_ZONE_LABEL_MAX], line[ZQ_ZONE_LABEL_MAX + 32];
 
 	/* nothing else would tell why a program cannot read */
 	if (rc == -ENOMEM) {
 		snprintf(line, sizeof(line), "%s: no memory to read",
-			 tree_path(&fs->tree, node, path));
+			 tree_label(&fs->tree, node, label));
 		fs_log_device(&fs->log, LOG_ERR, line);
 	}
 	fuse_reply_err(req, -rc);
@@ -161,13 +161,13 @@ static void write_conv(struct fs *fs, fuse_req_t req, uint64_t node, const char 
 static void warn_misplaced(struct fs *fs, uint64_t node, struct handle *h, uint64_t off)
 {
 	struct zq_zone_info info;
-	char path[TREE_NAME_ROOM];
+	char label[ZQ_ZONE_LABEL_MAX];
 
 	if (atomic_exchange(&h->warned, true) || fs_file_info(fs, node, &info) ||
 	    off == info.written || atomic_fetch_sub(&fs->warnings, 1) <= 0)
 		return;
 	fs_log(&fs->log, LOG_WARNING, "%s: a write at %llu was refused, the next byte is %llu",
-	       tree_path(&fs->tree, node, path), (unsigned long long)off,
+	       tree_label(&fs->tree, node, label), (unsigned long long)off,
 	       (unsigned long long)info.written);
 }
 

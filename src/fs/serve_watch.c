@@ -237,7 +237,7 @@ static const char *request_name(uint32_t opcode)
 void serve_describe(struct fs *fs, char *text, size_t size)
 {
 	struct serve *s = fs->serve;
-	char path[TREE_NAME_ROOM];
+	char label[ZQ_ZONE_LABEL_MAX];
 	size_t len = 0;
 
 	SCOPE_LOCK(&s->lock);
@@ -250,7 +250,7 @@ void serve_describe(struct fs *fs, char *text, size_t size)
 			continue;
 		n = snprintf(text + len, size - len, "%s%s of %s", len ? ", " : "",
 			     request_name(atomic_load(&w->opcode)),
-			     tree_path(&fs->tree, node, path));
+			     tree_label(&fs->tree, node, label));
 		len += n > 0 ? (size_t)n : 0;
 	}
 }

@@ -126,3 +126,15 @@ char *tree_path(const struct tree *t, uint64_t node, char *buf)
 			     t->flat ? ZQ_NAMES_FLAT : ZQ_NAMES_FOLDERS, buf);
 	return buf;
 }
+
+char *tree_label(const struct tree *t, uint64_t node, char *buf)
+{
+	char path[TREE_NAME_ROOM];
+
+	tree_path(t, node, path);
+	if (tree_is_file(node))
+		snprintf(buf, ZQ_ZONE_LABEL_MAX, "zone %u (%s)", tree_zone(node), path);
+	else
+		snprintf(buf, ZQ_ZONE_LABEL_MAX, "%s", path);
+	return buf;
+}

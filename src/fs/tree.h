@@ -56,7 +56,11 @@ uint64_t tree_entry(const struct tree *t, uint64_t dir, uint32_t i, char *name);
 /* The node of that name, TREE_NONE if there is none. Names are canonical: no "00". */
 uint64_t tree_lookup(const struct tree *t, uint64_t dir, const char *name);
 
-/* "seq/3": a node's path for messages, TREE_NAME_ROOM bytes. Returns buf. */
+/* "seq/3": a node's path in the mount, TREE_NAME_ROOM bytes. Returns buf. */
 char *tree_path(const struct tree *t, uint64_t node, char *buf);
+
+/* The node as messages name it: a zone by both numbers, "zone 5 (seq/3)", anything else by its
+ * path. ZQ_ZONE_LABEL_MAX bytes. Returns buf. */
+char *tree_label(const struct tree *t, uint64_t node, char *buf);
 
 #endif

@@ -304,13 +304,13 @@ static const struct command *find_command(const char *value, size_t size)
 /* Somebody types these words by hand, so the log says which there are. */
 static void warn_unknown(struct fs *fs, uint64_t node, const char *value, size_t size)
 {
-	char path[TREE_NAME_ROOM], word[VALUE_MAX], shown[4 * VALUE_MAX];
+	char label[ZQ_ZONE_LABEL_MAX], word[VALUE_MAX], shown[4 * VALUE_MAX];
 
 	if (atomic_fetch_sub(&fs->warnings, 1) <= 0)
 		return;
 	snprintf(word, sizeof(word), "%.*s", (int)min_u64(size, sizeof(word) - 1), value);
 	fs_log(&fs->log, LOG_WARNING, "%s: unknown command '%s'; there are " WORDS,
-	       tree_path(&fs->tree, node, path), printable_to(word, shown, sizeof(shown)));
+	       tree_label(&fs->tree, node, label), printable_to(word, shown, sizeof(shown)));
 }
 
 static int run_command(struct fs *fs, fuse_req_t req, uint64_t node, const struct command *c)

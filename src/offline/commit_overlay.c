@@ -26,6 +26,7 @@ static int check_pointers(struct qcow2_image *over, struct zq_error *err)
 	const struct qcow2_zoned_info *base = qcow2_zoned(qcow2_base(over));
 
 	for (uint32_t zone = g->nr_conv; zone < g->nr_zones; zone++) {
+		char label[ZQ_ZONE_LABEL_MAX];
 		enum qcow2_wp_kind kind;
 		uint64_t wp;
 		int ret = qcow2_wp_get_sane(over, zone, &wp, &kind, err);
@@ -34,10 +35,11 @@ static int check_pointers(struct qcow2_image *over, struct zq_error *err)
 			return ret;
 		if (base->whole_blocks && wp % ZQ_BLOCK)
 			return zq_fail(err, -EINVAL,
-				       "%s: the write pointer of zone %" PRIu32
-				       " stands within a block, which zone.layout %s of the base "
+				       "%s: the write pointer of %s stands within a block, which "
+				       "zone.layout %s of the base "
 				       "cannot hold",
-				       qcow2_name(over), zone, base->layout);
+				       qcow2_name(over), zq_zone_label(g->nr_conv, zone, label),
+				       base->layout);
 	}
 	return 0;
 }

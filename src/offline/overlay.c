@@ -137,11 +137,13 @@ void overlay_base_free(struct overlay_base *b)
 int overlay_check_layout(const struct overlay_base *b, const struct zoned_layout *l,
 			 struct zq_error *err)
 {
+	char label[ZQ_ZONE_LABEL_MAX];
+
 	for (uint32_t zone = 0; b->written && l->whole_blocks && zone < b->id.geo.nr_zones; zone++)
 		if (b->written[zone] % ZQ_BLOCK)
 			return zq_fail(err, -EINVAL,
-				       "the base's write pointer of zone %" PRIu32
-				       " stands within a block, which zone.layout %s cannot hold",
-				       zone, l->name);
+				       "the base's write pointer of %s stands within a block, "
+				       "which zone.layout %s cannot hold",
+				       zq_zone_label(b->id.geo.nr_conv, zone, label), l->name);
 	return 0;
 }

@@ -195,8 +195,8 @@ static void keep_failure(struct callers *c, const char *sentence)
 
 int call_failed(struct zq_device *dev, const struct call *c, int rc, const char *why)
 {
-	char reason[sizeof(dev->why_readonly) + 32], zone[32] = "",
-						     sentence[sizeof(dev->callers.failure[0].why)];
+	char reason[sizeof(dev->why_readonly) + 32], label[ZQ_ZONE_LABEL_MAX],
+		zone[ZQ_ZONE_LABEL_MAX + 2] = "", sentence[sizeof(dev->callers.failure[0].why)];
 
 	if (why && rc != -EINVAL)
 		snprintf(reason, sizeof(reason), "%s: %s", why, strerror(-rc));
@@ -204,7 +204,10 @@ int call_failed(struct zq_device *dev, const struct call *c, int rc, const char 
 		snprintf(reason, sizeof(reason), "%s", why);
 	else
 		default_reason(dev, c->zone, rc, reason, sizeof(reason));
-	if (c->zone != ZONE_NONE)
+	if (c->zone < dev->geo.nr_zones)
+		snprintf(zone, sizeof(zone),
+			 "%s: ", zq_zone_label(dev->geo.nr_conv, c->zone, label));
+	else if (c->zone != ZONE_NONE)
 		snprintf(zone, sizeof(zone), "zone %u: ", c->zone);
 	if (c->len || c->off)
 		snprintf(sentence, sizeof(sentence), "%s%s of %" PRIu64 " bytes at %" PRIu64 ": %s",

@@ -62,6 +62,7 @@ static bool enter_cluster(struct zq_device *dev, const struct full_zone *f, int 
 /* One cluster of a zone that is still as full as it was. False ends the zone. */
 static bool compress_cluster(struct zq_device *dev, struct full_zone *f, uint64_t off)
 {
+	char label[ZQ_ZONE_LABEL_MAX];
 	bool worth;
 	int rc;
 
@@ -71,8 +72,8 @@ static bool compress_cluster(struct zq_device *dev, struct full_zone *f, uint64_
 	if (rc == 0 && worth && !enter_cluster(dev, f, &rc))
 		return false;
 	if (rc < 0)
-		device_log(dev, LOG_NOTICE, "zone %u is not compressed any further: %s", f->zone,
-			   strerror(-rc));
+		device_log(dev, LOG_NOTICE, "%s is not compressed any further: %s",
+			   zq_zone_label(dev->geo.nr_conv, f->zone, label), strerror(-rc));
 	return rc == 0;
 }
 

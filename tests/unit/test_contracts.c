@@ -58,7 +58,7 @@ START_TEST(a_failed_commit_says_where_the_data_is)
 		-EIO);
 	ck_assert_uint_eq(where, 0);
 	ck_assert_uint_eq(zonedev_written(&z, 3), 1024);
-	expect_error("zone 3: append of 1000 bytes at 0: written, but not committed: "
+	expect_error("zone 3 (seq/1): append of 1000 bytes at 0: written, but not committed: "
 		     "Input/output error");
 	contracts_end();
 }
@@ -113,9 +113,9 @@ START_TEST(wrong_arguments_are_refused)
 	ck_assert_int_eq(zq_append(z.dev, 2, &w, 0, data, 1, 0x8000, &where), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, 2, &w, 0, NULL, 1, 0, &where), -EINVAL);
 	ck_assert_int_eq(zq_append(z.dev, 2, &w, 4096, data, 512, 0, &where), -EINVAL);
-	expect_error("zone 2: append of 512 bytes at 4096: not where the zone ends");
+	expect_error("zone 2 (seq/0): append of 512 bytes at 4096: not where the zone ends");
 	ck_assert_int_eq(zq_append(z.dev, 2, &w, 0, data, 5, ZQ_WRITE_DIRECT, &where), -EINVAL);
-	expect_error("zone 2: append of 5 bytes at 0: not in whole blocks");
+	expect_error("zone 2 (seq/0): append of 5 bytes at 0: not in whole blocks");
 	ck_assert_int_eq(zq_write(z.dev, 0, data, 1, 0x8000), -EINVAL);
 	ck_assert_int_eq(zq_write(z.dev, 0, NULL, 1, 0), -EINVAL);
 	ck_assert_int_eq(zq_read(z.dev, 2, 0, NULL, 1), -EINVAL);
@@ -144,13 +144,15 @@ START_TEST(reasons_are_kept_for_each_call)
 	contracts_begin();
 	expect_error("");
 	ck_assert_int_eq(zq_append(z.dev, 2, NULL, CAP, data, 1, 0, NULL), -EFBIG);
-	expect_error("zone 2: append of 1 bytes at 49152: behind the zone's capacity of 49152");
+	expect_error(
+		"zone 2 (seq/0): append of 1 bytes at 49152: behind the zone's capacity of 49152");
 	ck_assert_int_eq(zq_zone_reset(z.dev, 0), -EINVAL);
-	expect_error("zone 0: reset: not possible, the zone is not-wp");
+	expect_error("zone 0 (cnv/0): reset: not possible, the zone is not-wp");
 	ck_assert_int_eq(zq_zone_set_state(z.dev, 5, ZQ_OFFLINE), 0);
 	ck_assert_int_eq(zq_read(z.dev, 5, 0, data, 1), -EPERM);
-	ck_assert_str_eq(last_error(), "zone 5: read of 1 bytes at 0: not possible, the zone is "
-				       "offline");
+	ck_assert_str_eq(last_error(),
+			 "zone 5 (seq/3): read of 1 bytes at 0: not possible, the zone is "
+			 "offline");
 	ck_assert_int_eq(zq_write(z.dev, CONV, data, 1, 0), -EFBIG);
 	zq_last_error(z.dev, &err);
 	ck_assert_str_eq(err.msg, "write of 1 bytes at 131072: behind the conventional zones");
@@ -256,7 +258,7 @@ START_TEST(ranges_are_reset_and_finished)
 	ck_assert_int_eq(zq_zone_set_state(z.dev, 6, ZQ_READ_ONLY), 0);
 	ck_assert_int_eq(zq_reset_zones(z.dev, 0, 8, &done), -EPERM);
 	ck_assert_uint_eq(done, 6);
-	expect_error("zone 6: reset: not possible, the zone is read-only");
+	expect_error("zone 6 (seq/4): reset: not possible, the zone is read-only");
 	ck_assert_uint_eq(zonedev_state(&z, 5), ZQ_EMPTY);
 	ck_assert_uint_eq(zonedev_written(&z, 7), 512);
 	ck_assert_int_eq(zq_reset_zones(z.dev, 7, 2, &done), -EINVAL);

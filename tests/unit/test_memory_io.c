@@ -359,6 +359,7 @@ START_TEST(structures_grow_at_their_end)
 	ck_assert_uint_eq(offsetof(struct zq_convert_opts, finished), 80);
 	ck_assert_uint_eq(offsetof(struct zq_convert_result, copied), 32);
 	ck_assert_uint_eq(offsetof(struct zq_difference, offset), 144);
+	ck_assert_uint_eq(offsetof(struct zq_difference, nr_conv), 152);
 	ck_assert_uint_eq(offsetof(struct zq_chain_file, inherited), 68);
 	ck_assert_uint_eq(offsetof(struct zq_map_opts, data_file), 8);
 	ck_assert_uint_eq(offsetof(struct zq_map_piece, file), 48);

@@ -97,11 +97,13 @@ int qcow2_describe(struct qcow2_image *img, uint64_t off, uint64_t len, struct q
 int qcow2_wp_get_sane(struct qcow2_image *img, uint32_t zone, uint64_t *wp,
 		      enum qcow2_wp_kind *kind, struct zq_error *err)
 {
+	char label[ZQ_ZONE_LABEL_MAX];
+
 	*wp = qcow2_wp_get(img, zone, kind);
 	if (*kind != QCOW2_WP_CORRUPT)
 		return 0;
-	return zq_fail(err, -EINVAL,
-		       "%s: zone %" PRIu32 ": the write pointer 0x%" PRIx64
-		       " is corrupt; \"zqfs check\" tells more",
-		       qcow2_name(img), zone, *wp);
+	return zq_fail(
+		err, -EINVAL,
+		"%s: %s: the write pointer 0x%" PRIx64 " is corrupt; \"zqfs check\" tells more",
+		qcow2_name(img), zq_zone_label(qcow2_zoned(img)->geo.nr_conv, zone, label), *wp);
 }
