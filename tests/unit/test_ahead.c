@@ -329,7 +329,7 @@ START_TEST(what_is_read_ahead_is_not_freed_meanwhile)
 	q.img->file->ops = &ops;
 	known = true;
 	qcow2_start_ahead(q.img);
-	for (uint64_t nr = 0; nr < 4; nr++)
+	for (uint64_t nr = 0; nr < 3; nr++) /* no more: it would wait for what stands still */
 		read_version(nr, 1);
 	ahead_await(&is_reading_ahead);
 	ck_assert_int_eq(qcow2_zero(q.img, 0, CLUSTERS * C), 0); /* all of them are let go */
