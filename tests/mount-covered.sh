@@ -5,6 +5,7 @@ source "${0%/*}/lib.sh"
 source "${0%/*}/serve.bash"
 requires_fuse
 requires setfattr
+requires_root # nobody else may mount over a mount
 requires_abort
 M=$DIR/mnt
 log=$DIR/below.log

@@ -94,7 +94,7 @@ start=$(date +%s%3N)
 [ $(($(date +%s%3N) - start)) -lt 1500 ] || fail "a late writer had to wait"
 grep -qi "not connected" "$DIR/late" || fail "a late write: $(cat "$DIR/late")"
 [ ! -s "$DIR/sync" ] || fail "fsync was given up too early: $(cat "$DIR/sync")"
-until_says 10 "waits for: FSYNC of seq/0"
+until_says 10 "waits for: FSYNC of zone 2 (seq/0)"
 wait_spawned
 assert_eq "$(cat "$DIR/sync")" ECONNABORTED "the caller of fsync"
 exec 7>&-
