@@ -71,7 +71,7 @@ static int describe_kind(const struct qcow2_image *img, enum l2_kind kind, struc
 int qcow2_describe(struct qcow2_image *img, uint64_t off, uint64_t len, struct qcow2_piece *p)
 {
 	uint64_t in_cluster = off & (img->cluster_size - 1);
-	unsigned sub = (unsigned)(in_cluster / img->sub_size);
+	unsigned sub = (unsigned)(in_cluster >> img->sub_bits);
 	enum l2_kind kind = L2_UNALLOCATED;
 	struct l2_entry e = { 0 };
 	bool found;

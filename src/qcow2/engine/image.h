@@ -114,11 +114,14 @@ struct qcow2_image {
 	unsigned cluster_bits;
 	uint64_t cluster_size;
 	unsigned l2_entry_size; /* 8, or 16 with extended L2 */
+	unsigned l2_entry_bits; /* log2 of it */
 	unsigned l2_bits;	/* log2 of the entries in an L2 table */
 	unsigned subclusters;	/* in a cluster: 1, or 32 with extended L2 */
 	uint64_t sub_size;	/* bytes of a subcluster */
+	unsigned sub_bits;	/* log2 of it */
 	unsigned refblock_bits; /* log2 of the entries in a refcount block */
 	size_t slice_size;	/* bytes of a cached piece of a table: min(cluster, 4096) */
+	unsigned slice_bits;	/* log2 of it */
 	bool has_data_file, data_raw, ext_l2;
 
 	pthread_mutex_t lock;

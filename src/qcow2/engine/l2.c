@@ -115,7 +115,7 @@ struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, 
 
 	if (!ref->slice)
 		return e;
-	p = ref->slice->data + (size_t)index * img->l2_entry_size;
+	p = ref->slice->data + ((size_t)index << img->l2_entry_bits);
 	e.desc = get_be64(p);
 	if (img->ext_l2)
 		e.bitmap = get_be64(p + 8);
@@ -124,7 +124,7 @@ struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, 
 
 void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e)
 {
-	uint8_t *p = ref->slice->data + (size_t)index * img->l2_entry_size;
+	uint8_t *p = ref->slice->data + ((size_t)index << img->l2_entry_bits);
 
 	put_be64(p, e.desc);
 	if (img->ext_l2)
@@ -275,12 +275,12 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 	uint64_t cluster = off >> img->cluster_bits;
 	uint64_t l1_index = cluster >> img->l2_bits;
 	uint64_t in_table = cluster & ((UINT64_C(1) << img->l2_bits) - 1);
-	unsigned per_slice = (unsigned)(img->slice_size / img->l2_entry_size);
+	unsigned per_slice = 1u << (img->slice_bits - img->l2_entry_bits);
 	uint64_t word, byte;
 	int rc;
 
 	ref->slice = NULL;
-	ref->index = (unsigned)(in_table % per_slice);
+	ref->index = (unsigned)in_table & (per_slice - 1);
 	ref->count = per_slice - ref->index;
 	if (l1_index >= img->l1.nr)
 		return -EUCLEAN;
@@ -295,7 +295,7 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 	}
 	if (!(word & QCOW2_OFFSET_MASK))
 		return 0;
-	byte = in_table * img->l2_entry_size;
+	byte = in_table << img->l2_entry_bits;
 	rc = mdcache_pin(&img->cache,
 			 (word & QCOW2_OFFSET_MASK) + align_down(byte, img->slice_size),
 			 (write ? MDCACHE_WRITE : 0u) |

@@ -70,7 +70,7 @@ static int map_cluster(struct qcow2_image *img, struct l2_entry e, uint64_t off,
 
 	end = min_u64(end, guest + img->cluster_size);
 	while (off < end) {
-		unsigned sub = (unsigned)((off - guest) / img->sub_size);
+		unsigned sub = (unsigned)((off - guest) >> img->sub_bits);
 		uint64_t sub_start = guest + sub * img->sub_size;
 		struct map_extent piece = { 0 };
 

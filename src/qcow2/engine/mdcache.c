@@ -21,7 +21,8 @@ int mdcache_init(struct mdcache *c, const struct mdcache_host *host, size_t slic
 	memset(c, 0, sizeof(*c));
 	c->host = *host;
 	c->slice_size = slice_size;
-	c->max = max_bytes / slice_size;
+	c->slice_bits = log2_u64(slice_size);
+	c->max = max_bytes >> c->slice_bits;
 	if (c->max < MIN_SLICES)
 		c->max = MIN_SLICES;
 	c->nr_buckets = 64;
@@ -33,7 +34,7 @@ int mdcache_init(struct mdcache *c, const struct mdcache_host *host, size_t slic
 
 static struct md_slice **slice_bucket(const struct mdcache *c, uint64_t off)
 {
-	uint64_t h = off / c->slice_size * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = (off >> c->slice_bits) * UINT64_C(0x9e3779b97f4a7c15);
 
 	return &c->bucket[(h >> 32) & (c->nr_buckets - 1)];
 }

@@ -48,7 +48,8 @@ struct mdcache {
 	struct md_slice *lru_head, *lru_tail;
 	struct md_slice *dirty_head;
 	size_t nr_dirty;
-	size_t slice_size;
+	size_t slice_size;   /* a power of two */
+	unsigned slice_bits; /* log2 of it */
 };
 
 /* -ENOMEM. */
@@ -79,8 +80,8 @@ void mdcache_forget(struct mdcache *c, uint64_t off, uint64_t len);
 
 /*
  * Copies the table at from, of len bytes, slice by slice to the new one at to, which has room. use:
- * MDCACHE_REFBLOCK or 0. The copy's slices are dirty and marked as unlinked, so all of it is written
- * before something leads to it. Errors as of mdcache_pin, which may drop the lock.
+ * MDCACHE_REFBLOCK or 0. The copy's slices are dirty and marked as unlinked, so all of it is
+ * written before something leads to it. Errors as of mdcache_pin, which may drop the lock.
  */
 int mdcache_copy(struct mdcache *c, uint64_t from, uint64_t to, uint64_t len, unsigned use);
 

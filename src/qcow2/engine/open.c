@@ -36,11 +36,14 @@ static void derive(struct qcow2_image *img)
 	img->has_data_file = h->incompat & QCOW2_INCOMPAT_DATA_FILE;
 	img->data_raw = img->has_data_file && (h->autoclear & QCOW2_AUTOCLEAR_DATA_RAW);
 	img->l2_entry_size = img->ext_l2 ? 16 : 8;
-	img->l2_bits = h->cluster_bits - log2_u64(img->l2_entry_size);
+	img->l2_entry_bits = log2_u64(img->l2_entry_size);
+	img->l2_bits = h->cluster_bits - img->l2_entry_bits;
 	img->subclusters = img->ext_l2 ? QCOW2_SUBCLUSTERS : 1;
 	img->sub_size = img->cluster_size / img->subclusters;
+	img->sub_bits = log2_u64(img->sub_size);
 	img->refblock_bits = h->cluster_bits + 3 - h->refcount_order;
 	img->slice_size = (size_t)min_u64(img->cluster_size, 4096);
+	img->slice_bits = log2_u64(img->slice_size);
 	img->file_end = h->file_size;
 }
 

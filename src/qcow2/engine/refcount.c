@@ -22,18 +22,14 @@ uint64_t refcount_max(const struct qcow2_image *img)
 }
 
 /* log2 of the number of counts in a slice */
-static unsigned slice_bits(const struct qcow2_image *img)
+static unsigned count_bits(const struct qcow2_image *img)
 {
-	unsigned bits = 0;
-
-	while ((UINT64_C(1) << bits) < img->slice_size)
-		bits++;
-	return bits + 3 - order(img);
+	return img->slice_bits + 3 - order(img);
 }
 
 uint64_t refcount_slice_left(const struct qcow2_image *img, uint64_t cluster)
 {
-	uint64_t per_slice = UINT64_C(1) << slice_bits(img);
+	uint64_t per_slice = UINT64_C(1) << count_bits(img);
 
 	return per_slice - (cluster & (per_slice - 1));
 }
@@ -41,7 +37,7 @@ uint64_t refcount_slice_left(const struct qcow2_image *img, uint64_t cluster)
 /* Number of the cluster's count in its slice. */
 static uint64_t index_in_slice(const struct qcow2_image *img, uint64_t cluster)
 {
-	return cluster & ((UINT64_C(1) << slice_bits(img)) - 1);
+	return cluster & ((UINT64_C(1) << count_bits(img)) - 1);
 }
 
 uint64_t refcount_get(const struct qcow2_image *img, const struct md_slice *s, uint64_t cluster)
@@ -69,7 +65,7 @@ uint64_t refcount_slice_place(const struct qcow2_image *img, uint64_t block, uin
 {
 	uint64_t in_block = cluster & ((UINT64_C(1) << img->refblock_bits) - 1);
 
-	return block + (in_block >> slice_bits(img) << (slice_bits(img) + order(img)) >> 3);
+	return block + (in_block >> count_bits(img) << img->slice_bits);
 }
 
 /* Does something else lie where the block lies? */

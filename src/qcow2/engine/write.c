@@ -25,9 +25,9 @@
 static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct l2_entry e)
 {
 	uint64_t guest = guest_cluster(img, off);
-	unsigned from = (unsigned)((off - guest) / img->sub_size);
+	unsigned from = (unsigned)((off - guest) >> img->sub_bits);
 	unsigned to =
-		(unsigned)((min_u64(end, guest + img->cluster_size) - 1 - guest) / img->sub_size);
+		(unsigned)((min_u64(end, guest + img->cluster_size) - 1 - guest) >> img->sub_bits);
 	bool all_data = true;
 	uint64_t host;
 
@@ -156,8 +156,8 @@ static uint64_t new_bitmap(const struct qcow2_image *img, const struct write_chu
 			   uint64_t guest, struct l2_entry old)
 {
 	uint64_t off = max_u64(c->off, guest), end = min_u64(c->end, guest + img->cluster_size);
-	unsigned first = (unsigned)((off - guest) / img->sub_size);
-	unsigned last = (unsigned)((end - 1 - guest) / img->sub_size);
+	unsigned first = (unsigned)((off - guest) >> img->sub_bits);
+	unsigned last = (unsigned)((end - 1 - guest) >> img->sub_bits);
 	uint64_t written = sub_bits(first, last), zero = 0;
 
 	if (!chunk_by_subcluster(img, c, old))

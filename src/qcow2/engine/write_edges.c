@@ -73,7 +73,7 @@ static int fill_range(struct qcow2_image *img, const struct write_chunk *c, uint
 static uint64_t head_start(struct qcow2_image *img, const struct write_chunk *c)
 {
 	uint64_t guest = guest_cluster(img, c->off);
-	unsigned sub = (unsigned)((c->off - guest) / img->sub_size);
+	unsigned sub = (unsigned)((c->off - guest) >> img->sub_bits);
 
 	if (!chunk_by_subcluster(img, c, c->first))
 		return guest;
@@ -86,7 +86,7 @@ static uint64_t head_start(struct qcow2_image *img, const struct write_chunk *c)
 static uint64_t tail_end(struct qcow2_image *img, const struct write_chunk *c)
 {
 	uint64_t guest = guest_cluster(img, c->end - 1);
-	unsigned sub = (unsigned)((c->end - 1 - guest) / img->sub_size);
+	unsigned sub = (unsigned)((c->end - 1 - guest) >> img->sub_bits);
 
 	if (!chunk_by_subcluster(img, c, c->last))
 		return guest + img->cluster_size;
