@@ -164,6 +164,13 @@ static void implicit_append(struct zq_device *dev, uint32_t zone)
 	dev->implicit_last = zone + 1;
 }
 
+/* The zone has just been written. */
+static void implicit_renew(struct zq_device *dev, uint32_t zone)
+{
+	implicit_remove(dev, zone);
+	implicit_append(dev, zone);
+}
+
 /* ---- transitions ---------------------------------------------------------------------- */
 
 static void move_zone(struct zq_device *dev, uint32_t zone, enum zq_zone_state next,
@@ -237,18 +244,18 @@ int zone_begin(struct zq_device *dev, uint32_t zone, enum zone_op op, bool fills
 	struct zone_step step;
 	int rc;
 
-	SCOPE_LOCK(&dev->lock);
 	c->before = zone_state(dev, zone);
 	c->wp = wp;
+	/* An open zone has all it needs; that it may be closed right now to make room for another
+	 * one is for zone_end() to see. Without the stripe nothing else changes its state. */
+	if (c->before == ZQ_IMPLICIT_OPEN || c->before == ZQ_EXPLICIT_OPEN)
+		return 0;
+	SCOPE_LOCK(&dev->lock);
 	rc = zone_take_step(dev, zone, op, wp == zq_zone_start(&dev->geo, zone), fills, &step);
 	if (rc < 0)
 		return rc;
-	if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED) {
+	if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED)
 		zone_move(dev, zone, ZQ_IMPLICIT_OPEN, wp, wp);
-	} else if (c->before == ZQ_IMPLICIT_OPEN) {
-		implicit_remove(dev, zone);
-		implicit_append(dev, zone);
-	}
 	return 0;
 }
 
@@ -264,6 +271,8 @@ void zone_end(struct zq_device *dev, uint32_t zone, const struct zone_change *c,
 		zone_touch(dev, zone);
 		if (full)
 			compressor_take(dev, zone);
+		else if (now == ZQ_IMPLICIT_OPEN)
+			implicit_renew(dev, zone);
 	} else if (c->before == ZQ_EMPTY || c->before == ZQ_CLOSED) {
 		zone_move(dev, zone, c->before, c->wp, c->wp);
 	}
