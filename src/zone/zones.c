@@ -22,19 +22,27 @@ uint64_t zone_wp(struct zq_device *dev, uint32_t zone)
 	return cached_wp(dev, zone);
 }
 
+/* Can the pointer of a sequential zone stand there? It is within the capacity but for some finished
+ * zones, so that is asked first. */
+static inline bool wp_is_sane(const struct zq_device *dev, uint32_t zone, uint64_t wp)
+{
+	uint64_t start = zq_zone_start(&dev->geo, zone);
+
+	return wp - start <= zq_zone_cap(&dev->geo, zone) ||
+	       (wp > start && wp <= qcow2_wp_finished(dev->img, zone));
+}
+
 uint64_t zone_written(const struct zq_device *dev, uint32_t zone, enum zq_zone_state state,
 		      uint64_t wp)
 {
-	uint64_t start = zq_zone_start(&dev->geo, zone), cap = zq_zone_cap(&dev->geo, zone);
+	uint64_t cap = zq_zone_cap(&dev->geo, zone);
 
 	if (state == ZQ_OFFLINE)
 		return 0;
 	if (zq_zone_is_conv(&dev->geo, zone))
 		return cap;
 	/* a corrupt pointer vouches for nothing */
-	if (wp < start || wp > qcow2_wp_finished(dev->img, zone))
-		return 0;
-	return min_u64(wp - start, cap);
+	return wp_is_sane(dev, zone, wp) ? min_u64(wp - zq_zone_start(&dev->geo, zone), cap) : 0;
 }
 
 /* Bytes that the zone still takes. Each append asks twice. In a state that takes any the pointer is
@@ -179,8 +187,7 @@ static void move_zone(struct zq_device *dev, uint32_t zone, enum zq_zone_state n
 	enum zq_zone_state old = zone_state(dev, zone);
 
 	/* a corrupt pointer makes a read-only zone, whose pointer stays where it is */
-	assert(wp_new == wp_old || (wp_new >= zq_zone_start(&dev->geo, zone) &&
-				    wp_new <= qcow2_wp_finished(dev->img, zone)));
+	assert(wp_new == wp_old || wp_is_sane(dev, zone, wp_new));
 	dev->unwritten -= zone_left(dev, zone, old, wp_old);
 	dev->unwritten += zone_left(dev, zone, next, wp_new);
 	if (old == next)
