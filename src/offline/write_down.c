@@ -107,8 +107,7 @@ static void move_pointer(struct writing *w, uint32_t zone)
 {
 	enum qcow2_wp_kind kind;
 	uint64_t start = zq_zone_start(w->geo, zone);
-	uint64_t want =
-		min_u64(qcow2_wp_get(w->over, zone, NULL), qcow2_wp_finished(w->base, zone));
+	uint64_t want = min_u64(qcow2_wp_now(w->over, zone), qcow2_wp_finished(w->base, zone));
 	uint64_t is = qcow2_wp_get(w->base, zone, &kind);
 
 	if (is == want && kind != QCOW2_WP_CORRUPT)

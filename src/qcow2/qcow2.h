@@ -237,7 +237,10 @@ struct qcow2_zoned_info {
 /* NULL: the image has no zones, which only one opened with opts.zoned_base can be. */
 const struct qcow2_zoned_info *qcow2_zoned(const struct qcow2_image *img);
 
-/* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. */
+/* The pointer (absolute guest offset, flag bits masked off) as it stands in memory. Each append and
+ * each read asks for it, so it takes no lock. */
+uint64_t qcow2_wp_now(const struct qcow2_image *img, uint32_t zone);
+/* The same, and what it stands for. */
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind);
 /* The pointers of nr zones from first on, and what each stands for. For who wants many. */
 struct qcow2_wp {

@@ -209,13 +209,6 @@ enum wcache_place wcache_where(const struct zq_device *dev, uint64_t off, uint64
 	return z->grains ? where_conv(z, off - start, len, run) : where_seq(z, off, len, run);
 }
 
-uint64_t cached_wp(const struct zq_device *dev, uint32_t zone)
-{
-	const struct wcache_zone *z = dev->wcache ? wcache_pending(dev, zone) : NULL;
-
-	return z ? atomic_load(&z->wp) : qcow2_wp_get(dev->img, zone, NULL);
-}
-
 /* ---- reads ----------------------------------------------------------------------------------- */
 
 static int read_run(struct zq_device *dev, enum wcache_place where, uint64_t off, void *buf,
@@ -233,13 +226,11 @@ static int read_run(struct zq_device *dev, enum wcache_place where, uint64_t off
 	return qcow2_read(dev->img, off, buf, len);
 }
 
-int cached_read(struct zq_device *dev, uint64_t off, void *buf, size_t len)
+int wcache_read(struct zq_device *dev, uint64_t off, void *buf, size_t len)
 {
 	uint8_t *to = buf;
 	int rc = 0;
 
-	if (!dev->wcache)
-		return qcow2_read(dev->img, off, buf, len);
 	SCOPE_LOCK(&dev->wcache->lock);
 	while (len && rc == 0) {
 		uint64_t run;

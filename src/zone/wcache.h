@@ -82,14 +82,29 @@ enum wcache_place wcache_where(const struct zq_device *dev, uint64_t off, uint64
 			       uint64_t *run);
 
 /* ---- instead of what qcow2/ has, for the files of zone/ ---------------------------------------
- * Without a cache each of these is the function of qcow2/qcow2.h. */
+ * Without a cache each of these is the function of qcow2/qcow2.h. Those that every read and write
+ * asks for find that out without a call. */
 
-int cached_read(struct zq_device *dev, uint64_t off, void *buf, size_t len);
+int wcache_read(struct zq_device *dev, uint64_t off, void *buf, size_t len);
+static inline int cached_read(struct zq_device *dev, uint64_t off, void *buf, size_t len)
+{
+	return dev->wcache ? wcache_read(dev, off, buf, len) : qcow2_read(dev->img, off, buf, len);
+}
+
+int wcache_write(struct zq_device *dev, const struct qcow2_write *w);
+static inline int cached_write(struct zq_device *dev, const struct qcow2_write *w)
+{
+	return dev->wcache ? wcache_write(dev, w) : qcow2_write(dev->img, w);
+}
+
+static inline uint64_t cached_wp(const struct zq_device *dev, uint32_t zone)
+{
+	const struct wcache_zone *z = dev->wcache ? wcache_pending(dev, zone) : NULL;
+
+	return z ? atomic_load(&z->wp) : qcow2_wp_now(dev->img, zone);
+}
+
 int cached_status(struct zq_device *dev, uint64_t off, uint64_t len, bool *data, uint64_t *run);
-/* qcow2_wp_get() without the kind. */
-uint64_t cached_wp(const struct zq_device *dev, uint32_t zone);
-
-int cached_write(struct zq_device *dev, const struct qcow2_write *w);
 /* Conventional zones only. */
 int cached_zero(struct zq_device *dev, uint64_t off, uint64_t len);
 /* Before cached_wp_back(): qcow2_begin_change(). [stripe] */
@@ -105,7 +120,12 @@ int cached_finish(struct zq_device *dev, uint32_t zone, uint64_t wp, uint64_t en
 
 /* Brings what the cache has of count zones into the image, for a commit. Without locks. */
 int wcache_confirm(struct zq_device *dev, uint32_t first, uint32_t count);
-/* After a change of these zones: with a seed, may write back a part. Without locks. */
-void wcache_changed(struct zq_device *dev, uint32_t first, uint32_t count);
+/* After a change of these zones, with a seed: may write back a part. Without locks. */
+void wcache_wander(struct zq_device *dev, uint32_t first, uint32_t count);
+static inline void wcache_changed(struct zq_device *dev, uint32_t first, uint32_t count)
+{
+	if (dev->wcache && dev->wcache->seeded)
+		wcache_wander(dev, first, count);
+}
 
 #endif

@@ -49,7 +49,7 @@ static int apply_chunk(struct zq_device *dev, uint32_t zone, struct wcache_zone 
 	int rc = io_pread(dev->wcache->io, dev->wcache->buf, w.len, w.off);
 
 	w.wp = w.off + w.len;
-	w.move_wp = w.wp > qcow2_wp_get(dev->img, zone, NULL);
+	w.move_wp = w.wp > qcow2_wp_now(dev->img, zone);
 	if (rc == 0)
 		rc = qcow2_write(dev->img, &w);
 	if (rc == 0)
@@ -86,10 +86,9 @@ static int apply_seq(struct zq_device *dev, uint32_t zone, struct wcache_zone *z
 
 	while (rc == 0 && z->from < limit)
 		rc = apply_chunk(dev, zone, z, limit);
-	if (rc == 0 && finish && atomic_load(&z->wp) > qcow2_wp_get(dev->img, zone, NULL))
+	if (rc == 0 && finish && atomic_load(&z->wp) > qcow2_wp_now(dev->img, zone))
 		rc = apply_finish(dev, zone, z);
-	if (rc == 0 && z->from >= z->end &&
-	    atomic_load(&z->wp) == qcow2_wp_get(dev->img, zone, NULL))
+	if (rc == 0 && z->from >= z->end && atomic_load(&z->wp) == qcow2_wp_now(dev->img, zone))
 		end_pending(dev, zone, z);
 	return rc;
 }
@@ -228,12 +227,10 @@ static int wander_conv(struct zq_device *dev, uint32_t zone)
 	return apply_grains(dev, zone, z, z->fate == WCACHE_FOLLOWS ? 1 : 2);
 }
 
-void wcache_changed(struct zq_device *dev, uint32_t first, uint32_t count)
+void wcache_wander(struct zq_device *dev, uint32_t first, uint32_t count)
 {
 	int rc = 0;
 
-	if (!dev->wcache || !dev->wcache->seeded)
-		return;
 	for (uint32_t i = 0; i < count && rc == 0; i++)
 		rc = zq_zone_is_conv(&dev->geo, first + i) ? wander_conv(dev, first + i)
 							   : wander_seq(dev, first + i);

@@ -24,7 +24,7 @@ static struct wcache_zone *begin_seq(struct zq_device *dev, uint32_t zone, uint6
 	z->from = z->end = from;
 	z->back = z->erase = false;
 	z->fate = (enum wcache_fate)wcache_draw(dev->wcache, 3);
-	atomic_store(&z->wp, qcow2_wp_get(dev->img, zone, NULL));
+	atomic_store(&z->wp, qcow2_wp_now(dev->img, zone));
 	atomic_store(&z->pending, true);
 	return z;
 }
@@ -125,7 +125,7 @@ static struct wcache_zone *begin_conv(struct zq_device *dev, uint32_t zone)
 	if (!z || atomic_load(&z->pending))
 		return z;
 	z->fate = (enum wcache_fate)wcache_draw(dev->wcache, 3);
-	atomic_store(&z->wp, qcow2_wp_get(dev->img, zone, NULL));
+	atomic_store(&z->wp, qcow2_wp_now(dev->img, zone));
 	atomic_store(&z->pending, true);
 	return z;
 }
@@ -204,12 +204,10 @@ static int change_range(struct zq_device *dev, uint64_t off, const uint8_t *buf,
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
-int cached_write(struct zq_device *dev, const struct qcow2_write *w)
+int wcache_write(struct zq_device *dev, const struct qcow2_write *w)
 {
 	uint32_t zone = (uint32_t)(w->off / dev->geo.zone_size);
 
-	if (!dev->wcache)
-		return qcow2_write(dev->img, w);
 	SCOPE_LOCK(&dev->wcache->lock);
 	return zq_zone_is_conv(&dev->geo, zone) ? change_range(dev, w->off, w->buf, w->len)
 						: cache_seq(dev, w, zone);

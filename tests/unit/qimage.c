@@ -87,7 +87,7 @@ int qimage_write(struct qimage *q, uint64_t off, int fill, size_t len)
 int qimage_append(struct qimage *q, uint32_t zone, int fill, size_t len)
 {
 	uint8_t *buf = malloc(len);
-	uint64_t off = qcow2_wp_get(q->img, zone, NULL);
+	uint64_t off = qcow2_wp_now(q->img, zone);
 	struct qcow2_write w = {
 		.off = off,
 		.buf = buf,

@@ -30,7 +30,7 @@ static void *append_and_commit(void *arg)
 
 		if (qimage_append(&q, zone, 'g', 512) != 0)
 			return "append";
-		wp = qcow2_wp_get(q.img, zone, NULL);
+		wp = qcow2_wp_now(q.img, zone);
 		pthread_barrier_wait(&barrier);
 		if (qcow2_commit(q.img) != 0)
 			return "commit";

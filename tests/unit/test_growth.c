@@ -35,7 +35,7 @@ static uint64_t covered(void)
 static uint32_t append_until(uint32_t zone, int fill, int err)
 {
 	for (; zone < GROWTH_ZONES; zone++)
-		while (qcow2_wp_get(q.img, zone, NULL) < (zone + 1) * UINT64_C(65536)) {
+		while (qcow2_wp_now(q.img, zone) < (zone + 1) * UINT64_C(65536)) {
 			int rc = qimage_append(&q, zone, fill, 512);
 
 			if (rc == 0)
@@ -88,7 +88,7 @@ static uint32_t fill_almost(void)
 	uint32_t zone = 2;
 
 	while (q.img->file_end + (1 << 19) < covered()) {
-		if (qcow2_wp_get(q.img, zone, NULL) == (zone + 1) * UINT64_C(65536))
+		if (qcow2_wp_now(q.img, zone) == (zone + 1) * UINT64_C(65536))
 			zone++;
 		ck_assert_int_eq(qimage_append(&q, zone, 'a', 16384), 0);
 	}
@@ -109,15 +109,14 @@ static void growth_fails(unsigned times, unsigned nth)
 		growth_seen = 0;
 		if (qimage_append(&q, zone, 'b', 512) < 0)
 			failed++;
-		else if (qcow2_wp_get(q.img, zone, NULL) == (zone + 1) * UINT64_C(65536))
+		else if (qcow2_wp_now(q.img, zone) == (zone + 1) * UINT64_C(65536))
 			zone++;
 	}
 	growth_nth = UINT32_MAX;
 	for (uint32_t z = zone; z < zone + 30; z++)
-		ck_assert_int_eq(
-			qimage_append(&q, z, 'b',
-				      (z + 1) * UINT64_C(65536) - qcow2_wp_get(q.img, z, NULL)),
-			0);
+		ck_assert_int_eq(qimage_append(&q, z, 'b',
+					       (z + 1) * UINT64_C(65536) - qcow2_wp_now(q.img, z)),
+				 0);
 	ck_assert_uint_gt(q.img->reftable.nr, 64);
 	memio_set_hook(q.m, NULL, NULL);
 	qimage_reopen(&q);

@@ -165,7 +165,7 @@ static void fill_reset_and_write(int error)
 	limit_at = memio_size(q.m) + 65536 * 20;
 	memio_set_hook(q.m, other_limit, NULL);
 	for (uint32_t z = 2; z < ZONES && rc == 0; z++)
-		while (rc == 0 && qcow2_wp_get(q.img, z, NULL) < (z + UINT64_C(1)) << 20)
+		while (rc == 0 && qcow2_wp_now(q.img, z) < (z + UINT64_C(1)) << 20)
 			rc = qimage_append(&q, z, 'a', 65536);
 	ck_assert_int_eq(rc, limit_error);
 	qimage_commit(&q);

@@ -197,14 +197,15 @@ uint64_t qcow2_wp_written(struct qcow2_image *img, uint32_t zone)
 	return min_u64(wp - zq_zone_start(g, zone), zq_zone_cap(g, zone));
 }
 
+uint64_t qcow2_wp_now(const struct qcow2_image *img, uint32_t zone)
+{
+	return atomic_load_explicit(&img->wpt->wp[zone], memory_order_acquire);
+}
+
 uint64_t qcow2_wp_get(struct qcow2_image *img, uint32_t zone, enum qcow2_wp_kind *kind)
 {
-	struct qcow2_wptable *t = img->wpt;
 	struct qcow2_wp now;
 
-	/* what each append and read asks for does not take the lock */
-	if (!kind)
-		return atomic_load_explicit(&t->wp[zone], memory_order_acquire);
 	qcow2_wp_list(img, zone, 1, &now);
 	*kind = now.kind;
 	return now.wp;
