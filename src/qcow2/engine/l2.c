@@ -12,36 +12,30 @@
 #include "qcow2/engine/l2.h"
 #include "qcow2/engine/refcount.h"
 #include "qcow2/tables/table.h"
+#include "util/apart.h"
 #include "util/bytes.h"
 #include "util/math.h"
 
 /* ---- entries ----------------------------------------------------------------------------- */
 
-uint64_t l2_host(struct l2_entry e)
+/* Compares with all metadata, and remembers a cluster that lies on none. */
+APART static bool search_meta(struct qcow2_image *img, uint64_t host)
 {
-	return e.desc & QCOW2_OFFSET_MASK;
-}
-
-bool l2_has_host(const struct qcow2_image *img, struct l2_entry e)
-{
-	if (e.desc & QCOW2_COMPRESSED)
-		return false;
-	/* offset 0 is the header's cluster, except in an external data file */
-	return l2_host(e) || (img->has_data_file && (e.desc & QCOW2_COPIED));
+	if (image_is_meta(img, host, img->cluster_size))
+		return true;
+	img->known.data = host;
+	img->known.data_at = image_table_changes(img);
+	return false;
 }
 
 /* Whoever goes through a zone asks for the same cluster again and again. */
 static bool lies_on_meta(struct qcow2_image *img, uint64_t host)
 {
-	struct qcow2_known *k = &img->known;
+	const struct qcow2_known *k = &img->known;
 
 	if (host == k->data && k->data_at == image_table_changes(img))
 		return false;
-	if (image_is_meta(img, host, img->cluster_size))
-		return true;
-	k->data = host;
-	k->data_at = image_table_changes(img);
-	return false;
+	return search_meta(img, host);
 }
 
 /* Is the host offset one that data may have? */
@@ -89,37 +83,27 @@ bool l2_overlaps(const struct qcow2_image *img, struct l2_entry e, uint64_t *hos
 	return *host && image_is_meta(img, *host, len);
 }
 
+APART static enum l2_kind compressed_kind(const struct qcow2_image *img, struct l2_entry e)
+{
+	uint64_t off, len;
+
+	if (img->has_data_file)
+		return L2_BAD;
+	descriptor_extent(img->cluster_bits, e.desc, &off, &len);
+	if (off < img->cluster_size || off >= img->file_end || image_is_meta(img, off, len))
+		return L2_BAD;
+	return L2_COMPRESSED;
+}
+
 enum l2_kind l2_kind(struct qcow2_image *img, uint64_t guest, struct l2_entry e, unsigned sub)
 {
-	if (e.desc & QCOW2_COMPRESSED) {
-		uint64_t off, len;
-
-		if (img->has_data_file)
-			return L2_BAD;
-		descriptor_extent(img->cluster_bits, e.desc, &off, &len);
-		if (off < img->cluster_size || off >= img->file_end || image_is_meta(img, off, len))
-			return L2_BAD;
-		return L2_COMPRESSED;
-	}
+	if (e.desc & QCOW2_COMPRESSED)
+		return compressed_kind(img, e);
 	if (e.desc & QCOW2_L2_RESERVED)
 		return L2_BAD;
 	if (l2_has_host(img, e) && !host_is_sane(img, guest, l2_host(e)))
 		return L2_BAD;
 	return img->ext_l2 ? extended_kind(img, e, sub) : standard_kind(img, e);
-}
-
-struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, unsigned index)
-{
-	struct l2_entry e = { 0, 0 };
-	const uint8_t *p;
-
-	if (!ref->slice)
-		return e;
-	p = ref->slice->data + ((size_t)index << img->l2_entry_bits);
-	e.desc = get_be64(p);
-	if (img->ext_l2)
-		e.bitmap = get_be64(p + 8);
-	return e;
 }
 
 void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e)
@@ -305,11 +289,4 @@ int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref
 		image_log(img, "L2 table 0x%llx is cut off by the end of the file",
 			  (unsigned long long)(word & QCOW2_OFFSET_MASK));
 	return rc;
-}
-
-void l2_unpin(struct qcow2_image *img, struct l2_ref *ref)
-{
-	if (ref->slice)
-		mdcache_unpin(&img->cache, ref->slice);
-	ref->slice = NULL;
 }

@@ -7,6 +7,7 @@
 #define ZQ_QCOW2_ENGINE_L2_H
 
 #include "qcow2/engine/image.h"
+#include "util/bytes.h"
 
 /* What a guest cluster, or with extended L2 one of its subclusters, is. */
 enum l2_kind {
@@ -37,12 +38,30 @@ struct l2_ref {
  * the lock for I/O. -EUCLEAN when the table is damaged (logged), -EIO, -ENOSPC, -ENOMEM.
  */
 int l2_pin(struct qcow2_image *img, uint64_t off, bool write, struct l2_ref *ref);
-void l2_unpin(struct qcow2_image *img, struct l2_ref *ref);
+static inline void l2_unpin(struct qcow2_image *img, struct l2_ref *ref)
+{
+	if (ref->slice)
+		mdcache_unpin(&img->cache, ref->slice);
+	ref->slice = NULL;
+}
 
 /* Copies the table of that number, which exists, to another cluster. Drops the lock for I/O. */
 int l2_copy_table(struct qcow2_image *img, uint64_t l1_index);
 
-struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref, unsigned index);
+static inline struct l2_entry l2_get(const struct qcow2_image *img, const struct l2_ref *ref,
+				     unsigned index)
+{
+	struct l2_entry e = { 0, 0 };
+	const uint8_t *p;
+
+	if (!ref->slice)
+		return e;
+	p = ref->slice->data + ((size_t)index << img->l2_entry_bits);
+	e.desc = get_be64(p);
+	if (img->ext_l2)
+		e.bitmap = get_be64(p + 8);
+	return e;
+}
 /* Marks the slice dirty. */
 void l2_set(struct qcow2_image *img, struct l2_ref *ref, unsigned index, struct l2_entry e);
 
@@ -51,9 +70,18 @@ enum l2_kind l2_kind(struct qcow2_image *img, uint64_t guest, struct l2_entry e,
 /* Does the entry lead to where metadata is? It is L2_BAD then. *host: to which offset. [lock] */
 bool l2_overlaps(const struct qcow2_image *img, struct l2_entry e, uint64_t *host);
 /* The host cluster's offset in img->data; only where there is one. */
-uint64_t l2_host(struct l2_entry e);
+static inline uint64_t l2_host(struct l2_entry e)
+{
+	return e.desc & QCOW2_OFFSET_MASK;
+}
 /* Does the entry hold a host cluster (not compressed)? */
-bool l2_has_host(const struct qcow2_image *img, struct l2_entry e);
+static inline bool l2_has_host(const struct qcow2_image *img, struct l2_entry e)
+{
+	if (e.desc & QCOW2_COMPRESSED)
+		return false;
+	/* offset 0 is the header's cluster, except in an external data file */
+	return l2_host(e) || (img->has_data_file && (e.desc & QCOW2_COPIED));
+}
 
 /* Puts the references that an entry holds on the list of those let go. */
 void l2_let_go(struct qcow2_image *img, struct l2_entry e);

@@ -11,6 +11,7 @@
 
 #include "io/io.h"
 #include "qcow2/engine/mdcache.h"
+#include "util/apart.h"
 #include "util/math.h"
 
 #define MIN_SLICES 64u /* enough for all threads' pins even with the smallest cache */
@@ -97,7 +98,7 @@ static void slice_lru_append(struct mdcache *c, struct md_slice *s)
 	c->lru_tail = s;
 }
 
-static void drop_oldest(struct mdcache *c, size_t max)
+APART static void drop_oldest(struct mdcache *c, size_t max)
 {
 	while (c->nr > max && c->lru_head) {
 		struct md_slice *s = c->lru_head;
@@ -118,7 +119,8 @@ static void slice_settle(struct mdcache *c, struct md_slice *s)
 		return;
 	}
 	slice_lru_append(c, s);
-	drop_oldest(c, c->max);
+	if (c->nr > c->max)
+		drop_oldest(c, c->max);
 }
 
 /* ---- dirty slices -------------------------------------------------------------------- */
@@ -221,7 +223,7 @@ static void slice_drop_failed(struct mdcache *c, struct md_slice *s)
  * under the lock, and only while the slice is as it is on disk, so no commit writes it at the
  * same time. What is not all zeros is not in a hole.
  */
-static int slice_make_room(struct mdcache *c, struct md_slice *s)
+APART static int slice_make_room(struct mdcache *c, struct md_slice *s)
 {
 	int rc;
 
@@ -230,20 +232,55 @@ static int slice_make_room(struct mdcache *c, struct md_slice *s)
 	pthread_mutex_lock(c->host.lock);
 	if (rc == -EOPNOTSUPP && !s->room && !s->orphan && io_may_be_hole(s->data, c->slice_size))
 		rc = io_write(c->host.file, s->data, c->slice_size, s->off);
-	if (rc < 0 && rc != -EOPNOTSUPP)
+	if (rc < 0 && rc != -EOPNOTSUPP) {
+		mdcache_unpin(c, s);
 		return rc;
+	}
 	s->room = true;
 	return 0;
 }
 
-/* Waits until a slice that others read has been read. */
-static int slice_await(struct mdcache *c, struct md_slice *s)
+/* What a slice that has been read needs for its use. Without room it is not pinned any more. */
+static int slice_suit(struct mdcache *c, struct md_slice *s, unsigned use)
 {
-	slice_lru_remove(c, s);
-	s->pins++;
+	return (use & MDCACHE_WRITE) && !s->room ? slice_make_room(c, s) : 0;
+}
+
+/* Makes, reads and pins a slice that is not in the table. */
+APART static int slice_fetch(struct mdcache *c, uint64_t off, unsigned use, struct md_slice **slice)
+{
+	struct md_slice *s;
+	int rc;
+
+	drop_oldest(c, c->max - 1);
+	s = slice_new(c, off, use & MDCACHE_REFBLOCK);
+	if (!s)
+		return -ENOMEM;
+	s->pins = 1;
+	s->room = use & MDCACHE_FRESH;
+	rc = use & MDCACHE_FRESH ? 0 : slice_load(c, s);
+	if (rc < 0) {
+		slice_drop_failed(c, s);
+		return rc;
+	}
+	rc = slice_suit(c, s, use);
+	if (rc == 0)
+		*slice = s;
+	return rc;
+}
+
+/* Waits until a slice that others read has been read. Where that failed it is not pinned any more.
+ */
+APART static int slice_await(struct mdcache *c, struct md_slice *s)
+{
+	int rc;
+
 	while (s->loading)
 		pthread_cond_wait(c->host.cond, c->host.lock);
-	return s->error;
+	rc = s->error;
+	if (rc < 0)
+		slice_drop_failed(c, s);
+	return rc;
 }
 
 int mdcache_pin(struct mdcache *c, uint64_t off, unsigned use, struct md_slice **slice)
@@ -251,31 +288,17 @@ int mdcache_pin(struct mdcache *c, uint64_t off, unsigned use, struct md_slice *
 	struct md_slice *s = slice_find(c, off);
 	int rc = 0;
 
-	if (s) {
+	if (!s)
+		return slice_fetch(c, off, use, slice);
+	slice_lru_remove(c, s);
+	s->pins++;
+	if (s->loading)
 		rc = slice_await(c, s);
-	} else {
-		drop_oldest(c, c->max - 1);
-		s = slice_new(c, off, use & MDCACHE_REFBLOCK);
-		if (!s)
-			return -ENOMEM;
-		s->pins = 1;
-		s->room = use & MDCACHE_FRESH;
-		if (!(use & MDCACHE_FRESH))
-			rc = slice_load(c, s);
-	}
-	if (rc < 0) {
-		slice_drop_failed(c, s);
-		return rc;
-	}
-	if ((use & MDCACHE_WRITE) && !s->room) {
-		rc = slice_make_room(c, s);
-		if (rc < 0) {
-			mdcache_unpin(c, s);
-			return rc;
-		}
-	}
-	*slice = s;
-	return 0;
+	if (rc == 0)
+		rc = slice_suit(c, s, use);
+	if (rc == 0)
+		*slice = s;
+	return rc;
 }
 
 void mdcache_unpin(struct mdcache *c, struct md_slice *s)

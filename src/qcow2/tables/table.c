@@ -73,11 +73,6 @@ void table_free(struct qcow2_table *t)
 	memset(t, 0, sizeof(*t));
 }
 
-bool table_is_fresh(const struct qcow2_table *t, uint64_t index)
-{
-	return t->fresh[index / 8] >> (index % 8) & 1;
-}
-
 static void set_fresh(struct qcow2_table *t, uint64_t index, bool fresh)
 {
 	uint8_t bit = (uint8_t)(1u << (index % 8));

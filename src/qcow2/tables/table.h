@@ -40,7 +40,10 @@ void table_free(struct qcow2_table *t);
 void table_set(struct qcow2_table *t, uint64_t index, uint64_t word, bool fresh);
 /* How many words point to that offset. */
 unsigned table_refers_to(const struct qcow2_table *t, uint64_t off);
-bool table_is_fresh(const struct qcow2_table *t, uint64_t index);
+static inline bool table_is_fresh(const struct qcow2_table *t, uint64_t index)
+{
+	return t->fresh[index / 8] >> (index % 8) & 1;
+}
 
 /* Makes room for nr words (zeros behind the old ones) and marks all of it dirty. */
 int table_grow(struct qcow2_table *t, uint64_t nr);
