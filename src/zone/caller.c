@@ -56,7 +56,6 @@ bool device_is_forked(const struct zq_device *dev)
 {
 	const struct callers *c = &dev->callers;
 
-	/* every call comes here: not a system call, if it can be avoided */
 	return c->alive ? !atomic_load_explicit(c->alive, memory_order_relaxed)
 			: c->pid != getpid();
 }
@@ -116,8 +115,6 @@ void device_log(struct zq_device *dev, int priority, const char *fmt, ...)
 /* Is this thread in the log function? */
 static bool is_logging(struct callers *c)
 {
-	if (!atomic_load_explicit(&c->logging, memory_order_relaxed))
-		return false; /* a call of this thread would be seen */
 	SCOPE_LOCK(&c->lock);
 	for (struct log_call *at = atomic_load(&c->logging); at; at = at->next)
 		if (pthread_equal(at->thread, pthread_self()))
@@ -125,7 +122,7 @@ static bool is_logging(struct callers *c)
 	return false;
 }
 
-int device_enter(struct zq_device *dev)
+int device_check_caller(struct zq_device *dev)
 {
 	if (device_is_forked(dev))
 		return -ESTALE;

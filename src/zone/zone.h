@@ -145,10 +145,21 @@ struct zq_device {
 int callers_init(struct callers *c);
 void callers_destroy(struct callers *c);
 
+/* For device_enter(), when there may be a reason. */
+int device_check_caller(struct zq_device *dev);
 /* First in every function that callers of the library have, but for plain facts: -ESTALE in a
  * process that was forked off, whose copies of the locks nobody will ever unlock; -EDEADLK out
  * of the log function, which is called with locks held. */
-int device_enter(struct zq_device *dev);
+static inline int device_enter(struct zq_device *dev)
+{
+	const struct callers *c = &dev->callers;
+
+	/* a call of the log function by this thread would be seen */
+	if (c->alive && atomic_load_explicit(c->alive, memory_order_relaxed) &&
+	    !atomic_load_explicit(&c->logging, memory_order_relaxed))
+		return 0;
+	return device_check_caller(dev);
+}
 bool device_is_forked(const struct zq_device *dev);
 
 /* A call, for the sentence that says why it failed. */

@@ -15,6 +15,7 @@
 #include "qcow2/engine/identity.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/tables/header_read.h"
+#include "util/apart.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/math.h"
@@ -145,18 +146,10 @@ static int prepare_first_change(struct qcow2_image *img)
 	return rc;
 }
 
-int qcow2_begin_change(struct qcow2_image *img)
+APART static int first_change(struct qcow2_image *img)
 {
 	int rc = 0;
 
-	if (!img->writable)
-		return -EROFS;
-	/* nothing that is changed now would ever reach the disk */
-	rc = atomic_load_explicit(&img->flush_error, memory_order_relaxed);
-	if (rc < 0)
-		return rc;
-	if (atomic_load_explicit(&img->changed, memory_order_acquire))
-		return 0;
 	locks_take(&img->change_lock, LOCK_CHANGE);
 	if (!atomic_load(&img->changed)) {
 		rc = prepare_first_change(img);
@@ -165,6 +158,19 @@ int qcow2_begin_change(struct qcow2_image *img)
 	}
 	locks_give(&img->change_lock, LOCK_CHANGE);
 	return rc;
+}
+
+int qcow2_begin_change(struct qcow2_image *img)
+{
+	int rc;
+
+	if (!img->writable)
+		return -EROFS;
+	/* nothing that is changed now would ever reach the disk */
+	rc = atomic_load_explicit(&img->flush_error, memory_order_relaxed);
+	if (rc < 0)
+		return rc;
+	return atomic_load_explicit(&img->changed, memory_order_acquire) ? 0 : first_change(img);
 }
 
 /* When the host does not take it, the line in the log is all that can be done. */
@@ -180,10 +186,8 @@ static void write_corrupt_bit(struct qcow2_image *img)
 	img->hdr.incompat = incompat;
 }
 
-void change_mark_corrupt(struct qcow2_image *img)
+void change_set_corrupt(struct qcow2_image *img)
 {
-	if (!atomic_load_explicit(&img->overlaps, memory_order_relaxed))
-		return;
 	locks_take(&img->change_lock, LOCK_CHANGE);
 	if (!(img->hdr.incompat & QCOW2_INCOMPAT_CORRUPT))
 		write_corrupt_bit(img);

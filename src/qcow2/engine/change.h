@@ -7,8 +7,13 @@
 
 #include "qcow2/engine/image.h"
 
-/* Sets the corrupt bit on disk, once, if image_note_overlap has been called. At the end of whatever
- * changes the image; without the lock. Cheap otherwise. */
-void change_mark_corrupt(struct qcow2_image *img);
+/* Sets the corrupt bit on disk, once. Without the lock. */
+void change_set_corrupt(struct qcow2_image *img);
+/* Does so if image_note_overlap has been called. At the end of whatever changes the image. */
+static inline void change_mark_corrupt(struct qcow2_image *img)
+{
+	if (atomic_load_explicit(&img->overlaps, memory_order_relaxed))
+		change_set_corrupt(img);
+}
 
 #endif

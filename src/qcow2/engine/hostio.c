@@ -120,33 +120,12 @@ int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len)
 
 /* ---- I/O in flight -------------------------------------------------------------------- */
 
-/*
- * Two counters, by the parity of the epoch. A drain moves the epoch on and waits until
- * the old counter is 0. Whoever read the epoch just before it moved may count himself
- * in the old one afterwards; so he looks again once he has counted.
- */
-unsigned image_io_begin(struct qcow2_image *img)
+void image_wake_drain(struct qcow2_image *img)
 {
-	for (;;) {
-		unsigned e = atomic_load(&img->epoch);
-
-		atomic_fetch_add(&img->active[e & 1], 1);
-		if (atomic_load(&img->epoch) == e)
-			return e & 1;
-		image_io_end(img, e & 1);
-	}
-}
-
-void image_io_end(struct qcow2_image *img, unsigned token)
-{
-	if (atomic_fetch_sub(&img->active[token], 1) != 1)
-		return;
-	/* the last one out wakes a drain that may wait; only a drain takes drain_lock for long */
-	if (atomic_load(&img->draining)) {
-		locks_take(&img->drain_lock, LOCK_DRAIN);
-		pthread_cond_broadcast(&img->drain_cond);
-		locks_give(&img->drain_lock, LOCK_DRAIN);
-	}
+	/* only a drain takes drain_lock for long */
+	locks_take(&img->drain_lock, LOCK_DRAIN);
+	pthread_cond_broadcast(&img->drain_cond);
+	locks_give(&img->drain_lock, LOCK_DRAIN);
 }
 
 void image_io_drain(struct qcow2_image *img)

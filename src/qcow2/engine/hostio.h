@@ -32,9 +32,34 @@ void image_give_back(struct qcow2_image *img, const struct qcow2_run *run);
 /* Makes a range of a file read as zeros, by a hole, by extending the file, or by writing. */
 int image_zero_host(struct zq_io *io, uint64_t off, uint64_t len);
 
-/* Around every access to data that a mapping led to; the token goes back to the end call. */
-unsigned image_io_begin(struct qcow2_image *img);
-void image_io_end(struct qcow2_image *img, unsigned token);
+/* For image_io_end(). Without locks. */
+void image_wake_drain(struct qcow2_image *img);
+
+/*
+ * Around every access to data that a mapping led to; the token goes back to the end call. There are
+ * two counters, by the parity of the epoch. A drain moves the epoch on and waits until the
+ * old counter is 0. Whoever read the epoch just before it moved may count himself in the old one
+ * afterwards; so he looks again once he has counted.
+ */
+static inline void image_io_end(struct qcow2_image *img, unsigned token)
+{
+	/* the last one out wakes a drain that may wait */
+	if (atomic_fetch_sub(&img->active[token], 1) == 1 && atomic_load(&img->draining))
+		image_wake_drain(img);
+}
+
+static inline unsigned image_io_begin(struct qcow2_image *img)
+{
+	for (;;) {
+		unsigned e = atomic_load(&img->epoch);
+
+		atomic_fetch_add(&img->active[e & 1], 1);
+		if (atomic_load(&img->epoch) == e)
+			return e & 1;
+		image_io_end(img, e & 1);
+	}
+}
+
 /* Returns once all I/O that began before the call has ended. Without the lock. */
 void image_io_drain(struct qcow2_image *img);
 
