@@ -16,10 +16,23 @@
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/wptable.h"
 #include "qcow2/engine/write_chunk.h"
+#include "util/apart.h"
 #include "util/errors.h"
 #include "util/math.h"
 
 /* ---- deciding ------------------------------------------------------------------------- */
+
+APART static int refuse_entry(struct qcow2_image *img, uint64_t guest, struct l2_entry e)
+{
+	uint64_t host;
+
+	if (l2_overlaps(img, e, &host))
+		image_note_overlap(img, "the cluster", host);
+	else
+		image_log(img, "L2 entry of guest offset 0x%llx is damaged (0x%llx)",
+			  (unsigned long long)guest, (unsigned long long)e.desc);
+	return -EUCLEAN;
+}
 
 /* What a write to [off, end) of this guest cluster has to do, or -EUCLEAN. */
 static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct l2_entry e)
@@ -29,20 +42,12 @@ static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct 
 	unsigned to =
 		(unsigned)((min_u64(end, guest + img->cluster_size) - 1 - guest) >> img->sub_bits);
 	bool all_data = true;
-	uint64_t host;
 
 	for (unsigned sub = from; sub <= to; sub++) {
 		enum l2_kind kind = l2_kind(img, guest, e, sub);
 
-		if (kind == L2_BAD) {
-			if (l2_overlaps(img, e, &host))
-				image_note_overlap(img, "the cluster", host);
-			else
-				image_log(img,
-					  "L2 entry of guest offset 0x%llx is damaged (0x%llx)",
-					  (unsigned long long)guest, (unsigned long long)e.desc);
-			return -EUCLEAN;
-		}
+		if (kind == L2_BAD)
+			return refuse_entry(img, guest, e);
 		all_data &= kind == L2_DATA;
 	}
 	if (!l2_has_host(img, e) || (!(e.desc & QCOW2_COPIED) && !img->has_data_file))
@@ -53,25 +58,25 @@ static int classify(struct qcow2_image *img, uint64_t off, uint64_t end, struct 
 /* Extends the chunk over the following clusters that are alike, up to its end. */
 static int extend(struct qcow2_image *img, struct write_chunk *c)
 {
-	uint64_t guest = guest_cluster(img, c->off);
-	int how = classify(img, c->off, c->end, l2_get(img, &c->ref, c->ref.index));
+	uint64_t guest = guest_cluster(img, c->off), next = guest + img->cluster_size;
+	struct l2_entry e = l2_get(img, &c->ref, c->ref.index);
+	int how = classify(img, c->off, c->end, e);
 
 	if (how < 0)
 		return how;
 	c->how = (enum write_how)how;
-	c->first = c->last = l2_get(img, &c->ref, c->ref.index);
-	c->host = l2_host(c->first);
-	for (c->nr = 1; c->nr < c->ref.count; c->nr++) {
-		uint64_t next = guest + ((uint64_t)c->nr << img->cluster_bits);
-		struct l2_entry e = l2_get(img, &c->ref, c->ref.index + c->nr);
-
-		if (next >= c->end || classify(img, next, c->end, e) != how)
+	c->first = c->last = e;
+	c->host = l2_host(e);
+	for (c->nr = 1; next < c->end && c->nr < c->ref.count; c->nr++) {
+		e = l2_get(img, &c->ref, c->ref.index + c->nr);
+		if (classify(img, next, c->end, e) != how)
 			break;
 		if (c->how != NEW && l2_host(e) != c->host + (next - guest))
 			break;
 		c->last = e;
+		next += img->cluster_size;
 	}
-	c->end = min_u64(c->end, guest + ((uint64_t)c->nr << img->cluster_bits));
+	c->end = min_u64(c->end, next);
 	return 0;
 }
 
