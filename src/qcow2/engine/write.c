@@ -116,7 +116,9 @@ static int prepare(struct qcow2_image *img, struct write_chunk *c)
 	if (rc == 0 && c->how != IN_PLACE) {
 		inflight_enter(img, &c->inflight, c->off, c->end);
 		rc = take_clusters(img, c);
-		if (rc < 0)
+		if (rc == 0)
+			chunk_find_edges(img, c);
+		else
 			inflight_leave(img, &c->inflight);
 	}
 	if (rc < 0)

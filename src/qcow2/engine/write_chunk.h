@@ -28,6 +28,7 @@ struct write_chunk {
 	struct qcow2_run run; /* taken from the allocator; count 0: none */
 	struct qcow2_inflight inflight;
 	struct l2_entry first, last; /* entries before the write */
+	uint64_t head, tail;	     /* unless in place: guest bytes that are filled with it */
 };
 
 /* The guest offset at which the cluster of this guest byte begins. */
@@ -39,6 +40,9 @@ static inline uint64_t guest_cluster(const struct qcow2_image *img, uint64_t off
 /* Is the cluster filled subcluster by subcluster, or must all of it be filled at once? */
 bool chunk_by_subcluster(const struct qcow2_image *img, const struct write_chunk *c,
 			 struct l2_entry e);
+
+/* Finds from where to where the chunk's clusters are filled. [lock] */
+void chunk_find_edges(struct qcow2_image *img, struct write_chunk *c);
 
 /*
  * Fills the bytes of the chunk's clusters that the write does not cover: with what they read as

@@ -37,8 +37,8 @@ static int reads_as_zeros(struct qcow2_image *img, uint64_t off, uint64_t len, b
 	return 0;
 }
 
-/* Fills guest bytes [off, end), which the chunk's host clusters hold, with zeros or, with
- * keep, with what they read as now. */
+/* Fills guest bytes [off, end), which the chunk's host clusters hold and of which there are some,
+ * with zeros or, with keep, with what they read as now. */
 static int fill_range(struct qcow2_image *img, const struct write_chunk *c, uint64_t off,
 		      uint64_t end, bool keep)
 {
@@ -47,8 +47,6 @@ static int fill_range(struct qcow2_image *img, const struct write_chunk *c, uint
 	void *buf;
 	int rc;
 
-	if (off >= end)
-		return 0;
 	if (keep) {
 		/* what lies behind the end of the disk has no content */
 		uint64_t known = min_u64(end, align_up(img->hdr.size, ZQ_BLOCK));
@@ -95,21 +93,23 @@ static uint64_t tail_end(struct qcow2_image *img, const struct write_chunk *c)
 	return guest + (sub + 1) * img->sub_size;
 }
 
+void chunk_find_edges(struct qcow2_image *img, struct write_chunk *c)
+{
+	c->head = head_start(img, c);
+	c->tail = tail_end(img, c);
+}
+
 int chunk_fill_edges(struct qcow2_image *img, const struct write_chunk *c)
 {
-	uint64_t head, tail, zero_end;
-	int rc;
-
-	image_lock(img);
-	head = head_start(img, c);
-	tail = tail_end(img, c);
-	image_unlock(img);
 	/* only the write's last chunk reaches into what is to become zeros */
-	zero_end = min_u64(tail, max_u64(c->w->zero_end, c->end));
-	rc = fill_range(img, c, head, c->off, true);
-	if (rc == 0)
+	uint64_t zero_end = min_u64(c->tail, max_u64(c->w->zero_end, c->end));
+	int rc = 0;
+
+	if (c->head < c->off)
+		rc = fill_range(img, c, c->head, c->off, true);
+	if (rc == 0 && c->end < zero_end)
 		rc = fill_range(img, c, c->end, zero_end, false);
-	if (rc == 0)
-		rc = fill_range(img, c, zero_end, tail, true);
+	if (rc == 0 && zero_end < c->tail)
+		rc = fill_range(img, c, zero_end, c->tail, true);
 	return rc;
 }
