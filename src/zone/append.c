@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 
+#include "util/apart.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/math.h"
@@ -191,10 +192,10 @@ static bool wait_in_gap(const struct append *a, struct gap *gap)
 }
 
 /* The pieces of an asynchronous write may overtake each other on their way here. */
-static int place_waiting(struct append *a)
+APART static int wait_for_place(struct append *a)
 {
 	struct gap gap = { .stamp = 0 };
-	int rc = place(a);
+	int rc = -EAGAIN;
 
 	while (rc == -EAGAIN && (a->flags & ZQ_WRITE_WAIT) && wait_in_gap(a, &gap))
 		rc = place(a);
@@ -220,7 +221,7 @@ int append_refuse_behind(const struct append *a)
 }
 
 /* A write into the padding failed and may have left a part of itself where readers see it. */
-static void scrub_tail(struct append *a)
+APART static void scrub_tail(struct append *a)
 {
 	static const uint8_t zeros[ZQ_BLOCK];
 	struct qcow2_write w = { .off = a->pos, .buf = zeros, .stream = a->zone };
@@ -234,7 +235,7 @@ static void scrub_tail(struct append *a)
 
 /* Zeros from a pointer within a block to the end of the block, which the pointer does not cover
  * before the write behind them moves it. */
-static int complete_block(const struct append *a)
+APART static int complete_block(const struct append *a)
 {
 	static const uint8_t zeros[ZQ_BLOCK];
 	struct qcow2_write w = {
@@ -246,7 +247,7 @@ static int complete_block(const struct append *a)
 		.stream = a->zone,
 	};
 
-	return w.len ? cached_write(a->dev, &w) : 0;
+	return cached_write(a->dev, &w);
 }
 
 /* The state, the data, the pointer: all of it or nothing. */
@@ -275,7 +276,7 @@ static int append_data(struct append *a, uint64_t end, uint64_t new_wp)
 	if (rc < 0)
 		return rc;
 	rc = zone_purge(a->dev, a->zone);
-	if (rc == 0)
+	if (rc == 0 && a->wp > a->real_wp)
 		rc = complete_block(a);
 	if (rc == 0)
 		rc = cached_write(a->dev, &w);
@@ -298,8 +299,10 @@ int append_locked(struct append *a)
 {
 	struct zone *z = &a->dev->zones[a->zone];
 	uint64_t end, padded;
-	int rc = place_waiting(a);
+	int rc = place(a);
 
+	if (rc == -EAGAIN)
+		rc = wait_for_place(a);
 	if (rc < 0)
 		return rc;
 	end = a->pos + a->len;
