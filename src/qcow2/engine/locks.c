@@ -6,5 +6,5 @@
 #include "qcow2/engine/locks.h"
 
 #ifndef NDEBUG
-LOCKS_HELD unsigned locks_held;
+_Thread_local unsigned locks_held;
 #endif

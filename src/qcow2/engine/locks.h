@@ -20,10 +20,7 @@ enum lock_order {
 };
 
 #ifndef NDEBUG
-/* At a fixed distance from the thread's own pointer, also in a shared library: every request comes
- * here several times, and finding it in another way is a call. */
-#define LOCKS_HELD _Thread_local __attribute__((tls_model("initial-exec")))
-extern LOCKS_HELD unsigned locks_held; /* by this thread, of enum lock_order */
+extern _Thread_local unsigned locks_held; /* by this thread, of enum lock_order */
 #endif
 
 /* Asserts that the thread may take the lock now, and notes that it has it. */
