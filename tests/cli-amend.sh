@@ -112,6 +112,25 @@ refused "nr_zones 1048577 is larger than 1048576, the most that layout 44 allows
 refused "zone_size 8192 is not a multiple of the cluster size 65536, which layout 44 needs" \
     zone.layout=44
 
+# A compressed cluster does not tell its method: that is the image's.
+"$ZQFS" create -q --force -o zone.size=1M plain.qcow2 8M
+"$zdev" plain.qcow2 append:1:1048576:1 append:3:70000:2 >ran
+for method in zlib:zstd zstd:zlib; do
+    "$ZQFS" convert -q --force -c -o "compression_type=${method%:*}" plain.qcow2 a.qcow2
+    refused "compression_type cannot change: 18 clusters are compressed" \
+        "compression_type=${method#*:}"
+    refused "compression_type cannot change: 18 clusters are compressed" \
+        "zone.layout=48,compression_type=${method#*:}"
+    amend "zone.layout=56,compression_type=${method%:*}" # what it has
+    assert_status 0 "$ZQFS" compare -q plain.qcow2 a.qcow2
+    "$zdev" a.qcow2 reset:3 >ran
+    refused "16 clusters are compressed" "compression_type=${method#*:}"
+    "$zdev" a.qcow2 reset:1 >ran
+    amend "compression_type=${method#*:}"
+    assert_eq "$(info .compression_type)" "${method#*:}" "once nothing is compressed"
+    assert_status 0 "$ZQFS" check a.qcow2
+done
+
 # ---- other files' names ----------------------------------------------------------------------
 
 truncate -s 8M base.raw
