@@ -130,6 +130,15 @@ for method in zlib:zstd zstd:zlib; do
     assert_eq "$(info .compression_type)" "${method#*:}" "once nothing is compressed"
     assert_status 0 "$ZQFS" check a.qcow2
 done
+if command -v qemu-img >ran; then # what a snapshot holds nobody reads again but by its method
+    "$ZQFS" convert -q --force -c plain.qcow2 a.qcow2
+    "$TOOLS/qpatch" a.qcow2 clear-bit:5
+    qemu-img snapshot -c one a.qcow2
+    "$TOOLS/qpatch" a.qcow2 set-bit:5
+    "$zdev" a.qcow2 reset:1 reset:3 >ran
+    refused "compression_type cannot change: it has internal snapshots" compression_type=zstd
+    amend compression_type=zlib
+fi
 
 # ---- other files' names ----------------------------------------------------------------------
 

@@ -156,19 +156,33 @@ static int plan_backing(struct amend *a, struct zq_error *err)
 	return 0;
 }
 
+/* That nothing is compressed in the zones is seen to later, see check_sound(). */
+static int plan_compression(struct amend *a, struct zq_error *err)
+{
+	bool zstd = a->o->zstd;
+
+	if (zstd != a->from.compression_type && a->from.nb_snapshots)
+		return zq_fail(
+			err, -EINVAL,
+			"compression_type cannot change: it has internal snapshots, which may "
+			"hold compressed clusters");
+	a->to.compression_type = zstd;
+	a->to.incompat = zstd ? a->to.incompat | QCOW2_INCOMPAT_COMPRESSION
+			      : a->to.incompat & ~QCOW2_INCOMPAT_COMPRESSION;
+	return 0;
+}
+
 static int plan_features(struct amend *a, struct zq_error *err)
 {
 	const struct zq_amend_opts *o = a->o;
+	int ret = 0;
 
 	if (o->set_lazy)
 		a->to.compat = o->lazy_refcounts ? a->to.compat | QCOW2_COMPAT_LAZY
 						 : a->to.compat & ~QCOW2_COMPAT_LAZY;
-	if (o->set_compression) {
-		a->to.compression_type = o->zstd;
-		a->to.incompat = o->zstd ? a->to.incompat | QCOW2_INCOMPAT_COMPRESSION
-					 : a->to.incompat & ~QCOW2_INCOMPAT_COMPRESSION;
-	}
-	return plan_backing(a, err);
+	if (o->set_compression)
+		ret = plan_compression(a, err);
+	return ret ? ret : plan_backing(a, err);
 }
 
 /* ---- is the image fit for it? ------------------------------------------------------------- */
@@ -187,7 +201,9 @@ static int check_sound(const struct amend *a, struct zq_error *err)
 	if (ret)
 		return ret;
 	if (res.corruptions > a->table.refused)
-		return zq_fail(err, -EINVAL, "is damaged: \"zqfs check --repair=all\" comes first");
+		return zq_fail(err, -EINVAL,
+			       "%s: is damaged: \"zqfs check --repair=all\" comes first",
+			       a->io->name);
 	if (recompress && res.compressed_clusters)
 		return zq_fail(err, -EINVAL,
 			       "%s: compression_type cannot change: %" PRIu64
