@@ -110,6 +110,9 @@ expect_fail "zqfs: trace file mnt/seq/../log: No such file or directory" \
 expect_fail "zqfs: trace file no-such/log: No such file or directory" \
     "$ZQFS" -o trace=no-such/log a.qcow2 mnt
 expect_fail "zqfs: trace file .: " "$ZQFS" -o trace=. a.qcow2 mnt
+cp a.qcow2 kept
+expect_fail "zqfs: trace file a.qcow2: holds something else than a trace" "$ZQFS" -o trace=a.qcow2 a.qcow2 mnt
+assert_same a.qcow2 kept
 ln -s log link
 expect_fail "zqfs: trace file link: Too many levels of symbolic links" "$ZQFS" -o trace=link a.qcow2 mnt
 expect_fail "mnt: not the mount point of a zqfs mount" "$ZQFS" trace mnt

@@ -53,6 +53,26 @@ expect_fail "junk: the file is empty" "$ZQFS" --pid-file=pid --ready-fd=3 junk m
 [ ! -s ready ] || fail "ready without a mount"
 [ ! -e pid ] || fail "a pid file without a mount"
 expect_fail "no/pid: cannot write the pid file" "$ZQFS" --pid-file=no/pid a.qcow2 mnt
+
+# what is no pid file is not touched, least of all the image
+cp a.qcow2 kept
+expect_fail "pid file a.qcow2: holds something else than a process id" \
+    "$ZQFS" --pid-file=a.qcow2 a.qcow2 mnt
+assert_same a.qcow2 kept
+echo "12 monkeys" >junk
+expect_fail "pid file junk: holds something else" "$ZQFS" --pid-file=junk a.qcow2 mnt
+assert_eq "$(cat junk)" "12 monkeys" "what was no pid file"
+mkfifo fifo
+expect_fail "pid file fifo: not a regular file" timeout 20 "$ZQFS" --pid-file=fifo a.qcow2 mnt
+mkdir mnt2
+# one that is left by a process that is gone is replaced; that of a mount outlives a second start
+echo 1234567 >pid
+mount_image a.qcow2 mnt --pid-file=pid
+assert_eq "$(cat pid)" "$(mount_pid mnt)" "the number in an old pid file"
+expect_fail "in use by another process" "$ZQFS" --pid-file=pid a.qcow2 mnt2
+assert_eq "$(cat pid)" "$(mount_pid mnt)" "the pid file after a second start"
+unmount mnt
+[ ! -e pid ] || fail "an old pid file is left"
 ! is_mounted mnt || fail "mounted without the pid file"
 
 # a manager that does not listen is no reason to fail

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -115,6 +116,38 @@ int daemon_wait(pid_t child, int pipe_fd, struct zq_error *err)
 	return zq_fail(err, -EIO, "the process ended before the mount answered");
 }
 
+#define PID_BYTES 32
+
+/* Whatever else the file holds is somebody's data, an image for example, and stays. */
+static int check_old_pid_file(int fd, const char *path, struct zq_error *err)
+{
+	char text[PID_BYTES];
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st))
+		return zq_fail(err, -errno, "%s: cannot read the pid file: %s", path,
+			       strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return zq_fail(err, -EINVAL, "pid file %s: not a regular file", path);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	if (st.st_size != n || text[strspn(text, "0123456789\n")] || strlen(text) != (size_t)n)
+		return zq_fail(err, -EEXIST, "pid file %s: holds something else than a process id",
+			       path);
+	return 0;
+}
+
+/* The descriptor. *made: there was none. */
+static int open_or_make(const char *path, bool *made)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd = open(path, flags | O_CREAT | O_EXCL, 0644);
+
+	*made = fd >= 0;
+	return fd < 0 && errno == EEXIST ? open(path, flags | O_CREAT, 0644) : fd;
+}
+
 int daemon_open_pid_file(struct daemon *d, const char *path, struct zq_error *err)
 {
 	char *cwd CLEANUP_FREE = NULL;
@@ -131,15 +164,11 @@ int daemon_open_pid_file(struct daemon *d, const char *path, struct zq_error *er
 	}
 	if (!d->pid_file)
 		return zq_fail(err, -ENOMEM, "%s: cannot find out the absolute path", path);
-	d->pid_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (d->pid_fd < 0) {
-		int rc = -errno;
-
-		free(d->pid_file);
-		d->pid_file = NULL;
-		return zq_fail(err, rc, "%s: cannot write the pid file: %s", path, strerror(-rc));
-	}
-	return 0;
+	d->pid_fd = open_or_make(path, &d->pid_mine);
+	if (d->pid_fd < 0)
+		return zq_fail(err, -errno, "%s: cannot write the pid file: %s", path,
+			       strerror(errno));
+	return d->pid_mine ? 0 : check_old_pid_file(d->pid_fd, path, err);
 }
 
 /* sd_notify(3)'s protocol: one datagram to the socket that the environment names. */
@@ -166,11 +195,12 @@ static void tell_systemd(const struct daemon *d)
 
 static void write_pid(struct daemon *d)
 {
-	char text[32];
+	char text[PID_BYTES];
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
 	if (d->pid_fd < 0)
 		return;
+	d->pid_mine = true;
 	if (ftruncate(d->pid_fd, 0) || write(d->pid_fd, text, (size_t)n) != n)
 		fs_log(d->log, LOG_WARNING, "%s: cannot write the pid file: %s", d->pid_file,
 		       strerror(errno));
@@ -228,7 +258,7 @@ void daemon_end(struct daemon *d)
 {
 	if (d->pid_fd >= 0)
 		close(d->pid_fd);
-	if (d->pid_file)
+	if (d->pid_file && d->pid_mine)
 		unlink(d->pid_file);
 	free(d->pid_file);
 	d->pid_file = NULL;

@@ -19,6 +19,7 @@ struct daemon {
 	int ready_fd;	/* gets a line when the mount answers; -1: none */
 	int pid_fd;	/* -1: none */
 	char *pid_file; /* absolute, owned; NULL: none */
+	bool pid_mine;	/* this process has made or written it, and removes it */
 	struct fs_log *log;
 	struct harden_fds inherited; /* closed once the mount answers */
 };
@@ -34,14 +35,15 @@ pid_t daemon_fork(struct daemon *d, int *pipe);
 /* The parent's part: 0 once the child is ready, or its errno and sentence. Closes pipe. */
 int daemon_wait(pid_t child, int pipe, struct zq_error *err);
 
-/* Creates the pid file, empty for now; path is relative to the current directory. */
+/* Creates the pid file, empty for now; path is relative to the current directory. A file that is
+ * there must be a pid file, and keeps its number until the mount answers. */
 int daemon_open_pid_file(struct daemon *d, const char *path, struct zq_error *err);
 
 /* The mount answers: tells whoever waits and, in the background, lets go of the terminal. */
 void daemon_ready(struct daemon *d);
 /* There will be no mount: tells the parent why. Does nothing after daemon_ready. */
 void daemon_failed(struct daemon *d, int rc, const struct zq_error *err);
-/* Removes the pid file, frees. */
+/* Removes the pid file if it is ours, frees. */
 void daemon_end(struct daemon *d);
 
 #endif

@@ -50,7 +50,18 @@ struct trace_ring {
 static int open_trace_file(struct trace_ring *r)
 {
 	return openat(r->dir, r->name,
-		      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644);
+		      O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		      0644);
+}
+
+/* Lines are added to earlier lines only: any other file, the image itself for example, is not ours.
+ */
+static bool holds_lines(int fd)
+{
+	char first;
+	ssize_t n = pread(fd, &first, 1, 0);
+
+	return n == 0 || (n == 1 && first == '{');
 }
 
 /* logrotate renames the file and expects another one under its name. */
@@ -67,6 +78,10 @@ static void follow_rotation(struct trace_ring *r)
 	fd = open_trace_file(r);
 	if (fd < 0)
 		return;
+	if (!holds_lines(fd)) {
+		close(fd);
+		return;
+	}
 	close(r->fd);
 	r->fd = fd;
 }
@@ -292,6 +307,9 @@ int trace_log_open(struct trace_log *t, const char *path, const char *mountpoint
 		return zq_fail(err, -errno, "trace file %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return zq_fail(err, -EINVAL, "trace file %s: not a regular file", path);
+	if (!holds_lines(r->fd))
+		return zq_fail(err, -EEXIST, "trace file %s: holds something else than a trace",
+			       path);
 	r->to_file = true;
 	return ring_make(r) ? 0 : zq_fail(err, -ENOMEM, "out of memory");
 }
