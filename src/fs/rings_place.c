@@ -19,15 +19,16 @@ bool place_request(struct rings_place *p, struct place_count *c, uint32_t client
 	return ++c->nr >= PLACE_WINDOW;
 }
 
-static bool shall_be_free(struct rings_place *p, const struct place_count *c, int64_t now)
+static bool shall_be_free(struct rings_place *p, const struct place_count *c, int64_t now,
+			  bool crowded)
 {
 	int64_t until = atomic_load(&p->free_until);
 
 	if (now < until)
 		return true;
-	if (c->free) /* what has moved then says nothing */
+	if (c->free) /* what was counted then says nothing */
 		return false;
-	if (c->moved < PLACE_MANY) {
+	if (c->moved < PLACE_MANY && !crowded) {
 		atomic_store(&p->turns, 0);
 		return false;
 	}
@@ -39,10 +40,11 @@ static bool shall_be_free(struct rings_place *p, const struct place_count *c, in
 	return true;
 }
 
-bool place_decide(struct rings_place *p, struct place_count *c, int64_t now)
+bool place_decide(struct rings_place *p, struct place_count *c, int64_t now, uint64_t sleeps,
+		  bool idle)
 {
-	bool before = c->free;
+	bool before = c->free, crowded = idle && sleeps - c->sleeps < PLACE_SLEEPS;
 
-	*c = (struct place_count){ .free = shall_be_free(p, c, now) };
+	*c = (struct place_count){ .free = shall_be_free(p, c, now, crowded), .sleeps = sleeps };
 	return c->free != before;
 }

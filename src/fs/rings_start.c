@@ -20,7 +20,8 @@
 #include "util/math.h"
 
 #define MAX_QUEUES  64u
-#define EACH	    2u			 /* threads of a queue, when none is stuck */
+#define FIRST	    2u			 /* threads of a queue, until all are busy at once */
+#define MOST	    128u		 /* of all queues, when none is stuck */
 #define NO_QUEUE    UINT16_MAX		 /* there is none of that number */
 #define PATIENCE_NS INT64_C(10000000000) /* for threads that have a call or two to make */
 
@@ -147,12 +148,18 @@ static int await_threads(struct serve_rings *r, unsigned nr)
 	return r->rc;
 }
 
+/* A thread may wait for the disk, and its queue has no others than its own. */
+static unsigned threads_of_queue(const struct serve *s, unsigned nr)
+{
+	return (unsigned)min_u64(s->cfg.threads, max_u64(FIRST, MOST / nr));
+}
+
 static int new_rings(struct serve *s, unsigned nr, bool required)
 {
 	struct serve_rings *r = calloc(1, sizeof(*r));
 	struct rings_life *life = calloc(nr, sizeof(*life));
 	struct serve_pool *pool = calloc(nr, sizeof(*pool));
-	unsigned each = (unsigned)min_u64(s->cfg.threads, EACH);
+	unsigned threads = threads_of_queue(s, nr);
 
 	if (!r || !life || !pool || cond_init_monotonic(&r->changed)) {
 		free(r);
@@ -161,14 +168,16 @@ static int new_rings(struct serve *s, unsigned nr, bool required)
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&r->lock, NULL);
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++) {
+		life[i].online = is_online(i);
 		pool[i] = (struct serve_pool){
-			.serve = s, .how = &serve_by_rings, .queue = i, .threads = each
+			.serve = s, .how = &serve_by_rings, .queue = i, .threads = threads
 		};
+	}
 	r->serve = s;
 	r->life = life;
 	r->nr = nr;
-	r->nr_first = nr * each;
+	r->first = (unsigned)min_u64(threads, FIRST);
 	r->required = required;
 	s->queues = pool;
 	s->rings = r;
@@ -184,7 +193,7 @@ static int start_threads(struct serve *s)
 	int ret = 0;
 
 	SCOPE_LOCK(&s->lock);
-	for (unsigned i = 0; i < s->rings->nr_first && !ret; i++)
+	for (unsigned i = 0; i < s->rings->nr * s->rings->first && !ret; i++)
 		ret = serve_start_worker(&s->queues[i % s->rings->nr]);
 	return ret;
 }
@@ -212,7 +221,7 @@ static int open_rings(struct serve *s, unsigned nr, bool required)
 		ret = start_threads(s);
 	if (!ret) {
 		SCOPE_LOCK(&s->rings->lock);
-		ret = await_threads(s->rings, s->rings->nr_first);
+		ret = await_threads(s->rings, nr * s->rings->first);
 	}
 	if (ret)
 		undo_rings(s);

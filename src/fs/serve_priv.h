@@ -38,7 +38,7 @@ struct serve_worker {
 	struct serve_worker *next; /* [serve.lock] */
 	pthread_t thread;
 	bool begun, done; /* [serve.lock] it may take requests; it is to be joined */
-	int fd;	   /* of /dev/fuse: its own, or serve.fd */
+	int fd;		  /* of /dev/fuse: its own, or serve.fd */
 	struct fuse_buf buf;
 	void *seat;    /* the transport's own */
 	uint64_t seen; /* [serve.lock] the request in hand when the watch last looked */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fs/rings_kernel.h"
@@ -121,13 +122,32 @@ static void take_kick(struct serve_worker *w)
 	put_header(t, 0);
 }
 
+static uint64_t nr_sleeps(void)
+{
+	struct rusage used;
+
+	return getrusage(RUSAGE_THREAD, &used) ? 0 : (uint64_t)used.ru_nvcsw;
+}
+
+/* Has another queue nothing to do, and a processor? What is seen may be over at once. */
+static bool is_another_idle(const struct serve_rings *r, unsigned queue)
+{
+	for (unsigned i = 0; i < r->nr; i++)
+		if (i != queue && r->life[i].online &&
+		    atomic_load_explicit(&r->serve->queues[i].idle, memory_order_relaxed) >=
+			    r->first)
+			return true;
+	return false;
+}
+
 /* The thread runs where it serves the clients of now best. */
 static void choose_place(struct serve_worker *w)
 {
 	struct serve_rings *r = w->serve->rings;
 	struct seat *t = w->seat;
 
-	if (!place_decide(&r->place, &t->place, clock_ns(CLOCK_MONOTONIC)))
+	if (!place_decide(&r->place, &t->place, clock_ns(CLOCK_MONOTONIC), nr_sleeps(),
+			  is_another_idle(r, w->pool->queue)))
 		return;
 	/* Fails for a processor that is switched off: nobody asks from there. */
 	if (t->place.free)

@@ -32,6 +32,7 @@
 
 /* What has been seen of a queue. */
 struct rings_life {
+	bool online;		 /* its processor, when it was mounted */
 	bool led;		 /* [rings.lock] one of its threads is the leader */
 	_Atomic uint64_t served; /* requests */
 	_Atomic uint64_t asked;	 /* a kick that has not come yet; 0: none */
@@ -56,7 +57,7 @@ struct serve_rings {
 	struct serve *serve;
 	struct rings_life *life; /* of each queue */
 	unsigned nr;		 /* queues: possible processors */
-	unsigned nr_first;	 /* threads that have opened their rings before they are used */
+	unsigned first;		 /* threads of a queue that open their rings before INIT's answer */
 	bool required;		 /* no mount without them */
 	size_t room;		 /* bytes of a payload, set by INIT's answer */
 	uint64_t kicks;		 /* so far; the watchdog's */
