@@ -64,8 +64,8 @@ usage "--ready-fd: 'x' is not a descriptor's number" --ready-fd=x image mnt
 usage "no command 'reprot', and no image of that name; did you mean 'zqfs report'?" reprot image
 usage "no command 'unmount', and no image of that name; did you mean 'zqfs umount'?" unmount mnt
 usage "no command 'chek', and no image of that name; did you mean 'zqfs check'?" chek
-usage "no command 'crate', and no topic of that name; did you mean 'zqfs create'?" help crate
-usage "no command 'zebra', and no topic of that name; 'zqfs help' lists the commands" help zebra
+usage "no command 'crate', and no topic of that name ('zqfs help topics'); did you mean 'zqfs create'?" help crate
+usage "no command 'zebra', and no topic of that name ('zqfs help topics'); 'zqfs help' lists the commands" help zebra
 usage "no command 'list', and no image of that name; 'zqfs help' lists the commands" list image
 usage "no command 'zebra', and no image of that name" zebra
 usage "open: MOUNTPOINT is missing" open

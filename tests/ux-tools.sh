@@ -69,6 +69,8 @@ fails 'mkfs.ext4 -q $Z'
 fails 'truncate -s 4096 $Z'
 fails 'fallocate -l 1M $Z'
 fails 'mv src $Z'
+fails 'echo hello >$Z; shred -n 1 $Z'
+grep -q hello "$Z" || fail "shred has changed a zone"
 on_zone 'tar -cf $Z src && tar -tf $Z'
 [ "$rc" -eq 0 ] || fail "tar: $(cat out)"
 if on_zone 'ed -s $Z <<< $'"'a\\nhello\\n.\\nw\\nq'"; then

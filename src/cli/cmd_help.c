@@ -60,8 +60,9 @@ static int run_help(const struct cli_args *args)
 		topics_list(stdout);
 	else if (!topics_print(stdout, args->operands, args->nr_operands))
 		return args->nr_operands == 1
-			       ? cli_unknown_command(args->all, args->operands[0],
-						     ", and no topic of that name")
+			       ? cli_unknown_command(
+					 args->all, args->operands[0],
+					 ", and no topic of that name ('zqfs help topics')")
 			       : cli_usage_error(args->cmd,
 						 "no topic '%s %s'; 'zqfs help topics' "
 						 "lists them",
