@@ -14,28 +14,12 @@
 #include "qcow2/engine/hostio.h"
 #include "qcow2/engine/image.h"
 #include "qcow2/engine/wptable.h"
+#include "qcow2/engine/wptable_priv.h"
 #include "qcow2/format/zoned_word.h"
 #include "util/cleanup.h"
 #include "util/math.h"
 
-enum { WP_FORWARD = 1, WP_BACK = 2, WP_CHANGED = 3, WP_CORRUPT = 4 };
-
-#define WORDS_PER_BLOCK (ZQ_BLOCK / 8)
-
-struct qcow2_wptable {
-	struct qcow2_zoned_info info;
-	const struct zoned_layout *layout;
-	_Atomic uint64_t *wp; /* [lock] to write; current pointers, flag bits masked off */
-	uint64_t *disk;	      /* words as on disk, host byte order; only commits touch it */
-	uint8_t *flags;	  /* [lock] WP_FORWARD, WP_BACK; WP_CORRUPT for a word that was not sane */
-	uint32_t *list;	  /* [lock] zones with something pending */
-	uint32_t nr, cap; /* [lock] */
-	bool foreign;	  /* some words were not sane, or refused, when they were read */
-};
-
-/* A word that is not sane, or that the layout's QEMU refuses: what it should be is not known here,
- * and it is not written again either. */
-static bool is_foreign(const struct qcow2_wptable *t, uint32_t zone)
+bool wptable_is_foreign(const struct qcow2_wptable *t, uint32_t zone)
 {
 	const struct zq_geometry *g = &t->info.geo;
 
@@ -60,7 +44,7 @@ static void decide_order(struct qcow2_wptable *t)
 
 		t->disk[i] = word;
 		atomic_init(&t->wp[i], zoned_word_wp(t->layout, word));
-		if (!is_foreign(t, i))
+		if (!wptable_is_foreign(t, i))
 			continue;
 		t->foreign = true;
 		if (!zoned_word_sane(t->layout, g, i, word))
@@ -229,8 +213,7 @@ void qcow2_wp_list(struct qcow2_image *img, uint32_t first, uint32_t nr, struct 
 	image_unlock(img);
 }
 
-/* Notes a change. Without memory for the list the next commit looks at every zone. */
-static void note(struct qcow2_wptable *t, uint32_t zone, uint8_t what)
+void wptable_note(struct qcow2_wptable *t, uint32_t zone, uint8_t what)
 {
 	if (!(t->flags[zone] & WP_CHANGED)) {
 		if (t->nr == t->cap) {
@@ -253,14 +236,14 @@ void wptable_forward_locked(struct qcow2_image *img, uint32_t zone, uint64_t wp)
 {
 	assert(wp - zq_zone_start(&img->wpt->info.geo, zone) <= img->wpt->info.geo.zone_size);
 	atomic_store_explicit(&img->wpt->wp[zone], wp, memory_order_release);
-	note(img->wpt, zone, WP_FORWARD);
+	wptable_note(img->wpt, zone, WP_FORWARD);
 }
 
 void wptable_back_locked(struct qcow2_image *img, uint32_t zone)
 {
 	atomic_store_explicit(&img->wpt->wp[zone], zq_zone_start(&img->wpt->info.geo, zone),
 			      memory_order_release);
-	note(img->wpt, zone, WP_BACK);
+	wptable_note(img->wpt, zone, WP_BACK);
 }
 
 bool wptable_dirty_locked(const struct qcow2_image *img)
@@ -280,132 +263,4 @@ void qcow2_wp_back(struct qcow2_image *img, uint32_t zone)
 	image_lock(img);
 	wptable_back_locked(img, zone);
 	image_unlock(img);
-}
-
-/* ---- on disk -------------------------------------------------------------------------- */
-
-static int by_zone(const void *a, const void *b)
-{
-	uint32_t x = ((const struct wp_update *)a)->zone, y = ((const struct wp_update *)b)->zone;
-
-	return x < y ? -1 : x > y;
-}
-
-int wptable_commit_begin(struct qcow2_image *img, struct wp_update **upd, size_t *nr)
-{
-	struct qcow2_wptable *t = img->wpt;
-	bool all;
-	size_t n = 0;
-
-	*upd = NULL;
-	*nr = 0;
-	if (!t || !t->nr)
-		return 0;
-	all = t->nr > t->cap;
-	*upd = calloc(t->nr, sizeof(**upd));
-	if (!*upd)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < (all ? t->info.geo.nr_zones : t->nr); i++) {
-		uint32_t zone = all ? i : t->list[i];
-
-		if (!(t->flags[zone] & WP_CHANGED))
-			continue;
-		(*upd)[n++] = (struct wp_update){ .zone = zone,
-						  .back = t->flags[zone] & WP_BACK,
-						  .wp = t->wp[zone] };
-		t->flags[zone] &= (uint8_t)~WP_CHANGED;
-	}
-	t->nr = 0;
-	qsort(*upd, n, sizeof(**upd), by_zone);
-	*nr = n;
-	return 0;
-}
-
-/* Writes the words of zones [from, to), as much as is a piece, and zeros behind the last one. */
-static int write_words_between(struct qcow2_image *img, uint32_t from, uint32_t to)
-{
-	struct qcow2_wptable *t = img->wpt;
-	uint8_t buf[8 * ZQ_BLOCK];
-	int rc = 0;
-
-	while (from < to && rc >= 0) {
-		uint32_t n = to - from < sizeof(buf) / 8 ? to - from : (uint32_t)sizeof(buf) / 8;
-
-		memset(buf, 0, sizeof(buf));
-		for (uint32_t i = 0; i < n && from + i < t->info.geo.nr_zones; i++)
-			zoned_word_put(buf + i * 8, t->disk[from + i], t->info.little_endian);
-		rc = image_write_meta(img, buf, n * 8, t->info.table_offset + (uint64_t)from * 8);
-		from += n;
-	}
-	return rc;
-}
-
-/* Writes the blocks of 512 bytes from the first zone's to the last zone's, around foreign words. */
-static int write_blocks(struct qcow2_image *img, uint32_t first, uint32_t last)
-{
-	struct qcow2_wptable *t = img->wpt;
-	uint32_t from = first / WORDS_PER_BLOCK * WORDS_PER_BLOCK;
-	uint32_t to = (last / WORDS_PER_BLOCK + 1) * WORDS_PER_BLOCK;
-
-	for (uint32_t z = from; t->foreign && z < to && z < t->info.geo.nr_zones; z++) {
-		int rc;
-
-		if (!is_foreign(t, z))
-			continue;
-		rc = write_words_between(img, from, z);
-		if (rc < 0)
-			return rc;
-		from = z + 1;
-	}
-	return write_words_between(img, from, to);
-}
-
-/* Sets words on disk; neighbouring blocks are one write. */
-static int write_updates(struct qcow2_image *img, const struct wp_update *upd, size_t nr, bool back,
-			 bool *wrote)
-{
-	struct qcow2_wptable *t = img->wpt;
-	uint32_t first = 0, last = 0;
-	bool some = false;
-	int rc;
-
-	for (size_t i = 0; i < nr; i++) {
-		uint64_t word = back ? zq_zone_start(&t->info.geo, upd[i].zone) : upd[i].wp;
-
-		if (back && !upd[i].back)
-			continue;
-		if (!back && upd[i].back && word == zq_zone_start(&t->info.geo, upd[i].zone))
-			continue; /* the first step has written it */
-		if (some && upd[i].zone / WORDS_PER_BLOCK > last / WORDS_PER_BLOCK + 1) {
-			rc = write_blocks(img, first, last);
-			if (rc < 0)
-				return rc;
-			some = false;
-		}
-		t->disk[upd[i].zone] = word;
-		if (!some)
-			first = upd[i].zone;
-		last = upd[i].zone;
-		some = *wrote = true;
-	}
-	return some ? write_blocks(img, first, last) : 0;
-}
-
-int wptable_write_back(struct qcow2_image *img, const struct wp_update *upd, size_t nr, bool *wrote)
-{
-	return nr ? write_updates(img, upd, nr, true, wrote) : 0;
-}
-
-int wptable_write_forward(struct qcow2_image *img, const struct wp_update *upd, size_t nr,
-			  bool *wrote)
-{
-	return nr ? write_updates(img, upd, nr, false, wrote) : 0;
-}
-
-void wptable_commit_end(struct qcow2_image *img, struct wp_update *upd, size_t nr, bool back_done,
-			bool ok)
-{
-	for (size_t i = 0; i < nr && !ok; i++)
-		note(img->wpt, upd[i].zone, upd[i].back && !back_done ? WP_BACK : WP_FORWARD);
-	free(upd);
 }

@@ -2,7 +2,8 @@
 /*
  * The zonedmeta region: one word per zone. Keeps what each pointer is and what it is on
  * disk, and which ones went back since the last commit. FORMAT section 4.
- * The public part (qcow2_wp_*) is in qcow2.h.
+ * The public part (qcow2_wp_*) is in qcow2.h. wptable.c has the pointers in memory, wptable_write.c
+ * brings them to disk.
  */
 #ifndef ZQ_QCOW2_ENGINE_WPTABLE_H
 #define ZQ_QCOW2_ENGINE_WPTABLE_H
