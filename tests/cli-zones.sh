@@ -47,6 +47,8 @@ refused "cannot open zone 2 (seq/0): it is full" open seq/0-1
 step "empty empty empty empty empty empty empty empty" reset seq/0
 expect_fail "mnt: cannot open zone 5 (seq/3): no open or active zone is left; the limits are 3 open and 0 active zones (0: no limit)" \
     "$ZQFS" open mnt all
+expect_fail "; it is a file of the mount $(pwd -P)/mnt: give that, and a zone by a name like seq/3" \
+    "$ZQFS" reset mnt/seq/3 3
 tell() { setfattr -n user.zone.command -v "$1" "$2"; }
 if command -v setfattr >/dev/null; then
     tell offline mnt/seq/7

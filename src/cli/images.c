@@ -32,16 +32,15 @@ char *images_mounted_on(const char *path)
 	return dir;
 }
 
-/* The mount point of the zqfs mount that a folder belongs to, allocated, or NULL. A file of a mount
- * may hold an image. */
-static char *mount_around(const char *path)
+/* The mount point of the zqfs mount that a folder or a file belongs to, allocated, or NULL. */
+static char *mount_around(const char *path, mode_t type)
 {
 	const struct mount_entry *e;
 	struct mount_list mounts;
 	char *dir = NULL;
 	struct stat st;
 
-	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+	if (stat(path, &st) || (st.st_mode & S_IFMT) != type)
 		return NULL;
 	(void)mounts_load(&mounts);
 	e = mounts_of_dev(&mounts, st.st_dev);
@@ -61,7 +60,7 @@ static int image_of_directory(const char *dir, char **path, char **mountpoint)
 	(void)mounts_load(&mounts);
 	e = real ? mounts_at(&mounts, real) : NULL;
 	if (!e || !mount_is_zqfs(e)) {
-		around = mount_around(dir);
+		around = mount_around(dir, S_IFDIR);
 		ret = around ? cli_error("%s: a folder of a zqfs mount; ask %s", dir, around)
 			     : cli_error("%s: a directory, and no zqfs image is mounted on it",
 					 dir);
@@ -96,7 +95,7 @@ int images_resolve(const char *operand, char **path, char **mountpoint)
 
 int images_refuse_mounted(const char *path)
 {
-	char *around CLEANUP_FREE = mount_around(path), *dir CLEANUP_FREE = NULL;
+	char *around CLEANUP_FREE = mount_around(path, S_IFDIR), *dir CLEANUP_FREE = NULL;
 
 	if (around)
 		return cli_error(
@@ -111,8 +110,16 @@ int images_refuse_mounted(const char *path)
 
 int images_open_failed(const char *path, int ret, const struct zq_error *err, bool can_share)
 {
-	char *dir CLEANUP_FREE = NULL;
+	char *dir CLEANUP_FREE = NULL, *around CLEANUP_FREE = NULL;
 
+	/* a file of a mount may hold an image, so only now */
+	if (ret != -EAGAIN)
+		around = mount_around(path, S_IFREG);
+	if (around)
+		return cli_error(
+			"%s; it is a file of the mount %s: give that, and a zone by a name "
+			"like seq/3",
+			err->msg, around);
 	if (ret != -EAGAIN)
 		return cli_error("%s", err->msg);
 	dir = images_mounted_on(path);
