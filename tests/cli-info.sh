@@ -35,7 +35,8 @@ grep -q '^cluster size:      32 KiB (32768 bytes)$' text
 grep -q '^refcount bits:     32$' text
 grep -q '^compression:       zstd$' text
 grep -q '^features:          zoned, .*extended L2, lazy refcounts$' text
-grep -q '^feature words:     incompatible 0x3[89], compatible 0x1, autoclear 0x8000000000000000$' text
+grep -q '^feature words:     incompat 0x3[89], compat 0x1, autoclear 0x8000000000000000$' text
+! awk 'length > 80' text | holds . || fail "wider than 80 columns: $(awk 'length > 80' text)"
 grep -q "^file size: .*($(size_of a.qcow2) bytes)\$" text
 grep -q "^disk usage: .*($(disk_usage a.qcow2) bytes)\$" text
 

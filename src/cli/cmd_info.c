@@ -153,7 +153,7 @@ static void text_features(const struct zq_image_info *i)
 	}
 	putchar('\n');
 	info_line("feature words:",
-		  "incompatible 0x%" PRIx64 ", compatible 0x%" PRIx64 ", autoclear 0x%" PRIx64,
+		  "incompat 0x%" PRIx64 ", compat 0x%" PRIx64 ", autoclear 0x%" PRIx64,
 		  i->incompat, i->compat, i->autoclear);
 }
 
