@@ -42,7 +42,7 @@ for ((limit = 28000; limit < 100000; limit += 2000)); do
     "$ZQFS" umount "$M"
     wait "$pid" || fail "the process ended with $? under ulimit -v $limit"
     if grep -q "Cannot allocate memory" "$DIR/cat"; then
-        grep "cnv/[0-3]: no memory to read" "$DIR/log" || fail "no line in the log: $(cat "$DIR/log")"
+        grep "(cnv/[0-3]): no memory to read" "$DIR/log" || fail "no line in the log: $(cat "$DIR/log")"
         seen=yes
         break
     fi
