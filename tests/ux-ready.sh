@@ -54,8 +54,15 @@ expect_fail "junk: the file is empty" "$ZQFS" --pid-file=pid --ready-fd=3 junk m
 [ ! -e pid ] || fail "a pid file without a mount"
 expect_fail "no/pid: cannot write the pid file" "$ZQFS" --pid-file=no/pid a.qcow2 mnt
 
-# what is no pid file is not touched, least of all the image
+# a descriptor that is not open could be that of the image a moment later
 cp a.qcow2 kept
+for fd in 3 4 5; do
+    expect_fail "--ready-fd: descriptor $fd is not open for writing" \
+        "$ZQFS" --ready-fd=$fd a.qcow2 mnt 3>&- 4<a.qcow2 5>&-
+    assert_same a.qcow2 kept
+done
+
+# what is no pid file is not touched, least of all the image
 expect_fail "pid file a.qcow2: holds something else than a process id" \
     "$ZQFS" --pid-file=a.qcow2 a.qcow2 mnt
 assert_same a.qcow2 kept

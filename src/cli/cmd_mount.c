@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,23 @@ static int check_image_and_dir(const struct cli_args *args, bool occupied)
 
 /* ---- the command ---------------------------------------------------------------------- */
 
+/* One that is not open now would be that of a file which is opened later, such as the image. */
+static int parse_ready_fd(const struct cli_args *args, const char *text, int *fd)
+{
+	uint64_t number;
+	int flags;
+
+	if (number_parse(text, INT_MAX, &number))
+		return cli_usage_error(args->cmd, "--ready-fd: '%s' is not a descriptor's number",
+				       text);
+	*fd = (int)number;
+	flags = fcntl(*fd, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return cli_usage_error(args->cmd,
+				       "--ready-fd: descriptor %s is not open for writing", text);
+	return CLI_DONE;
+}
+
 static int run_mount(const struct cli_args *args)
 {
 	const char **options CLEANUP_FREE = calloc(args->nr_values + 1, sizeof(*options));
@@ -115,7 +133,6 @@ static int run_mount(const struct cli_args *args)
 	};
 	char *occupied_by CLEANUP_FREE = NULL;
 	struct zq_error err = { "" };
-	uint64_t fd;
 	size_t n = 0;
 	int ret;
 
@@ -124,11 +141,9 @@ static int run_mount(const struct cli_args *args)
 	for (size_t i = 0; i < args->nr_values; i++)
 		if (args->values[i].opt->id == 'o')
 			options[n++] = args->values[i].text;
-	if (ready && number_parse(ready, INT_MAX, &fd))
-		return cli_usage_error(args->cmd, "--ready-fd: '%s' is not a descriptor's number",
-				       ready);
-	if (ready)
-		mount.ready_fd = (int)fd;
+	ret = ready ? parse_ready_fd(args, ready, &mount.ready_fd) : CLI_DONE;
+	if (ret)
+		return ret;
 	occupied_by = occupant(mount.mountpoint);
 	mount.occupied_by = occupied_by;
 	ret = check_image_and_dir(args, occupied_by != NULL);
