@@ -4,6 +4,7 @@
 source "${0%/*}/lib.sh"
 requires jq
 requires_tool zdev qpatch
+requires_tool holdlock
 cd "$DIR"
 zdev=$TOOLS/zdev
 info() { "$ZQFS" info --json a.qcow2 | jq -r "$1"; } # FILTER
@@ -71,6 +72,13 @@ resized 6M "6291456 6"
 make zone.conventional_zones=4 8M
 refused "conventional_zones 4 is not smaller than nr_zones 4" 4M
 
+# So must what a layout, a table or the format holds.
+make zone.layout=44 8M
+refused "nr_zones 1048577 is larger than 1048576, the most that layout 44 allows" 1048577M
+refused "7696581394432 zones are more than 4294967295" 7E
+make zone.layout=56,cluster_size=512 8M
+refused "the L1 table would have 33816576 bytes, more than 33554432; larger clusters are needed" 129G
+
 # ---- what is refused ------------------------------------------------------------------------
 
 truncate -s 8M base.raw
@@ -80,6 +88,10 @@ make cluster_size=64K 8M
 "$TOOLS/qpatch" a.qcow2 set-bit:0
 refused "is marked dirty" 9M
 "$TOOLS/qpatch" a.qcow2 clear-bit:0 wp-be:4:7
+refused "is damaged" 9M
+make zone.layout=56,cluster_size=64K 8M
+"$zdev" a.qcow2 append:1:512:1 >ran
+"$TOOLS/qpatch" a.qcow2 l2:16:7 # not a pointer, but a mapping
 refused "is damaged" 9M
 if command -v qemu-img >ran; then
     make cluster_size=64K 8M
@@ -113,7 +125,19 @@ for raw in off on; do
     assert_size a.data 2097152
     assert_eq "$("$zdev" ro a.qcow2 is:1:0:512:1)" "yes " "the zone that stays"
 done
+# A data file that is in use, one that has moved, and one whose name the image does not tell.
+coproc "$TOOLS/holdlock" a.data write
+pid=$COPROC_PID
+read -r held <&"${COPROC[0]}"
+assert_eq "$held" held "the data file's lock"
+cp a.qcow2 before
+expect_fail "a.data: the data file is in use" "$ZQFS" resize a.qcow2 4M
+assert_same a.qcow2 before
+eval "exec ${COPROC[1]}>&-"
+wait "$pid"
 mv a.data moved.data
 assert_status 1 "$ZQFS" resize a.qcow2 4M
 "$ZQFS" resize -q --data-file=moved.data a.qcow2 4M
 assert_size moved.data 4194304
+"$TOOLS/qpatch" a.qcow2 hex:112:00 # the extension with the name is one that nobody knows
+refused "does not name its external data file" 8M

@@ -76,8 +76,8 @@ static int plan_l1(struct resize *r, struct zq_error *err)
 
 	if (need * 8 > QCOW2_MAX_L1_BYTES)
 		return zq_fail(err, -EFBIG,
-			       "the L1 table would have %" PRIu64 " bytes, more than %" PRIu64 "; larger "
-			       "clusters are needed",
+			       "the L1 table would have %" PRIu64 " bytes, more than %" PRIu64
+			       "; larger clusters are needed",
 			       need * 8, QCOW2_MAX_L1_BYTES);
 	r->to.l1_size = (uint32_t)max_u64(need, r->from.l1_size);
 	r->l1_bytes = (size_t)r->to.l1_size * 8;
@@ -131,7 +131,7 @@ static int refuse_damaged(const struct resize *r, struct zq_error *err)
 	struct zq_check_result res;
 	int ret = qcow2_check(r->io, &r->from, &opts, &res, err);
 
-	if (!ret && (r->table.corrupt || res.corruptions > r->table.refused))
+	if (!ret && res.corruptions > r->table.refused)
 		ret = zq_fail(err, -EINVAL,
 			      "%s: is damaged: \"zqfs check --repair=all\" comes first",
 			      r->io->name);
@@ -219,10 +219,6 @@ static int grow_data(struct resize *r, struct zq_error *err)
 		ret = clear_behind(r, size);
 	if (!ret && size < r->to.size)
 		ret = io_truncate(r->data, r->to.size);
-	if (!ret)
-		ret = io_size(r->data, &size);
-	if (!ret && size < r->to.size)
-		ret = -ENOSPC; /* a device */
 	if (!ret)
 		ret = io_flush(r->data);
 	return ret ? zq_fail(err, ret, "%s: making the data file larger: %s", r->data->name,

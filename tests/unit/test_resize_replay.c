@@ -278,12 +278,65 @@ START_TEST(forth_and_back)
 }
 END_TEST
 
+/* The disk stays as it was. */
+static void expect_refusal(struct crash_disk *d, const struct zq_resize_opts *o, int rc,
+			   const char *why)
+{
+	struct memio *before = memio_clone(d->image);
+	struct zq_io *io = memio_open(d->image, "disk.qcow2", true);
+	struct zq_io *data = d->data ? memio_open(d->data, "data", true) : NULL;
+	struct zq_resize_result res;
+	struct zq_error err = { "" };
+
+	ck_assert_int_eq(resize_image(io, data, o, &res, &err), rc);
+	ck_assert_msg(strstr(err.msg, why), "said '%s', not '%s'", err.msg, why);
+	ck_assert(memio_equal(d->image, before, NULL));
+	io_close(data);
+	io_close(io);
+	memio_free(before);
+}
+
+START_TEST(a_size_that_no_number_holds_is_refused)
+{
+	struct resizing r = { .c = &cases[0] };
+	struct crash_disk d = { 0 };
+
+	resize_make(&d, &r);
+	expect_refusal(
+		&d, &(struct zq_resize_opts){ .how = ZQ_RESIZE_BY, .size = UINT64_MAX - ZONE + 1 },
+		-EINVAL, "disk.qcow2: cannot be so large");
+	memio_free(d.image);
+}
+END_TEST
+
+START_TEST(a_device_does_not_grow_with_its_image)
+{
+	const struct resize_case *raw = &cases[10];
+	struct resizing r = { .c = raw };
+	struct crash_disk d = { 0 };
+	struct zq_error err = { "" };
+
+	ck_assert(raw->data && raw->to > raw->from);
+	resize_make(&d, &r);
+	memio_set_device(d.data, raw->to - ZONE);
+	expect_refusal(&d, &(struct zq_resize_opts){ .size = raw->to }, -ENOSPC,
+		       "data: making the data file larger: No space left on device");
+	memio_set_device(d.data, raw->to);
+	ck_assert_msg(!resize_do(&d, raw, &err), "%s", err.msg);
+	resize_look(&r, &d, 0, 0);
+	memio_free(d.image);
+	memio_free(d.data);
+}
+END_TEST
+
 int main(void)
 {
 	static const struct check_test tests[] = {
 		CHECK_TEST(power_fails),
 		CHECK_TEST(host_has_no_room),
 		CHECK_TEST(forth_and_back),
+		CHECK_TEST(a_size_that_no_number_holds_is_refused),
+		CHECK_TEST(a_device_does_not_grow_with_its_image),
 	};
 
 	return check_main_timeout("offline/resize replay", tests, ARRAY_SIZE(tests), 240);
