@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/io.h"
 #include "qcow2/codec/codec.h"
@@ -18,6 +19,10 @@
 #include "qcow2/format/descriptor.h"
 #include "util/cleanup.h"
 #include "util/math.h"
+
+#define HOLE 4096u /* what most hosts have */
+
+static const uint8_t no_data[HOLE];
 
 /* One guest cluster on its way. */
 struct move {
@@ -43,6 +48,35 @@ static int take_lower(struct qcow2_image *img, uint32_t stream, uint64_t old, st
 	return rc;
 }
 
+/* How many bytes in front are in pieces of HOLE that hold nothing but zeros, or in others. */
+static size_t pieces_alike(const uint8_t *b, size_t len, bool *zeros)
+{
+	size_t n = 0, piece;
+
+	*zeros = !memcmp(b, no_data, min_u64(len, HOLE));
+	for (; n < len; n += piece) {
+		piece = (size_t)min_u64(len - n, HOLE);
+		if (!memcmp(b + n, no_data, piece) != *zeros)
+			break;
+	}
+	return n;
+}
+
+/* What is a hole stays one: a cluster that was hardly written on takes no more room than before.
+ * The place was in use once, and a host without holes keeps what it held. */
+static int write_around_holes(struct qcow2_image *img, const uint8_t *b, uint64_t off)
+{
+	size_t left = (size_t)img->cluster_size, n;
+	bool zeros;
+	int rc = 0;
+
+	for (; left && rc == 0; left -= n, b += n, off += n) {
+		n = pieces_alike(b, left, &zeros);
+		rc = zeros ? image_zero_host(img->file, off, n) : io_write(img->file, b, n, off);
+	}
+	return rc;
+}
+
 static int move_data(struct qcow2_image *img, struct move *m, bool *moved)
 {
 	uint64_t old = l2_host(m->old);
@@ -59,8 +93,7 @@ static int move_data(struct qcow2_image *img, struct move *m, bool *moved)
 		return rc;
 	rc = io_pread(img->file, buf, (size_t)img->cluster_size, old);
 	if (rc == 0)
-		rc = io_write(img->file, buf, (size_t)img->cluster_size,
-			      run.start << img->cluster_bits);
+		rc = write_around_holes(img, buf, run.start << img->cluster_bits);
 	if (rc < 0) {
 		image_lock(img);
 		alloc_give_back(img, &run);
