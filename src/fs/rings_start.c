@@ -338,6 +338,6 @@ bool rings_agreed(struct serve *s, uint64_t granted, size_t room)
 	}
 	SCOPE_LOCK(&s->lock);
 	s->nr_queues = r->nr;
-	s->pool.threads = 1; /* for what does not come through rings */
+	s->pool.threads = s->pool.least = 1; /* for what does not come through rings */
 	return true;
 }

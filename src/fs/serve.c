@@ -193,7 +193,9 @@ int serve_new(struct fs *fs, const struct serve_config *cfg)
 	s->se = fs->se;
 	s->cfg = *cfg;
 	s->one = serve_one;
-	s->pool = (struct serve_pool){ .serve = s, .how = &serve_classic, .threads = cfg->threads };
+	s->pool = (struct serve_pool){
+		.serve = s, .how = &serve_classic, .threads = cfg->threads, .least = cfg->least
+	};
 	s->fd = s->nowhere = -1;
 	fs->serve = s;
 	pthread_mutex_init(&s->lock, NULL);

@@ -23,6 +23,7 @@ struct trace_request;
 
 struct serve_config {
 	unsigned threads; /* so many serve at once; others come when these are away or stuck */
+	unsigned least;	  /* so many of them while fewer would do */
 	bool clone_fd;	  /* a descriptor of /dev/fuse for each */
 	uint64_t hello;	  /* flags for the kernel that libfuse may not know, see hello.h */
 };

@@ -25,10 +25,13 @@ struct serve_pool {
 	const struct serve_transport *how;
 	unsigned queue;	      /* the transport's number for it */
 	unsigned threads;     /* so many serve at once */
+	unsigned least;	      /* of them stay when not all are needed */
 	unsigned nr, nr_away; /* [lock] threads, and those of them that are away */
 	unsigned nr_begun;    /* [lock] those that may take requests, or are away */
 	atomic_uint idle;     /* threads that wait for a request */
 	atomic_uint surplus;  /* threads that are more than are wanted */
+	atomic_uint spare;    /* threads that are more than the least */
+	atomic_uint calm;     /* requests since all were busy, if there are spare ones */
 	atomic_bool tight;    /* none was idle: the watch looks whether all are stuck */
 };
 

@@ -2,10 +2,11 @@
 /*
  * The threads that serve; see serve.h.
  *
- * A thread is started when the last idle one takes a request, up to cfg.threads. There are two
- * reasons for more: a thread is away (it waits for an answer of the mount, which another one has
- * to give), or all have had the same request in hand for a while, as when a disk does not answer
- * to fsync: requests that need no disk must not wait for those that do.
+ * A thread is started when the last idle one takes a request, up to cfg.threads, and ends when that
+ * has not happened for a while, down to cfg.least. There are two reasons for more: a thread is away
+ * (it waits for an answer of the mount, which another one has to give), or all have had the same
+ * request in hand for a while, as when a disk does not answer to fsync: requests that need no disk
+ * must not wait for those that do.
  */
 #include "fs/priv.h"
 #include "fs/serve_priv.h"
@@ -18,6 +19,7 @@
 
 #define MAX_THREADS	128u
 #define MAX_AWAY	64u		  /* of them */
+#define CALM		1024u		  /* requests until a thread that is not needed ends */
 #define NO_MEMORY_NS	INT64_C(20000000) /* before it is tried again */
 #define NO_MEMORY_TRIES 100u
 
@@ -54,8 +56,11 @@ static void count_surplus(struct serve_pool *p)
 {
 	unsigned serving = p->nr - p->nr_away;
 
-	if (!p->how->stays)
-		atomic_store(&p->surplus, serving > p->threads ? serving - p->threads : 0);
+	if (p->how->stays)
+		return;
+	atomic_store(&p->surplus, serving > p->threads ? serving - p->threads : 0);
+	atomic_store(&p->spare, serving > p->least ? serving - p->least : 0);
+	atomic_store(&p->calm, 0);
 }
 
 static void *worker_main(void *data);
@@ -103,6 +108,18 @@ int serve_start_worker(struct serve_pool *p)
 	return 0;
 }
 
+/* All that stay, else one more. False: none. [lock] */
+static bool start_more(struct serve_pool *p)
+{
+	unsigned serving = p->nr - p->nr_away, want = serving + 1;
+	bool some = false;
+
+	want = want < p->least ? p->least : want > p->threads ? p->threads : want;
+	for (; serving < want && !serve_start_worker(p); serving++)
+		some = true;
+	return some;
+}
+
 /* The last idle thread has taken a request. */
 static void none_idle(struct serve_pool *p)
 {
@@ -111,11 +128,23 @@ static void none_idle(struct serve_pool *p)
 	if (atomic_load_explicit(&p->tight, memory_order_relaxed))
 		return;
 	SCOPE_LOCK(&s->lock);
-	if (p->nr - p->nr_away < p->threads && serve_start_worker(p) == 0)
+	if (start_more(p))
 		return;
 	/* The watch has a look from time to time, until one is idle again. */
 	atomic_store(&p->tight, true);
 	pthread_cond_broadcast(&s->changed);
+}
+
+/* Counts while there are more threads than the least: one of them ends when not all were busy at
+ * once for some time. */
+static void count_calm(struct serve_pool *p, bool last)
+{
+	if (!atomic_load_explicit(&p->spare, memory_order_relaxed))
+		return;
+	if (last)
+		atomic_store_explicit(&p->calm, 0, memory_order_relaxed);
+	else if (atomic_fetch_add_explicit(&p->calm, 1, memory_order_relaxed) == CALM)
+		atomic_store(&p->surplus, 1); /* its end begins the count anew */
 }
 
 /* A request that is over in no time is worth no thread. */
@@ -179,6 +208,7 @@ static void serve_requests(struct serve_worker *w)
 		last = atomic_fetch_sub(&p->idle, 1) == 1;
 		atomic_store(&w->waiting, false);
 		if (n > 0) {
+			count_calm(p, last);
 			if (last && !is_quick(&w->buf))
 				none_idle(p);
 			s->one(w);

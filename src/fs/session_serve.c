@@ -18,11 +18,7 @@
 #include "fs/serve.h"
 #include "fs/signals.h"
 
-/*
- * At least four, however few the processors: with only as many threads as processors the
- * scheduler wakes nearly every time a thread on the processor that sleeps, and to wake that one
- * takes longer than to serve a small request (contrib/BENCHMARKS).
- */
+/* So that one that waits for the disk leaves others, however few the processors. */
 static unsigned nr_threads(const struct fs *fs)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -30,6 +26,18 @@ static unsigned nr_threads(const struct fs *fs)
 	if (fs->cfg.max_threads)
 		return fs->cfg.max_threads;
 	return cpus < 4 ? 4 : cpus > 8 ? 8 : (unsigned)cpus;
+}
+
+/*
+ * The kernel hands requests to idle threads in turn, and the scheduler wakes each where it ran
+ * last. On two processors three in turn serve single small requests best: of two, nearly each one
+ * is on the processor that sleeps, and four take 5 to 25 % longer (contrib/BENCHMARKS, "Threads").
+ */
+static unsigned least_threads(const struct fs *fs, unsigned threads)
+{
+	bool few = sysconf(_SC_NPROCESSORS_ONLN) <= 2;
+
+	return few && threads > 3 && !fs->cfg.max_threads ? 3 : threads;
 }
 
 /* Threads are started when they are needed, and each would then open a file: not where the
@@ -82,6 +90,7 @@ int session_serve(struct fs *fs, struct zq_error *err)
 	struct signals signals = { .on_end = on_end_signal, .data = fs };
 	unsigned threads = nr_threads(fs);
 	struct serve_config cfg = { .threads = threads,
+				    .least = least_threads(fs, threads),
 				    .clone_fd = clones_fd(fs, threads),
 				    .hello = HELLO_KILLPRIV_V2 };
 	int ret = serve_new(fs, &cfg);
