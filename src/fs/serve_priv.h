@@ -31,7 +31,7 @@ struct serve_pool {
 	atomic_uint idle;     /* threads that wait for a request */
 	atomic_uint surplus;  /* threads that are more than are wanted */
 	atomic_uint spare;    /* threads that are more than the least */
-	atomic_uint calm;     /* requests since all were busy, if there are spare ones */
+	atomic_uint calm;     /* requests that did not find all busy, if there are spare ones */
 	atomic_bool tight;    /* none was idle: the watch looks whether all are stuck */
 };
 

@@ -20,6 +20,7 @@
 #define MAX_THREADS	128u
 #define MAX_AWAY	64u		  /* of them */
 #define CALM		1024u		  /* requests until a thread that is not needed ends */
+#define SELDOM		64u		  /* one request in so many that finds all busy */
 #define NO_MEMORY_NS	INT64_C(20000000) /* before it is tried again */
 #define NO_MEMORY_TRIES 100u
 
@@ -135,14 +136,18 @@ static void none_idle(struct serve_pool *p)
 	pthread_cond_broadcast(&s->changed);
 }
 
-/* Counts while there are more threads than the least: one of them ends when not all were busy at
- * once for some time. */
+/* Counts while there are more threads than the least: one of them ends when all were seldom busy at
+ * once for some time. Now and then they are on a busy machine, for no other reason. */
 static void count_calm(struct serve_pool *p, bool last)
 {
+	unsigned calm;
+
 	if (!atomic_load_explicit(&p->spare, memory_order_relaxed))
 		return;
+	calm = atomic_load_explicit(&p->calm, memory_order_relaxed);
 	if (last)
-		atomic_store_explicit(&p->calm, 0, memory_order_relaxed);
+		atomic_store_explicit(&p->calm, calm > SELDOM ? calm - SELDOM : 0,
+				      memory_order_relaxed);
 	else if (atomic_fetch_add_explicit(&p->calm, 1, memory_order_relaxed) == CALM)
 		atomic_store(&p->surplus, 1); /* its end begins the count anew */
 }
