@@ -36,7 +36,6 @@ struct rings_place {
 /* A thread's own. Begins with zeros. */
 struct place_count {
 	bool free;	    /* it runs where the scheduler likes; else on its queue's processor */
-	bool crowded;	    /* requests have waited for it, while another queue had none */
 	unsigned nr, moved; /* requests since the last decision */
 	uint64_t sleeps;    /* of the thread, until then */
 };

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "util/cleanup.h"
+#include "util/math.h"
 
 #define MAX_THREADS	128u
 #define MAX_AWAY	64u		  /* of them */
@@ -112,10 +113,10 @@ int serve_start_worker(struct serve_pool *p)
 /* All that stay, else one more. False: none. [lock] */
 static bool start_more(struct serve_pool *p)
 {
-	unsigned serving = p->nr - p->nr_away, want = serving + 1;
+	unsigned serving = p->nr - p->nr_away;
+	uint64_t want = max_u64(p->least, min_u64(serving + 1, p->threads));
 	bool some = false;
 
-	want = want < p->least ? p->least : want > p->threads ? p->threads : want;
 	for (; serving < want && !serve_start_worker(p); serving++)
 		some = true;
 	return some;
