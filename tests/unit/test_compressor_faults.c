@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "crash_model.h"
+#include "fault_kinds.h"
 #include "qcow2/engine/image.h"
 #include "qimage.h"
 #include "rng.h"
@@ -269,16 +270,9 @@ static void end_and_look(struct compressor_faults *r, bool may_fail)
 	zonedev_free(&r->z);
 }
 
-struct compressor_fault {
-	enum memio_op op;
-	int err;
-	bool sticky;
-	uint64_t apply;
-};
-
 /* The n-th operation of its kind fails, counted from when the thread begins. False: there is no
  * n-th. In every other run the zone is reset meanwhile, each time at another place. */
-static bool fail_beside_the_compressor(const struct compressor_fault *f, uint64_t n, uint64_t seed)
+static bool fail_beside_the_compressor(const struct fault *f, uint64_t n, uint64_t seed)
 {
 	struct compressor_faults r;
 	bool hit;
@@ -287,12 +281,11 @@ static bool fail_beside_the_compressor(const struct compressor_fault *f, uint64_
 	snprintf(r.what, sizeof(r.what), "seed %" PRIu64 ", operation kind %d number %" PRIu64,
 		 seed, f->op, n);
 	r.refill = n % 2 ? 1 + (unsigned)(n / 2 % 9) : 0;
-	memio_fail(r.z.m, f->op, n, f->err, f->sticky, f->apply);
+	fault_begins(r.z.m, f, n);
 	begin_compressing(&r);
 	work_beside_the_compressor(&r, f->op);
 	turns_end(&r.turns, r.z.m);
-	hit = memio_failures(r.z.m, f->op) > 0;
-	memio_fail(r.z.m, f->op, 0, 0, false, 0);
+	hit = fault_ends(r.z.m, f);
 	expect_what_callers_know(&r);
 	ck_assert(hit || !r.errors);
 	if (f->op != MEMIO_FLUSH)
@@ -303,7 +296,7 @@ static bool fail_beside_the_compressor(const struct compressor_fault *f, uint64_
 	return hit;
 }
 
-static const struct compressor_fault compressor_fault[] = {
+static const struct fault compressor_fault[] = {
 	{ MEMIO_READ, EIO, false, 0 },	    { MEMIO_WRITE, EIO, false, 0 },
 	{ MEMIO_WRITE, EIO, true, 700 },    { MEMIO_WRITE, ENOSPC, false, 0 },
 	{ MEMIO_WRITE, ENOSPC, true, 512 }, { MEMIO_FLUSH, EIO, false, 0 },
@@ -314,7 +307,7 @@ START_TEST(whatever_fails_while_zones_are_compressed_nothing_is_lost)
 {
 	uint64_t first = from_env("ZQ_FAULT_SEED", 1), all = 0;
 	uint64_t nr = max_u64(from_env("ZQ_FAULT_SEEDS", 1) / 20, 1);
-	const struct compressor_fault *f = &compressor_fault[_i];
+	const struct fault *f = &compressor_fault[_i];
 
 	for (uint64_t seed = first; seed < first + nr; seed++) {
 		uint64_t n = 0, hits = 0;
@@ -329,9 +322,7 @@ START_TEST(whatever_fails_while_zones_are_compressed_nothing_is_lost)
 		ck_assert_uint_ge(hits, f->op == MEMIO_WRITE ? 2 * CLUSTERS : 1);
 		all += hits;
 	}
-	printf("faults beside the compressor: operation kind %d, %s%s: seeds %" PRIu64
-	       " to %" PRIu64 ", %" PRIu64 " faults injected, nothing lost\n",
-	       f->op, strerror(f->err), f->sticky ? " for good" : "", first, first + nr - 1, all);
+	fault_tell("faults beside the compressor", f, first, nr, all);
 }
 END_TEST
 

@@ -15,6 +15,7 @@
 
 #include "check_main.h"
 #include "crash_model.h"
+#include "fault_kinds.h"
 #include "qimage.h"
 #include "rng.h"
 #include "util/math.h"
@@ -335,13 +336,6 @@ static void work(struct run *r)
 
 /* ---- faults --------------------------------------------------------------------------- */
 
-struct fault {
-	enum memio_op op;
-	int err;
-	bool sticky;
-	uint64_t apply;
-};
-
 /* A device that has been in use and was opened again, so that nothing is cached. */
 static void setup_used(struct run *r, uint64_t seed)
 {
@@ -363,10 +357,9 @@ static bool faults_one_fault(const struct fault *f, uint64_t n, uint64_t seed)
 	setup_used(&r, seed);
 	snprintf(r.what, sizeof(r.what), "seed %" PRIu64 ", operation kind %d number %" PRIu64,
 		 seed, f->op, n);
-	memio_fail(r.m, f->op, n, f->err, f->sticky, f->apply);
+	fault_begins(r.m, f, n);
 	work(&r);
-	hit = memio_failures(r.m, f->op) > 0;
-	memio_fail(r.m, f->op, 0, 0, false, 0);
+	hit = fault_ends(r.m, f);
 	if (!hit) {
 		ck_assert_uint_eq(r.errors, 0);
 		ck_assert_int_eq(zq_close_device(r.dev), 0);
@@ -421,10 +414,7 @@ START_TEST(whatever_fails_nothing_acknowledged_is_lost)
 		ck_assert_uint_ge(n, 1);
 		all += n;
 	}
-	printf("faults: operation kind %d, %s%s: seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
-	       " faults injected, nothing lost\n",
-	       faults[_i].op, strerror(faults[_i].err), faults[_i].sticky ? " for good" : "", first,
-	       first + nr - 1, all);
+	fault_tell("faults", &faults[_i], first, nr, all);
 }
 END_TEST
 
